@@ -1,0 +1,1 @@
+"""Pretrained audio backbones as native Keras 3 models, with checked weights."""

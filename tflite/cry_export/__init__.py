@@ -1,0 +1,1 @@
+"""Writes TFLite files that are proven equal to the Keras model they came from."""

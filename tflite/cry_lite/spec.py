@@ -1,0 +1,282 @@
+"""What a model hears and how its scores become events, as frozen records.
+
+Training and the device read the same records, so they cannot disagree. Each one
+checks itself when it is made and survives a round trip through JSON.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+from typing import Any, Literal, Self
+
+
+class _Record:
+    """JSON round trip shared by the frozen records of this module."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Returns the record as JSON types only."""
+        values = {}
+        for field in dataclasses.fields(self):  # type: ignore[arg-type]
+            value = getattr(self, field.name)
+            if isinstance(value, _Record):
+                value = value.to_dict()
+            elif isinstance(value, tuple):
+                value = list(value)
+            values[field.name] = value
+        return values
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> Self:
+        """Builds the record from `to_dict` output.
+
+        Raises:
+            ValueError: If a field is missing, unknown, or breaks a rule.
+        """
+        if not isinstance(values, dict):
+            raise ValueError(
+                f"{cls.__name__} must be read from a JSON object. Received: {values!r}"
+            )
+        known = {field.name for field in dataclasses.fields(cls)}  # type: ignore[arg-type]
+        unknown = sorted(set(values) - known)
+        if unknown:
+            raise ValueError(
+                f"{cls.__name__} has no field {', '.join(unknown)}. The file may come "
+                "from a newer cry-tf: upgrade cry-tf to read it."
+            )
+        try:
+            return cls(**values)
+        except TypeError as error:
+            raise ValueError(f"{cls.__name__} cannot be read: {error}") from error
+
+    def replace(self, **changes: Any) -> Self:
+        """Returns a copy with some fields changed, checked again."""
+        return dataclasses.replace(self, **changes)  # type: ignore[type-var]
+
+
+def _require(condition: bool, rule: str, **received: object) -> None:
+    if not condition:
+        came = ", ".join(f"{name}={value!r}" for name, value in received.items())
+        raise ValueError(f"{rule} Received: {came}.")
+
+
+@dataclass(frozen=True, kw_only=True)
+class FrontEndSpec(_Record):
+    """The numbers that turn a waveform into a log-mel spectrogram.
+
+    They are part of a network's weights: 32 kHz / 1024 / 320 and
+    16 kHz / 512 / 160 are different models.
+
+    Attributes:
+        sample_rate_hz: Rate of the waveform, Hz.
+        window_samples: Length of the periodic Hann window.
+        hop_samples: Distance between two frames.
+        fft_length: Length of the FFT, a power of two (the TFLite builtin RFFT
+            takes no other), at least `window_samples`. A shorter window is
+            followed by zeros.
+        mel_bands: Number of mel bands.
+        min_hz: Lower edge of the first band, Hz.
+        max_hz: Upper edge of the last band, Hz.
+        mel_scale: `slaney` is librosa's default: Slaney's scale, triangles
+            linear in Hz, each of unit area (PANNs). `htk` is TensorFlow's:
+            the HTK scale, triangles linear in mel, peak 1, the DC bin left
+            out (VGGish, YAMNet).
+        spectrum: `power` takes |X|^2, `magnitude` |X|.
+        log_scale: `db` gives 10 log10(max(mel, log_offset)), `ln` gives
+            ln(mel + log_offset).
+        log_offset: Float > 0, the floor (`db`) or the addend (`ln`).
+        center: True centres frame t on sample t * hop_samples by reflecting
+            the waveform at both ends by half an FFT (PANNs).
+        patch_frames: Frames in a patch, 0 for one continuous spectrogram.
+        patch_hop_frames: Distance between two patches, in frames.
+        partial_patch: What becomes of the tail that does not fill a patch:
+            `pad` completes it with zeros (YAMNet), `drop` leaves it out
+            (VGGish). A clip shorter than one patch is always completed.
+        cutoff_hz: Everything above it is removed, as by an ideal low-pass
+            filter, so that recordings of different bandwidth look alike.
+            None keeps the whole spectrum.
+    """
+
+    sample_rate_hz: int
+    window_samples: int
+    hop_samples: int
+    fft_length: int
+    mel_bands: int
+    min_hz: float
+    max_hz: float
+    mel_scale: Literal["slaney", "htk"]
+    spectrum: Literal["power", "magnitude"]
+    log_scale: Literal["db", "ln"]
+    log_offset: float
+    center: bool = False
+    patch_frames: int = 0
+    patch_hop_frames: int = 0
+    partial_patch: Literal["pad", "drop"] = "pad"
+    cutoff_hz: float | None = None
+
+    def __post_init__(self) -> None:
+        """Checks every field; the error names the field and its value."""
+        for name in ("sample_rate_hz", "window_samples", "hop_samples", "mel_bands"):
+            value = getattr(self, name)
+            _require(value > 0, f"{name} must be positive.", **{name: value})
+        _require(
+            self.fft_length & (self.fft_length - 1) == 0
+            and self.fft_length >= self.window_samples,
+            "fft_length must be a power of two, at least window_samples.",
+            fft_length=self.fft_length,
+            window_samples=self.window_samples,
+        )
+        _require(
+            0 <= self.min_hz < self.max_hz <= self.sample_rate_hz / 2,
+            "0 <= min_hz < max_hz <= sample_rate_hz / 2 must hold.",
+            min_hz=self.min_hz,
+            max_hz=self.max_hz,
+            sample_rate_hz=self.sample_rate_hz,
+        )
+        choices = {
+            "mel_scale": ("slaney", "htk"),
+            "spectrum": ("power", "magnitude"),
+            "log_scale": ("db", "ln"),
+            "partial_patch": ("pad", "drop"),
+        }
+        for name, allowed in choices.items():
+            value = getattr(self, name)
+            _require(
+                value in allowed,
+                f"{name} must be one of {', '.join(allowed)}.",
+                **{name: value},
+            )
+        _require(
+            self.log_offset > 0,
+            "log_offset must be positive.",
+            log_offset=self.log_offset,
+        )
+        _require(
+            self.patch_frames >= 0
+            and (self.patch_frames == 0) == (self.patch_hop_frames == 0),
+            "patch_frames and patch_hop_frames must both be positive or both be 0.",
+            patch_frames=self.patch_frames,
+            patch_hop_frames=self.patch_hop_frames,
+        )
+        _require(
+            self.cutoff_hz is None or self.min_hz < self.cutoff_hz,
+            "cutoff_hz must be above min_hz, or None.",
+            cutoff_hz=self.cutoff_hz,
+        )
+
+    @property
+    def patch_samples(self) -> int:
+        """Samples under one patch, or under one frame if there are no patches."""
+        frames = max(self.patch_frames, 1)
+        return (frames - 1) * self.hop_samples + self.window_samples
+
+    @property
+    def patch_hop_samples(self) -> int:
+        """Samples between the starts of two steps of the time axis."""
+        return max(self.patch_hop_frames, 1) * self.hop_samples
+
+
+@dataclass(frozen=True, kw_only=True)
+class DecisionSpec(_Record):
+    """How the scores of successive windows become events.
+
+    A window's smoothed score opens an event at `onset_threshold` and closes it
+    below `offset_threshold` (hysteresis), so that a score that hovers around one
+    threshold does not stutter.
+
+    Attributes:
+        window_s: Length of audio scored at once, seconds.
+        hop_s: Distance between two windows, seconds, at most `window_s`.
+        onset_threshold: Score in [0, 1] at which an event starts.
+        offset_threshold: Score in [0, onset_threshold] below which it ends.
+        smoothing_windows: Median over this many windows, odd, 1 for none.
+        min_event_s: Shorter events are dropped, seconds.
+        max_gap_s: Events closer than this are joined, seconds.
+    """
+
+    window_s: float = 3.0
+    hop_s: float = 1.0
+    onset_threshold: float = 0.5
+    offset_threshold: float = 0.4
+    smoothing_windows: int = 1
+    min_event_s: float = 0.0
+    max_gap_s: float = 0.0
+
+    def __post_init__(self) -> None:
+        """Checks every field; the error names the field and its value."""
+        _require(
+            0 < self.hop_s <= self.window_s,
+            "0 < hop_s <= window_s must hold.",
+            hop_s=self.hop_s,
+            window_s=self.window_s,
+        )
+        _require(
+            0 <= self.offset_threshold <= self.onset_threshold <= 1,
+            "0 <= offset_threshold <= onset_threshold <= 1 must hold.",
+            offset_threshold=self.offset_threshold,
+            onset_threshold=self.onset_threshold,
+        )
+        _require(
+            self.smoothing_windows > 0 and self.smoothing_windows % 2 == 1,
+            "smoothing_windows must be odd and positive.",
+            smoothing_windows=self.smoothing_windows,
+        )
+        _require(
+            self.min_event_s >= 0 and self.max_gap_s >= 0,
+            "min_event_s and max_gap_s must not be negative.",
+            min_event_s=self.min_event_s,
+            max_gap_s=self.max_gap_s,
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelSpec(_Record):
+    """What a trained model answers, and how to read its answer.
+
+    Attributes:
+        task: `detect` (is a baby crying) or `reason` (why).
+        labels: Names of the scores, in the order of the output.
+        front_end: How the model hears.
+        decision: How scores become events.
+        positive_label: For `detect`, the label that means a cry; None for
+            `reason`, where every label has events of its own.
+    """
+
+    task: Literal["detect", "reason"]
+    labels: tuple[str, ...]
+    front_end: FrontEndSpec
+    decision: DecisionSpec = DecisionSpec()
+    positive_label: str | None = None
+
+    def __post_init__(self) -> None:
+        """Checks every field and reads nested records from plain objects."""
+        if isinstance(self.front_end, dict):
+            object.__setattr__(
+                self, "front_end", FrontEndSpec.from_dict(self.front_end)
+            )
+        if isinstance(self.decision, dict):
+            object.__setattr__(self, "decision", DecisionSpec.from_dict(self.decision))
+        object.__setattr__(self, "labels", tuple(self.labels))
+        _require(
+            self.task in ("detect", "reason"),
+            "task must be detect or reason.",
+            task=self.task,
+        )
+        _require(
+            len(self.labels) >= 2 and len(set(self.labels)) == len(self.labels),
+            "labels must be at least two different names.",
+            labels=self.labels,
+        )
+        _require(
+            (self.positive_label in self.labels)
+            if self.task == "detect"
+            else self.positive_label is None,
+            "positive_label must be one of labels for detect, and None for reason.",
+            positive_label=self.positive_label,
+            task=self.task,
+        )
+
+    @property
+    def sample_rate_hz(self) -> int:
+        """Rate of the waveform that the model takes, Hz."""
+        return self.front_end.sample_rate_hz
