@@ -1,0 +1,124 @@
+"""Which steps of a model's time axis are audio and which are padding."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+import numpy as np
+from keras import ops
+
+from cry_lite.log_mel import num_steps
+from cry_lite.spec import FrontEndSpec
+
+# Positions are found block by block: a constant with one number a sample would
+# otherwise end up in the .tflite, hundreds of kilobytes of it.
+_BLOCK_SAMPLES = 512
+
+
+def real_length(waveform: Any) -> Any:
+    """Returns the number of samples before the trailing zeros of each row.
+
+    Args:
+        waveform: Float tensor `(batch, samples)`.
+
+    Returns:
+        Int32 tensor `(batch,)`; 0 for a row of zeros.
+    """
+    batch, samples = ops.shape(waveform)
+    blocks = (samples + _BLOCK_SAMPLES - 1) // _BLOCK_SAMPLES
+    signal = fit(waveform, blocks * _BLOCK_SAMPLES)
+    signal = ops.reshape(signal, (batch, -1, _BLOCK_SAMPLES))
+    position = np.arange(1, _BLOCK_SAMPLES + 1, dtype="int32")
+    # (batch, blocks): position of the last real sample of the block, 0 for none
+    last = ops.max(ops.cast(ops.not_equal(signal, 0.0), "int32") * position, axis=2)
+    before = ops.arange(blocks, dtype="int32") * _BLOCK_SAMPLES
+    return ops.max(ops.sign(last) * before + last, axis=1)
+
+
+def fit(waveform: Any, samples: Any) -> Any:
+    """Cuts a waveform to so many samples, or completes it with zeros.
+
+    Args:
+        waveform: Float tensor `(batch, old)`.
+        samples: Int, or int tensor where `old` is not known beforehand.
+
+    Returns:
+        Float tensor `(batch, samples)`.
+    """
+    missing = samples - ops.shape(waveform)[1]
+    missing = (missing + abs(missing)) // 2  # max(0, missing), int or tensor
+    return ops.pad(waveform, ((0, 0), (0, missing)))[:, :samples]
+
+
+@keras.saving.register_keras_serializable(package="cry_tf")
+class TimeMask(keras.layers.Layer):
+    """Says which steps of the time axis are made of audio, not of padding.
+
+    Trailing exact zeros of a waveform are padding. The first step is always
+    real, so that silence has an answer too.
+
+    Args:
+        spec: `FrontEndSpec` of the model's `FrontEnd`, or its `to_dict()`.
+        stride: Int > 0, how many steps of the front end become one step of
+            the model's output. A group is real if its first step is.
+
+    Call arguments:
+        inputs: Float tensor `(batch, samples)`.
+
+    Output shape:
+        Bool `(batch, ceil(steps / stride))`, where `FrontEnd` has `steps`.
+
+    Raises:
+        ValueError: If `stride` is not positive or the input has another rank.
+    """
+
+    def __init__(
+        self, spec: FrontEndSpec | dict[str, Any], stride: int = 1, **kwargs: Any
+    ):
+        # A cast of the waveform to 16 bits would turn faint samples into zeros.
+        super().__init__(autocast=False, **kwargs)
+        if stride < 1:
+            raise ValueError(f"stride must be positive. Received: stride={stride}.")
+        self.spec = FrontEndSpec.from_dict(spec) if isinstance(spec, dict) else spec
+        self.stride = stride
+
+    def call(self, inputs):
+        check_waveform(self, inputs)
+        steps = self._strided(num_steps(ops.shape(inputs)[1], self.spec))
+        real = self._strided(num_steps(real_length(inputs), self.spec))
+        return ops.arange(steps, dtype="int32") < ops.expand_dims(real, 1)
+
+    def _strided(self, steps: Any) -> Any:
+        return (steps + self.stride - 1) // self.stride
+
+    def compute_output_shape(self, input_shape):
+        batch, samples = input_shape
+        if samples is None:
+            return (batch, None)
+        return (batch, self._strided(num_steps(samples, self.spec)))
+
+    def compute_output_spec(self, inputs):
+        check_waveform(self, inputs)
+        shape = self.compute_output_shape(inputs.shape)
+        return keras.KerasTensor(shape, dtype="bool")
+
+    def get_config(self):
+        config = {"spec": self.spec.to_dict(), "stride": self.stride}
+        return {**super().get_config(), **config}
+
+
+def check_waveform(layer: keras.layers.Layer, inputs: Any) -> None:
+    """Refuses anything but a float tensor `(batch, samples)` with some samples.
+
+    Raises:
+        ValueError: If the input has another rank, no samples, or integers.
+    """
+    dtype = keras.backend.standardize_dtype(inputs.dtype)
+    is_float = keras.backend.is_float_dtype(dtype)
+    if len(inputs.shape) != 2 or inputs.shape[1] == 0 or not is_float:
+        raise ValueError(
+            f"{layer.name} takes float waveforms of shape (batch, samples) with at "
+            f"least one sample. Received: shape={tuple(inputs.shape)}, "
+            f"dtype={dtype}. Mix channels down and scale to [-1, 1] first."
+        )
