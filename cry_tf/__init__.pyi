@@ -1,0 +1,19 @@
+from . import data, evaluation, layers, models, synthesis, training
+from .exporting import export
+from .models.cry_classifier import CryClassifier
+from .models.cry_detector import CryDetector
+
+__version__: str
+
+__all__ = [
+    "CryClassifier",
+    "CryDetector",
+    "__version__",
+    "data",
+    "evaluation",
+    "export",
+    "layers",
+    "models",
+    "synthesis",
+    "training",
+]

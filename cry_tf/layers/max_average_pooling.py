@@ -1,0 +1,45 @@
+"""Max plus average pooling over time (InfantCryNet, equation 3; PANNs)."""
+
+from __future__ import annotations
+
+import keras
+from keras import ops
+
+from cry_tf.layers import sequence
+
+
+@keras.saving.register_keras_serializable(package="cry_tf")
+class MaxAveragePooling(sequence.SequencePooling):
+    """Adds the maximum and the mean of a sequence over time, feature by feature.
+
+    The published PANNs were trained with this pooling. A masked step takes no
+    part.
+
+    Args:
+        **kwargs: Arguments of `keras.layers.Layer`.
+    Call arguments:
+        inputs: Float tensor `(batch, time, features)`, time >= 1.
+        mask: Bool tensor `(batch, time)`, True where a step is real, or None
+            if all are. A row with no real step gives zeros.
+    Output shape:
+        `(batch, features)`.
+
+    Raises:
+        ValueError: If the input is not of rank 3.
+
+    Example:
+    ```python
+    embeddings = np.array([[[1.0], [3.0], [9.0]]])  # (1, 3, 1)
+    mask = np.array([[True, True, False]])
+    MaxAveragePooling()(embeddings, mask=mask)  # [[5.0]], 3 + 2
+    ```
+
+    Reference:
+        [Hong et al., 2024](https://arxiv.org/abs/2409.19689), equation 3;
+        [Kong et al., 2020](https://arxiv.org/abs/1912.10211).
+    """
+
+    def call(self, inputs, mask=None):
+        values, real = sequence.real_steps(inputs, mask)
+        both = sequence.maximum(values, real) + sequence.mean(values, real)
+        return ops.cast(both, self.compute_dtype)

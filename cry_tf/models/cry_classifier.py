@@ -1,0 +1,98 @@
+"""Why does a baby cry: a waveform to one score a reason."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from typing import Any, Self
+
+import keras
+
+from cry_tf.models.cry_model import CryModel
+from cry_tf.models.preset import load_backbone
+
+
+@keras.saving.register_keras_serializable(package="cry_tf")
+class CryClassifier(CryModel):
+    """Gives every label a score: why a baby cries, or any other labels.
+
+    A functional Keras model, see `CryModel` for its parts. Compile it with a
+    string loss such as `sparse_categorical_crossentropy`: it returns scores, not
+    logits.
+
+    Args:
+        backbone: A `cry_hub` backbone, waveform to embeddings.
+        labels: At least two different names, in the order of the scores.
+        pooling: `max`, `average`, `max_average`, `statistic` or `attention`, or a
+            layer that takes embeddings `(batch, time, features)` and a `mask`
+            `(batch, time)`.
+        dropout: Rate in [0, 1) of the dropout before the last dense layer.
+        decision: How the scores of successive windows become events, a
+            `cry_lite.spec.DecisionSpec`; None takes its defaults.
+        **kwargs: `name` and `trainable` of a `keras.Model`.
+    Call arguments:
+        inputs: Float32 tensor `(batch, samples)` in [-1, 1] at
+            `spec.sample_rate_hz`. Trailing zeros are padding. Silence has scores
+            too, those of its first step.
+    Output shape:
+        `(batch, labels)` float32, each in [0, 1], a row sums to 1.
+
+    Raises:
+        ValueError: If an argument breaks its rule.
+
+    Example:
+    ```python
+    model = cry_tf.CryClassifier.from_preset(
+        "yamnet_audioset", labels=["hungry", "tired"], pooling="attention"
+    )
+    model.compile("adam", "sparse_categorical_crossentropy", metrics=["accuracy"])
+    model.fit(train.to_tf(), validation_data=test.to_tf(), epochs=30)
+    model.save("cry.keras")
+    model = keras.saving.load_model("cry.keras")
+    ```
+
+    Reference:
+        [Hong et al., 2024](https://arxiv.org/abs/2409.19689), section 3.3.
+    """
+
+    task = "reason"
+
+    @classmethod
+    def from_preset(
+        cls,
+        preset: str,
+        labels: Sequence[str],
+        pooling: str | keras.layers.Layer = "statistic",
+        weights: str | os.PathLike[str] | None = "pretrained",
+        cutoff_hz: float | None = None,
+        trainable_backbone: bool = True,
+        dropout: float = 0.0,
+        **kwargs: Any,
+    ) -> Self:
+        """Builds a classifier on a backbone of `cry_hub`.
+
+        Args:
+            preset: One of `cry_hub.presets()`.
+            labels: See the class.
+            pooling: See the class.
+            weights: Of the backbone: `pretrained`, None for random ones, or the
+                path of a weights file.
+            cutoff_hz: Nothing above this frequency, Hz, is heard; None keeps all.
+                For recordings of different bandwidth.
+            trainable_backbone: False freezes the backbone, batch norm included.
+            dropout: See the class.
+            **kwargs: More arguments of the constructor.
+
+        Raises:
+            ValueError: If the preset is unknown or an argument breaks its rule.
+            cry_hub.WeightsError: If the weights are missing or do not fit.
+
+        Example:
+        ```python
+        model = cry_tf.CryClassifier.from_preset(
+            "ds_cnn_s", labels=["hungry", "tired"], weights=None
+        )
+        ```
+        """
+        backbone = load_backbone(preset, weights, cutoff_hz, trainable_backbone)
+        return cls(backbone, labels, pooling=pooling, dropout=dropout, **kwargs)

@@ -1,0 +1,120 @@
+"""Does a baby cry: a waveform to the score of a cry."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from typing import Any, Self
+
+import keras
+
+from cry_hub.backbone import Backbone
+from cry_tf.models.cry_model import CryModel
+from cry_tf.models.preset import load_backbone
+
+
+@keras.saving.register_keras_serializable(package="cry_tf")
+class CryDetector(CryModel):
+    """Says whether a baby cries in a clip.
+
+    A functional Keras model, see `CryModel` for its parts. Compile it with a
+    string loss such as `sparse_categorical_crossentropy`: it returns scores, not
+    logits. On a long recording it scores windows of `decision.window_s` (3 s)
+    every `decision.hop_s` (1 s) unless told otherwise.
+
+    Args:
+        backbone: A `cry_hub` backbone, waveform to embeddings.
+        labels: At least two different names, in the order of the scores.
+        positive_label: The one of `labels` that means a cry.
+        pooling: `max`, `average`, `max_average`, `statistic` or `attention`, or a
+            layer that takes embeddings `(batch, time, features)` and a `mask`
+            `(batch, time)`.
+        dropout: Rate in [0, 1) of the dropout before the last dense layer.
+        decision: How the scores of successive windows become events, a
+            `cry_lite.spec.DecisionSpec`; None takes its defaults.
+        **kwargs: `name` and `trainable` of a `keras.Model`.
+    Call arguments:
+        inputs: Float32 tensor `(batch, samples)` in [-1, 1] at
+            `spec.sample_rate_hz`. Trailing zeros are padding. Silence has scores
+            too, those of its first step.
+    Output shape:
+        `(batch, labels)` float32, each in [0, 1], a row sums to 1.
+
+    Raises:
+        ValueError: If an argument breaks its rule.
+
+    Example:
+    ```python
+    model = cry_tf.CryDetector.from_preset("yamnet_audioset")
+    model.compile("adam", "sparse_categorical_crossentropy", metrics=["accuracy"])
+    model.fit(train.to_tf(), epochs=10)
+    model.decision = model.decision.replace(onset_threshold=0.8)
+    ```
+
+    Reference:
+        [Hong et al., 2024](https://arxiv.org/abs/2409.19689), section 3.2.
+    """
+
+    task = "detect"
+
+    def __init__(
+        self,
+        backbone: Backbone,
+        labels: Sequence[str] = ("no_cry", "cry"),
+        positive_label: str = "cry",
+        **kwargs: Any,
+    ):
+        super().__init__(backbone, labels, **kwargs)
+        if positive_label not in self.labels:
+            raise ValueError(
+                "positive_label must be the one of labels that means a cry. "
+                f"Received: positive_label={positive_label!r}, labels={self.labels}."
+            )
+        self._positive_label = positive_label
+
+    @property
+    def positive_label(self) -> str:
+        """The label that means a cry."""
+        return self._positive_label
+
+    def get_config(self) -> dict[str, Any]:
+        return {**super().get_config(), "positive_label": self.positive_label}
+
+    @classmethod
+    def from_preset(
+        cls,
+        preset: str,
+        labels: Sequence[str] = ("no_cry", "cry"),
+        pooling: str | keras.layers.Layer = "statistic",
+        weights: str | os.PathLike[str] | None = "pretrained",
+        cutoff_hz: float | None = None,
+        trainable_backbone: bool = True,
+        dropout: float = 0.0,
+        **kwargs: Any,
+    ) -> Self:
+        """Builds a detector on a backbone of `cry_hub`.
+
+        Args:
+            preset: One of `cry_hub.presets()`.
+            labels: See the class.
+            pooling: See the class.
+            weights: Of the backbone: `pretrained`, None for random ones, or the
+                path of a weights file.
+            cutoff_hz: Nothing above this frequency, Hz, is heard; None keeps all.
+                For cries and other sounds that were recorded with different
+                bandwidth, which a detector would otherwise learn to hear.
+            trainable_backbone: False freezes the backbone, batch norm included.
+            dropout: See the class.
+            **kwargs: More arguments of the constructor, as `positive_label`.
+
+        Raises:
+            ValueError: If the preset is unknown or an argument breaks its rule.
+            cry_hub.WeightsError: If the weights are missing or do not fit.
+
+        Example:
+        ```python
+        model = cry_tf.CryDetector.from_preset("ds_cnn_s", weights=None)
+        ```
+        """
+        backbone = load_backbone(preset, weights, cutoff_hz, trainable_backbone)
+        return cls(backbone, labels, pooling=pooling, dropout=dropout, **kwargs)

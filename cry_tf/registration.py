@@ -1,0 +1,95 @@
+"""Makes `import cry_tf` enough for `keras.saving.load_model`, without loading Keras.
+
+Keras finds a saved class only if it is registered, and a class registers itself
+when its module is imported, which takes TensorFlow with it. So the names are
+registered beforehand, each with a stand-in that imports the class when a file
+asks for it; and because Keras itself may not be loaded yet, that happens when it
+is.
+"""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from collections.abc import Sequence
+from importlib.abc import MetaPathFinder
+from importlib.machinery import ModuleSpec
+from types import ModuleType
+from typing import Any
+
+# Every class below this package that Keras can save, by the module that registers
+# it under the name `cry_tf>CLASS`.
+SAVED_CLASSES = {
+    "cry_hub.ds_cnn.ds_cnn": ("DSCNN",),
+    "cry_hub.front_end": ("FrontEnd",),
+    "cry_hub.patches": ("MeanOverPatches", "MergeMask", "MergePatches", "SplitPatches"),
+    "cry_hub.time_mask": ("TimeMask",),
+    "cry_hub.yamnet.frozen_batch_normalization": ("FrozenBatchNormalization",),
+    "cry_hub.yamnet.yamnet": ("YAMNet",),
+    "cry_tf.layers.attention_pooling": ("AttentionPooling",),
+    "cry_tf.layers.average_pooling": ("AveragePooling",),
+    "cry_tf.layers.max_average_pooling": ("MaxAveragePooling",),
+    "cry_tf.layers.max_pooling": ("MaxPooling",),
+    "cry_tf.layers.statistic_pooling": ("StatisticPooling",),
+    "cry_tf.models.cry_classifier": ("CryClassifier",),
+    "cry_tf.models.cry_detector": ("CryDetector",),
+}
+
+
+def install() -> None:
+    """Registers the names with Keras now, or as soon as it is imported."""
+    if "keras" in sys.modules:
+        _register()
+    elif not any(isinstance(finder, _KerasWatcher) for finder in sys.meta_path):
+        sys.meta_path.insert(0, _KerasWatcher())
+
+
+class _StandIn:
+    """Takes the place of a class in Keras's registry until it is needed."""
+
+    def __init__(self, module: str, name: str):
+        self._module = module
+        self._name = name
+
+    def from_config(self, config: dict[str, Any], **kwargs: Any) -> Any:
+        # Importing the module puts the class itself into the registry.
+        saved_class = getattr(importlib.import_module(self._module), self._name)
+        return saved_class.from_config(config, **kwargs)
+
+
+def _register() -> None:
+    # Only names: importing our modules here would meet those that are being
+    # imported right now and brought Keras in.
+    registry = importlib.import_module("keras").saving.get_custom_objects()
+    for module, names in SAVED_CLASSES.items():
+        for name in names:
+            registry.setdefault(f"cry_tf>{name}", _StandIn(module, name))
+
+
+class _KerasWatcher(MetaPathFinder):
+    """Lets Keras be found as ever, and registers the names once it has loaded."""
+
+    def find_spec(
+        self,
+        fullname: str,
+        path: Sequence[str] | None,
+        target: ModuleType | None = None,
+    ) -> ModuleSpec | None:
+        if fullname != "keras":
+            return None
+        finders = (finder for finder in sys.meta_path if finder is not self)
+        specs = (finder.find_spec(fullname, path, target) for finder in finders)
+        spec = next((spec for spec in specs if spec is not None), None)
+        if spec is not None and spec.loader is not None:
+            self._watch(spec.loader)
+        return spec
+
+    def _watch(self, loader: Any) -> None:
+        load = loader.exec_module
+
+        def exec_module(module: ModuleType) -> None:
+            load(module)
+            _register()
+            sys.meta_path.remove(self)
+
+        loader.exec_module = exec_module
