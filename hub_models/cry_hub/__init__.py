@@ -1,1 +1,60 @@
-"""Pretrained audio backbones as native Keras 3 models, with checked weights."""
+"""Pretrained audio backbones as native Keras 3 models, with checked weights.
+
+Importing this package loads no framework: each name does when it is first used.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from cry_hub.backbone import Backbone
+    from cry_hub.ds_cnn.ds_cnn import DSCNN
+    from cry_hub.errors import WeightsError
+    from cry_hub.front_end import FrontEnd
+    from cry_hub.loading import load
+    from cry_hub.porting import port_weights, save_npz
+    from cry_hub.registry import Preset, presets
+    from cry_hub.time_mask import TimeMask
+    from cry_hub.yamnet.yamnet import YAMNet
+
+__all__ = [
+    "DSCNN",
+    "Backbone",
+    "FrontEnd",
+    "Preset",
+    "TimeMask",
+    "WeightsError",
+    "YAMNet",
+    "load",
+    "port_weights",
+    "presets",
+    "save_npz",
+]
+
+_HOMES = {
+    "Backbone": "backbone",
+    "DSCNN": "ds_cnn.ds_cnn",
+    "FrontEnd": "front_end",
+    "Preset": "registry",
+    "TimeMask": "time_mask",
+    "WeightsError": "errors",
+    "YAMNet": "yamnet.yamnet",
+    "load": "loading",
+    "port_weights": "porting",
+    "presets": "registry",
+    "save_npz": "porting",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(importlib.import_module(f"{__name__}.{_HOMES[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any, ClassVar
+
 import keras
 
 from cry_hub.time_mask import TimeMask
@@ -12,7 +14,18 @@ class Backbone(keras.Model):
     """A network from waveform to a sequence of embeddings.
 
     A subclass builds a functional graph in its constructor and hands the two
-    ends to this one. Its first layer is a `FrontEnd` named `frontend`.
+    ends to this one. Its first layer is a `FrontEnd` named `frontend`. Arguments
+    of its own are added to the config of this class.
+
+    Attributes:
+        front_end_spec: How the network hears.
+        prefers_jit: Whether XLA (`jit_compile`) makes it faster on a CPU; a
+            measured figure per architecture.
+        patches_per_batch: Steps of the time axis to run at once for the best
+            speed on a CPU without gradients.
+        weights_source: A sentence: where the weights come from. `cry_hub.load`
+            sets it; a saved model does not carry it.
+        weights_sha256: Digest of the weights file, or None.
 
     Call arguments:
         inputs: Float tensor `(batch, samples)` in [-1, 1] at
@@ -23,16 +36,35 @@ class Backbone(keras.Model):
         of `time_mask`.
     """
 
-    def __init__(self, inputs, outputs, *, front_end_spec: FrontEndSpec, **kwargs):
+    prefers_jit: ClassVar[bool] = False
+    patches_per_batch: ClassVar[int] = 64
+
+    def __init__(
+        self, inputs: Any, outputs: Any, *, front_end_spec: FrontEndSpec, **kwargs: Any
+    ):
         """Builds the model from the two ends of its graph."""
+        dtype = kwargs.pop("dtype", None)
         super().__init__(inputs, outputs, **kwargs)
+        if dtype is not None:
+            self.dtype_policy = keras.dtype_policies.get(dtype)
         self.front_end_spec = front_end_spec
+        self.weights_source = "random initialisation"
+        self.weights_sha256: str | None = None
 
     @property
     def embedding_features(self) -> int:
         """Length of one embedding."""
-        return self.output.shape[-1]
+        embeddings: Any = self.output
+        return embeddings.shape[-1]
 
     def time_mask(self) -> TimeMask:
         """Returns a new layer, waveform -> bool `(batch, time)`, True where real."""
         return TimeMask(self.front_end_spec, name="time_mask")
+
+    def get_config(self) -> dict[str, Any]:
+        return {
+            "name": self.name,
+            "trainable": self.trainable,
+            "dtype": keras.dtype_policies.serialize(self.dtype_policy),
+            "cutoff_hz": self.front_end_spec.cutoff_hz,
+        }

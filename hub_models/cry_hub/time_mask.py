@@ -6,10 +6,11 @@ from typing import Any
 
 import keras
 import numpy as np
-from keras import ops
 
 from cry_lite.log_mel import num_steps
 from cry_lite.spec import FrontEndSpec
+
+ops: Any = keras.ops  # Keras types most results as perhaps None
 
 # Positions are found block by block: a constant with one number a sample would
 # otherwise end up in the .tflite, hundreds of kilobytes of it.
@@ -46,9 +47,17 @@ def fit(waveform: Any, samples: Any) -> Any:
     Returns:
         Float tensor `(batch, samples)`.
     """
-    missing = samples - ops.shape(waveform)[1]
-    missing = (missing + abs(missing)) // 2  # max(0, missing), int or tensor
+    missing = larger(samples - ops.shape(waveform)[1], 0)
     return ops.pad(waveform, ((0, 0), (0, missing)))[:, :samples]
+
+
+def larger(size: Any, other: Any) -> Any:
+    """Returns the larger of two sizes, an int if both are.
+
+    `ops.maximum` makes a tensor of two ints, and a shape would no longer be known
+    before the model runs.
+    """
+    return (size + other + abs(size - other)) // 2
 
 
 @keras.saving.register_keras_serializable(package="cry_tf")

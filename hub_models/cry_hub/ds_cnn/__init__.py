@@ -1,0 +1,1 @@
+"""DS-CNN: a small depthwise-separable network for devices."""

@@ -1,0 +1,186 @@
+"""Named tensors into a model: nothing unused, missing or mis-shaped gets in."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+
+from cry_hub import registry
+from cry_hub.errors import WeightsError
+
+
+@dataclass(frozen=True)
+class Target:
+    """Where one source tensor goes.
+
+    Attributes:
+        variable: The variable of the model.
+        shape: Shape of the source tensor, before `arrange`.
+        arrange: Source layout to Keras layout; the identity where they agree.
+    """
+
+    variable: Any
+    shape: tuple[int, ...]
+    arrange: Callable[[np.ndarray], np.ndarray] = np.asarray
+
+
+@dataclass(frozen=True)
+class Layout:
+    """One way in which a file names the weights of a model.
+
+    Attributes:
+        targets: Source name to target, for every tensor the model needs.
+        constants: Variables that the source does not hold, with their values.
+        other_heads: Names that may be in the file and that this model, built
+            without that head, does not need.
+    """
+
+    targets: Mapping[str, Target]
+    constants: tuple[tuple[Any, np.ndarray], ...] = ()
+    other_heads: frozenset[str] = field(default_factory=frozenset)
+
+
+def native_layout(model: keras.Model) -> Layout:
+    """Returns our own layout: `layer name/variable name`, as in `save_npz`."""
+    targets = {
+        name: Target(variable, tuple(variable.shape))
+        for name, variable in _named_variables(model)
+    }
+    # Every head ends in a dense layer of that name.
+    head = {"logits/kernel", "logits/bias"} - targets.keys()
+    return Layout(targets, other_heads=frozenset(head))
+
+
+def port_tensors(
+    layouts: tuple[Layout, ...], tensors: Mapping[str, np.ndarray], source: str
+) -> None:
+    """Writes tensors into the variables of the first layout that knows their names.
+
+    Everything is checked before anything is written.
+
+    Args:
+        layouts: The ways in which the tensors may be named, best first.
+        tensors: Arrays by source name.
+        source: Where the tensors come from, for the error.
+
+    Raises:
+        WeightsError: If a tensor is missing, unused, of another shape, not of
+            real numbers, or not finite. Every such tensor is named.
+    """
+    layout = max(layouts, key=lambda each: len(each.targets.keys() & tensors.keys()))
+    faults = _faults(layout, tensors)
+    if faults:
+        shown = "; ".join(faults[:8])
+        more = f"; and {len(faults) - 8} more" if len(faults) > 8 else ""
+        raise WeightsError(
+            f"Every tensor must fit the model. Received from {source}: {shown}{more}. "
+            "Nothing was used: give the file of this preset."
+        )
+    for name, target in layout.targets.items():
+        target.variable.assign(target.arrange(np.asarray(tensors[name], "float32")))
+    for variable, value in layout.constants:
+        variable.assign(value)
+
+
+def layouts_of(preset: str, model: keras.Model) -> tuple[Layout, ...]:
+    """Returns every layout in which weights of this model may come."""
+    makers = [registry.imported(name) for name in registry.get(preset).layouts]
+    return (*(make(model) for make in makers), native_layout(model))
+
+
+def port_weights(
+    preset: str,
+    tensors: Mapping[str, np.ndarray],
+    head: str | None = None,
+    *,
+    cutoff_hz: float | None = None,
+    source: str = "the given tensors",
+) -> keras.Model:
+    """Builds a preset and fills it with named tensors.
+
+    Args:
+        preset: Name of the preset.
+        tensors: Arrays by name: the names of the preset's source, or ours
+            (`layer/variable`, see `save_npz`).
+        head: None for the backbone alone, or the name of one of its heads.
+        cutoff_hz: Float, see `cry_lite.spec.FrontEndSpec`, or None.
+        source: Where the tensors come from, for errors.
+
+    Returns:
+        The backbone, or waveform -> logits with a head.
+
+    Raises:
+        WeightsError: If a tensor is missing, unused, mis-shaped or not finite.
+        ValueError: If the preset or the head does not exist.
+    """
+    model = registry.get(preset).build(head, cutoff_hz=cutoff_hz)
+    port_tensors(layouts_of(preset, model), tensors, source)
+    return model
+
+
+def save_npz(model: keras.Model, path: str | os.PathLike[str]) -> Path:
+    """Writes the weights of a backbone as `layer/variable` arrays in a .npz.
+
+    The file is what `cry_hub.load(preset, weights=path)` takes.
+
+    Args:
+        model: A backbone, or a backbone with a head.
+        path: The file, ending in `.npz`. It must not exist.
+
+    Returns:
+        The path.
+
+    Raises:
+        ValueError: If `path` does not end in `.npz`.
+        FileExistsError: If the file exists.
+    """
+    path = Path(path)
+    if path.suffix != ".npz":
+        raise ValueError(f"path must end in .npz. Received: path={str(path)!r}.")
+    if path.exists():
+        raise FileExistsError(
+            f"{path} exists and is not overwritten: delete it or choose another name."
+        )
+    part = path.with_name(f".{path.stem}.{os.getpid()}.part.npz")
+    arrays = {name: np.asarray(var) for name, var in _named_variables(model)}
+    try:
+        np.savez(part, **arrays)  # type: ignore[arg-type]
+        os.replace(part, path)
+    finally:
+        part.unlink(missing_ok=True)
+    return path
+
+
+def _named_variables(model: keras.Model) -> Iterator[tuple[str, Any]]:
+    for layer in model.layers:
+        if isinstance(layer, keras.Model):
+            yield from _named_variables(layer)
+        else:
+            for variable in layer.weights:
+                yield f"{layer.name}/{variable.name}", variable
+
+
+def _faults(layout: Layout, tensors: Mapping[str, np.ndarray]) -> list[str]:
+    faults = [
+        f"{name} {target.shape} is missing"
+        for name, target in layout.targets.items()
+        if name not in tensors
+    ]
+    for name, tensor in tensors.items():
+        target = layout.targets.get(name)
+        if target is None:
+            if name not in layout.other_heads:
+                faults.append(f"{name} {np.shape(tensor)} has no place in the model")
+        elif np.shape(tensor) != target.shape:
+            faults.append(f"{name} is {np.shape(tensor)}, not {target.shape}")
+        elif not np.issubdtype(np.asarray(tensor).dtype, np.floating):
+            faults.append(f"{name} holds {np.asarray(tensor).dtype}, not floats")
+        elif not np.isfinite(tensor).all():
+            faults.append(f"{name} holds NaN or infinity")
+    return faults

@@ -1,0 +1,193 @@
+"""What every preset's backbone must do, whatever its weights."""
+
+from __future__ import annotations
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from ai_edge_litert.interpreter import Interpreter
+
+import cry_hub
+from cry_hub import registry
+from cry_hub.front_end import FrontEnd
+from cry_lite.log_mel import num_steps
+
+PRESETS = cry_hub.presets()
+
+
+def clip(rng, samples: int) -> np.ndarray:
+    """A chirp in noise whose last sample is not zero."""
+    time_s = np.arange(samples) / 16_000
+    chirp = 0.3 * np.sin(2 * np.pi * (300 + 400 * time_s) * time_s)
+    clip = (chirp + rng.normal(0, 0.02, samples)).astype("float32")
+    clip[-1] = 0.1
+    return clip
+
+
+def padded(clips: list[np.ndarray]) -> np.ndarray:
+    batch = np.zeros((len(clips), max(len(each) for each in clips)), "float32")
+    for row, each in zip(batch, clips, strict=True):
+        row[: len(each)] = each
+    return batch
+
+
+@pytest.fixture(scope="module", params=PRESETS)
+def preset(request) -> str:
+    return request.param
+
+
+@pytest.fixture(scope="module")
+def backbone(preset):
+    """The backbone with random weights and moving statistics that are not 0 and 1."""
+    keras.utils.set_random_seed(0)
+    backbone = registry.get(preset).build()
+    rng = np.random.default_rng(0)
+    for variable in backbone.weights:
+        if variable.name in ("beta", "moving_mean"):
+            variable.assign(rng.normal(0, 0.1, variable.shape))
+        elif variable.name == "moving_variance":
+            variable.assign(rng.uniform(0.01, 0.1, variable.shape))
+    return backbone
+
+
+def test_it_keeps_the_interface(preset, backbone, rng):
+    record = registry.get(preset)
+    assert isinstance(backbone, cry_hub.Backbone)
+    assert isinstance(backbone.get_layer("frontend"), FrontEnd)
+    assert backbone.front_end_spec == record.front_end
+    assert backbone.output.shape == (None, None, backbone.embedding_features)
+    rate = record.front_end.sample_rate_hz
+    for samples in (1, 400, rate // 2, 2 * rate + 17):
+        embeddings = backbone(clip(rng, samples)[None])
+        steps = num_steps(samples, record.front_end)
+        assert embeddings.shape == (1, steps, backbone.embedding_features)
+        assert np.isfinite(embeddings).all()
+        assert np.std(embeddings) > 1e-3  # it says something
+
+
+def test_it_takes_silence_and_full_scale(backbone):
+    silence = np.zeros((1, 8000), "float32")
+    full_scale = np.tile(np.float32([1, 1, -1, -1]), 4000)[None]
+    for waveform in (silence, full_scale):
+        assert np.isfinite(backbone(waveform)).all()
+
+
+def test_padding_never_changes_an_embedding(backbone, rng):
+    clips = [clip(rng, samples) for samples in (32_000, 9_000, 50_001)]
+    together = backbone.predict(padded(clips), verbose=0)
+    mask = np.asarray(backbone.time_mask()(padded(clips)))
+    for row, waveform in enumerate(clips):
+        alone = np.asarray(backbone(waveform[None]))[0]
+        assert mask[row].sum() == len(alone)
+        # float32 in another order of summing
+        np.testing.assert_allclose(together[row][mask[row]], alone, atol=2e-5)
+
+
+def test_it_is_saved_and_reloaded_by_plain_keras(backbone, rng, tmp_path):
+    path = tmp_path / "backbone.keras"
+    backbone.save(path)
+    again = keras.saving.load_model(path)
+    assert type(again) is type(backbone)
+    assert again.get_config() == backbone.get_config()
+    waveform = clip(rng, 20_000)[None]
+    np.testing.assert_array_equal(again(waveform), backbone(waveform))
+
+
+def test_the_cutoff_and_the_frozen_state_are_saved(preset, tmp_path):
+    backbone = registry.get(preset).build(cutoff_hz=4000.0)
+    backbone.trainable = False
+    backbone.save(tmp_path / "backbone.keras")
+    again = keras.saving.load_model(tmp_path / "backbone.keras")
+    assert again.front_end_spec.cutoff_hz == 4000
+    assert again.trainable_weights == []
+
+
+def test_nothing_above_the_cutoff_is_heard(preset, rng):
+    backbone = registry.get(preset).build(cutoff_hz=4000.0)
+    time_s = np.arange(32_000) / 16_000
+    low = clip(rng, 32_000)[None]
+    high = (0.2 * np.sin(2 * np.pi * 6000 * time_s)).astype("float32")
+    # 6 kHz leaks below 4 kHz through the window, far below the noise
+    np.testing.assert_allclose(backbone(low + high), backbone(low), atol=0.02)
+    everything = registry.get(preset).build()
+    everything.set_weights(backbone.get_weights())
+    assert np.abs(everything(low + high) - everything(low)).max() > 0.1
+
+
+def test_a_frozen_backbone_keeps_its_statistics_in_training(preset, rng):
+    backbone = registry.get(preset).build(
+        **({"freeze_batch_norm": False} if preset == "yamnet_audioset" else {})
+    )
+    waveform = padded([clip(rng, 20_000), clip(rng, 30_000)])
+    inference = np.asarray(backbone(waveform, training=False))
+    moving = [each.name.startswith("moving") for each in backbone.weights]
+    assert any(moving)
+
+    backbone.trainable = False
+    before = backbone.get_weights()
+    np.testing.assert_array_equal(backbone(waveform, training=True), inference)
+    for old, new in zip(before, backbone.get_weights(), strict=True):
+        np.testing.assert_array_equal(old, new)
+
+    backbone.trainable = True
+    assert np.abs(backbone(waveform, training=True) - inference).max() > 0.01
+    for old, new, moves in zip(before, backbone.get_weights(), moving, strict=True):
+        assert (np.abs(old - new).max() > 0) == moves
+
+
+def test_a_step_of_fit_trains_every_trainable_weight(preset, rng):
+    backbone = registry.get(preset).build()
+    waveform = keras.Input((None,))
+    x = keras.layers.GlobalMaxPooling1D()(backbone(waveform))
+    model = keras.Model(waveform, keras.layers.Dense(2)(x))
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    model.compile("adam", loss, jit_compile=backbone.prefers_jit)
+    before = [np.asarray(each) for each in backbone.trainable_weights]
+    batch = padded([clip(rng, 16_000), clip(rng, 20_000)])
+    history = model.fit(batch, np.array([0, 1]), verbose=0)
+    assert np.isfinite(history.history["loss"]).all()
+    still = [
+        variable.path
+        for old, variable in zip(before, backbone.trainable_weights, strict=True)
+        if np.array_equal(old, variable)
+    ]
+    assert still == []
+
+
+def test_mixed_bfloat16_comes_close(preset, backbone, rng):
+    mixed = registry.get(preset).build(dtype="mixed_bfloat16")
+    mixed.set_weights(backbone.get_weights())
+    assert mixed.get_layer("frontend").dtype_policy.compute_dtype == "float32"
+    waveform = clip(rng, 30_000)[None]
+    expected = np.asarray(backbone(waveform)).ravel()
+    found = np.asarray(mixed(waveform)).astype("float32").ravel()
+    assert mixed(waveform).dtype == "bfloat16"
+    # 8 bits of mantissa a layer
+    assert np.corrcoef(expected, found)[0, 1] > 0.999
+    again = type(mixed).from_config(mixed.get_config())
+    assert again(waveform).dtype == "bfloat16"
+
+
+@pytest.mark.parametrize("samples", [24_000, None], ids=["static", "dynamic"])
+def test_tflite_says_the_same_in_builtin_ops(backbone, samples, rng, tmp_path):
+    signature = [tf.TensorSpec((1, samples), tf.float32, name="waveform")]
+    backbone.export(
+        tmp_path / "saved", "tf_saved_model", verbose=False, input_signature=signature
+    )
+    converter = tf.lite.TFLiteConverter.from_saved_model(str(tmp_path / "saved"))
+    converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS]
+    interpreter = Interpreter(model_content=converter.convert(), num_threads=2)
+    for length in (24_000,) if samples else (24_000, 5_000, 40_123):
+        waveform = clip(rng, length)[None]
+        index = interpreter.get_input_details()[0]["index"]
+        interpreter.resize_tensor_input(index, waveform.shape)
+        interpreter.allocate_tensors()
+        interpreter.set_tensor(index, waveform)
+        interpreter.invoke()
+        output = interpreter.get_output_details()[0]["index"]
+        expected = np.asarray(backbone(waveform))
+        scale = max(1.0, np.abs(expected).max())
+        np.testing.assert_allclose(
+            interpreter.get_tensor(output) / scale, expected / scale, atol=1e-4
+        )

@@ -1,0 +1,153 @@
+"""From the name of a preset to a model, or to an error that says what to do."""
+
+from __future__ import annotations
+
+import shutil
+
+import numpy as np
+import pytest
+
+import cry_hub
+from cry_hub import registry, store
+
+KNOWN = "yamnet_reconstructed_folded_f32.npz"
+DIGEST = "94d0f0f3f9f1368edee359888b1ab4b6be95ccfea7a673a52c05f009cb843b18"
+
+
+@pytest.fixture(autouse=True)
+def _home(tmp_path, monkeypatch):
+    monkeypatch.setenv("CRY_TF_HOME", str(tmp_path / "home"))
+
+
+@pytest.fixture
+def student(tmp_path):
+    """A saved student and its weights file."""
+    model = registry.get("ds_cnn_s").build()
+    return model, cry_hub.save_npz(model, tmp_path / "student.npz")
+
+
+@pytest.mark.parametrize("preset", cry_hub.presets())
+def test_weights_none_is_random(preset):
+    model = cry_hub.load(preset, weights=None)
+    assert model.weights_source == "random initialisation"
+    assert model.weights_sha256 is None
+    # What nobody has trained must be able to learn its own statistics.
+    assert getattr(model, "freeze_batch_norm", False) is False
+
+
+def test_a_saved_student_comes_back(student, rng):
+    model, path = student
+    again = cry_hub.load("ds_cnn_s", weights=path)
+    waveform = rng.normal(0, 0.1, (1, 20_000)).astype("float32")
+    np.testing.assert_array_equal(again(waveform), model(waveform))
+    assert again.weights_sha256 == store.sha256(path.read_bytes())
+    assert again.weights_source == (
+        "student.npz (not a known file; every tensor fits)"
+    )
+
+
+def test_the_cutoff_reaches_the_front_end(student):
+    model = cry_hub.load("ds_cnn_s", weights=str(student[1]), cutoff_hz=4000)
+    assert model.front_end_spec.cutoff_hz == 4000
+    with pytest.raises(ValueError, match="cutoff_hz must be above min_hz"):
+        cry_hub.load("ds_cnn_s", weights=None, cutoff_hz=100)
+
+
+def test_pretrained_without_a_file_says_how_to_give_one():
+    with pytest.raises(cry_hub.WeightsError) as error:
+        cry_hub.load("yamnet_audioset")
+    for part in (KNOWN, "home/weights/yamnet_audioset", "`--weights FILE`"):
+        assert part in str(error.value)
+
+
+def test_pretrained_says_so_where_nothing_is_published():
+    with pytest.raises(cry_hub.WeightsError, match=r"Nothing is published.*none"):
+        cry_hub.load("ds_cnn_s")
+
+
+def test_pretrained_takes_what_is_installed(student):
+    model, path = student
+    store.install("ds_cnn_s", path)
+    again = cry_hub.load("ds_cnn_s", weights="pretrained")
+    for old, new in zip(model.weights, again.weights, strict=True):
+        np.testing.assert_array_equal(old, new)
+
+
+def test_pretrained_refuses_an_installed_file_that_changed(student):
+    installed = store.install("ds_cnn_s", student[1])
+    installed.write_bytes(installed.read_bytes() + b" ")
+    with pytest.raises(cry_hub.WeightsError, match="not used"):
+        cry_hub.load("ds_cnn_s")
+
+
+def test_a_path_that_is_not_a_file_is_named(tmp_path):
+    for path in (tmp_path / "missing.npz", tmp_path):
+        with pytest.raises(FileNotFoundError, match="not a file") as error:
+            cry_hub.load("ds_cnn_s", weights=path)
+        assert str(path) in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("content", "kind"),
+    [
+        (b"", "damaged"),
+        (b"PK\x03\x04 and no more", "damaged"),
+        (b"<!DOCTYPE html><html>404</html>", "a web page"),
+        (b"\n <html>", "a web page"),
+    ],
+)
+def test_what_is_no_npz_is_refused_in_one_sentence(tmp_path, content, kind):
+    path = tmp_path / "weights.npz"
+    path.write_bytes(content)
+    with pytest.raises(cry_hub.WeightsError, match=kind) as error:
+        cry_hub.load("ds_cnn_s", weights=path)
+    assert "not used" in str(error.value)
+
+
+def test_a_truncated_file_is_refused(student):
+    path = student[1]
+    path.write_bytes(path.read_bytes()[:-100])
+    with pytest.raises(cry_hub.WeightsError, match="damaged"):
+        cry_hub.load("ds_cnn_s", weights=path)
+
+
+def test_nothing_is_ever_unpickled(tmp_path):
+    class Bomb:
+        def __reduce__(self):
+            return (pytest.fail, ("unpickled",))
+
+    path = tmp_path / "pickle.npz"
+    np.savez(path, allow_pickle=True, kernel=np.array([Bomb()], dtype=object))
+    with pytest.raises(cry_hub.WeightsError, match="plain arrays"):
+        cry_hub.load("ds_cnn_s", weights=path)
+    single = tmp_path / "single.npz"
+    with single.open("wb") as file:
+        np.save(file, np.zeros(3))
+    with pytest.raises(cry_hub.WeightsError, match="plain arrays"):
+        cry_hub.load("ds_cnn_s", weights=single)
+
+
+def test_a_known_name_with_another_digest_is_refused(student, tmp_path):
+    path = student[1].rename(tmp_path / KNOWN)
+    with pytest.raises(cry_hub.WeightsError, match="not used") as error:
+        cry_hub.load("yamnet_audioset", weights=path)
+    found = store.sha256(path.read_bytes())
+    for part in (str(path), f"expected sha256 {DIGEST}", f"found {found}"):
+        assert part in str(error.value)
+
+
+def test_the_file_of_another_preset_is_refused(student):
+    with pytest.raises(cry_hub.WeightsError, match=r"student.npz: .*more"):
+        cry_hub.load("yamnet_audioset", weights=student[1])
+
+
+@pytest.mark.assets
+def test_a_known_file_is_known_under_any_name(assets, tmp_path):
+    path = tmp_path / "mine.npz"
+    shutil.copy(assets / "weights" / "yamnet" / KNOWN, path)
+    model = cry_hub.load("yamnet_audioset", weights=path)
+    assert model.weights_source == "mine.npz (a known file)"
+    assert model.weights_sha256 == DIGEST
+    assert model.freeze_batch_norm
+    store.install("yamnet_audioset", path)
+    assert cry_hub.load("yamnet_audioset").weights_sha256 == DIGEST
