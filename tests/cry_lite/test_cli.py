@@ -1,0 +1,359 @@
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import soundfile
+
+from cry_lite import detector, result_files
+from cry_lite.cli import main
+from cry_lite.metadata import pack
+
+RATE_HZ = 16_000
+
+
+@pytest.fixture(autouse=True)
+def _no_model_in_the_environment(monkeypatch):
+    monkeypatch.delenv("CRY_LITE_MODEL", raising=False)
+
+
+@pytest.fixture
+def make_sound(tmp_path, rng):
+    """Writes a sound of loud and quiet seconds, such as "..LL."."""
+
+    def make(pattern: str, name: str = "a.wav", rate_hz: int = RATE_HZ) -> str:
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        parts = [
+            rng.uniform(-0.4, 0.4, rate_hz) * (part == "L") + 0.0 for part in pattern
+        ]
+        soundfile.write(path, np.concatenate(parts), rate_hz)
+        return str(path)
+
+    return make
+
+
+def test_one_clip_is_answered_in_words(model_file, make_sound, capsys):
+    sound = make_sound("LLLLL")
+    assert main(["analyze", sound, "--model", str(model_file)]) == 0
+    out, err = capsys.readouterr()
+    assert out == f"{sound}: cry 1.00 over 5.0 s\n  crying 0.0-5.0 s (peak 1.00)\n"
+    assert err == ""
+
+
+def test_silence_is_no_crying(model_file, make_sound, capsys):
+    assert main(["analyze", make_sound("."), "--model", str(model_file)]) == 0
+    assert capsys.readouterr().out.endswith("  no crying\n")
+
+
+def test_the_model_may_come_from_the_environment(
+    model_file, make_sound, capsys, monkeypatch
+):
+    monkeypatch.setenv("CRY_LITE_MODEL", str(model_file))
+    assert main(["analyze", make_sound("L")]) == 0
+    assert "crying" in capsys.readouterr().out
+
+
+def test_without_a_model_the_flag_to_give_is_named(make_sound, capsys):
+    assert main(["analyze", make_sound("L")]) == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert "--model FILE.tflite" in err
+    assert "CRY_LITE_MODEL" in err
+
+
+def test_json_is_a_line_a_file(model_file, make_sound, capsys):
+    sounds = [make_sound("L.", "ä b.wav", 44_100), make_sound("..", "quiet.wav")]
+    assert main(["analyze", *sounds, "--model", str(model_file), "--json"]) == 0
+    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert [line["path"] for line in lines] == sounds
+    assert lines[0]["source_sample_rate_hz"] == 44_100
+    assert lines[0]["events"][0]["label"] == "cry"
+    assert lines[1]["events"] == []
+    assert lines[1]["label"] == "no_cry"
+
+
+def test_a_folder_is_heard_with_all_below_it(model_file, make_sound, tmp_path, capsys):
+    make_sound("L", "x/one.wav")
+    make_sound("L", "x/y/two.flac")
+    assert main(["analyze", str(tmp_path / "x"), "--model", str(model_file)]) == 0
+    assert capsys.readouterr().out.count("crying") == 2
+
+
+def test_a_folder_without_sounds_is_told_and_the_rest_done(
+    model_file, make_sound, tmp_path, capsys
+):
+    (tmp_path / "empty").mkdir()
+    sounds = [str(tmp_path / "empty"), make_sound("L")]
+    assert main(["analyze", *sounds, "--model", str(model_file)]) == 1
+    out, err = capsys.readouterr()
+    assert "crying" in out
+    assert "empty has no sound files below it" in err
+
+
+def test_bad_files_are_told_in_a_line_each_and_the_rest_done(
+    model_file, make_sound, tmp_path, capsys
+):
+    (tmp_path / "zero.wav").write_bytes(b"")
+    (tmp_path / "text.wav").write_text("hello")
+    soundfile.write(tmp_path / "nothing.wav", np.zeros(0), RATE_HZ)
+    soundfile.write(tmp_path / "nan.wav", np.full(9, np.nan), RATE_HZ, "FLOAT")
+    bad = [str(tmp_path / f"{n}.wav") for n in ("zero", "text", "nothing", "nan", "no")]
+    sounds = [*bad, make_sound("L", "good.wav")]
+    assert main(["analyze", *sounds, "--model", str(model_file)]) == 1
+    out, err = capsys.readouterr()
+    assert out.count("\n") == 2
+    assert "good.wav: cry" in out
+    lines = err.splitlines()
+    assert len(lines) == len(bad)
+    for path, line in zip(bad, lines, strict=True):
+        assert line.startswith(f"cry-lite: {path} ")
+        assert "Traceback" not in line
+
+
+def test_results_are_written_in_the_formats_asked_for(
+    model_file, make_sound, tmp_path, capsys
+):
+    sounds = [make_sound("L", "x/a.wav"), make_sound(".", "y/a.wav")]
+    out = tmp_path / "new" / "out"
+    flags = ["-o", str(out), "--format", "csv,json,audacity,raven"]
+    assert main(["analyze", *sounds, "--model", str(model_file), *flags]) == 0
+    endings = ("csv", "json", "audacity.txt", "raven.txt")
+    expected = {f"{d}_a.wav.{e}" for d in "xy" for e in endings}
+    assert {entry.name for entry in out.iterdir()} == expected
+
+
+def test_csv_is_the_format_if_none_is_named(model_file, make_sound, tmp_path):
+    out = tmp_path / "out"
+    args = ["analyze", make_sound("L"), "--model", str(model_file), "-o", str(out)]
+    assert main(args) == 0
+    assert [entry.name for entry in out.iterdir()] == ["a.csv"]
+
+
+def test_results_that_exist_are_kept_and_nothing_is_begun(
+    model_file, make_sound, tmp_path, capsys
+):
+    sounds = [make_sound("L", "a.wav"), make_sound("L", "b.wav")]
+    out = tmp_path / "out"
+    out.mkdir()
+    (out / "b.csv").write_text("mine")
+    args = ["analyze", *sounds, "--model", str(model_file), "-o", str(out)]
+    assert main(args) == 2
+    stdout, err = capsys.readouterr()
+    assert stdout == ""
+    assert "b.csv exists already. Add --overwrite" in err
+    assert [entry.name for entry in out.iterdir()] == ["b.csv"]
+    assert main([*args, "--overwrite"]) == 0
+    assert (out / "b.csv").read_text() != "mine"
+
+
+def test_a_folder_for_results_that_cannot_be_made_is_told(
+    model_file, make_sound, tmp_path, capsys
+):
+    (tmp_path / "out").write_text("a file, not a folder")
+    args = ["analyze", make_sound("L"), "--model", str(model_file)]
+    assert main([*args, "-o", str(tmp_path / "out")]) == 1
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert "out cannot be made a folder" in err
+    assert err.count("\n") == 1
+
+
+def test_a_result_that_cannot_be_written_is_told_and_the_rest_done(
+    model_file, make_sound, tmp_path, capsys, monkeypatch
+):
+    def full_at_a(path, *args):
+        if path.name == "a.csv":
+            raise OSError(28, "No space left on device")
+        return write_text(path, *args)
+
+    write_text = result_files.write_text
+    monkeypatch.setattr(result_files, "write_text", full_at_a)
+    sounds = [make_sound("L", "a.wav"), make_sound("L", "b.wav")]
+    out = tmp_path / "out"
+    args = ["analyze", *sounds, "--model", str(model_file), "-o", str(out)]
+    assert main(args) == 1
+    err = capsys.readouterr().err
+    assert "a.wav cannot be written (No space left on device)" in err
+    assert [entry.name for entry in out.iterdir()] == ["b.csv"]
+
+
+def test_more_threads_give_the_same_answer(model_file, make_sound, capsys):
+    sound = make_sound("L.L")
+    for threads in ("1", "2"):
+        args = ["analyze", sound, "--model", str(model_file), "--threads", threads]
+        assert main(args) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[:3] == lines[3:]
+
+
+@pytest.mark.parametrize(
+    "flags",
+    [
+        [],
+        ["analyze"],
+        ["analyze", "a.wav", "--format", "mp3", "-o", "out"],
+        ["analyze", "a.wav", "--format", ",", "-o", "out"],
+        ["analyze", "a.wav", "--threads", "0"],
+        ["analyze", "a.wav", "--threads", "many"],
+        ["analyze", "a.wav", "--model", "m.tflite", "--format", "csv"],
+        ["analyze", "a.wav", "--model", "m.tflite", "--overwrite"],
+        ["dance"],
+    ],
+)
+def test_wrong_use_is_2(flags, capsys):
+    assert main(flags) == 2
+    assert "cry-lite" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("flags", [["--help"], ["analyze", "--help"], ["info", "-h"]])
+def test_help_is_0_and_has_an_example(flags, capsys):
+    assert main(flags) == 0
+    out = capsys.readouterr().out
+    assert "usage: cry-lite" in out
+    assert len(flags) == 1 or "cry-lite " + flags[0] in out.split("example")[1]
+
+
+def test_the_version_is_told(capsys):
+    assert main(["--version"]) == 0
+    assert capsys.readouterr().out.strip()
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (None, "cannot be opened"),
+        (b"", "is not a TFLite model"),
+        (b"<html>404</html>", "is not a TFLite model"),
+        (b"\x1c\0\0\0TFL3" + bytes(500), "has no cry-tf settings inside"),
+    ],
+)
+@pytest.mark.parametrize("command", ["analyze", "info"])
+def test_a_bad_model_is_one_sentence(
+    command, content, message, make_sound, tmp_path, capsys
+):
+    model = tmp_path / "cry.tflite"
+    if content is not None:
+        model.write_bytes(content)
+    args = {
+        "analyze": ["analyze", make_sound("L"), "--model", str(model)],
+        "info": ["info", str(model)],
+    }[command]
+    assert main(args) == 1
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert message in err
+    assert err.count("\n") == 1
+
+
+def test_info_says_what_is_inside(model_file, capsys):
+    assert main(["info", str(model_file)]) == 0
+    out = capsys.readouterr().out
+    for part in ("detects crying", "no_cry, cry", "16000 Hz", "any length", "loudness"):
+        assert part in out
+
+
+def test_info_has_json(model_file, spec, capsys):
+    assert main(["info", str(model_file), "--json"]) == 0
+    values = json.loads(capsys.readouterr().out)
+    assert values["model"] == spec.to_dict()
+    assert values["bytes"] == model_file.stat().st_size
+    assert values["input_samples"] is None
+    assert values["provenance"] == {"network": "loudness"}
+
+
+def test_stopping_leaves_whole_results_and_one_line(
+    model_file, make_sound, tmp_path, capsys, monkeypatch
+):
+    sounds = [make_sound("L", "a.wav"), make_sound("L", "b.wav")]
+    analyze = detector.Analyzer.analyze_file
+
+    def stop_at_b(self, path, progress=None):
+        if path.endswith("b.wav"):
+            raise KeyboardInterrupt
+        return analyze(self, path, progress)
+
+    monkeypatch.setattr(detector.Analyzer, "analyze_file", stop_at_b)
+    out = tmp_path / "out"
+    args = ["analyze", *sounds, "--model", str(model_file), "-o", str(out)]
+    assert main(args) == 1
+    assert [entry.name for entry in out.iterdir()] == ["a.csv"]
+    err = capsys.readouterr().err
+    assert err.count("\n") == 1
+    assert "stopped" in err
+
+
+def command(*args: str) -> list[str]:
+    return [sys.executable, "-m", "cry_lite.cli", *args]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals are otherwise there")
+def test_ctrl_c_ends_a_running_command_cleanly(dynamic_network, spec, tmp_path):
+    # A window every sample: ten minutes of sound take longer than that.
+    every_sample = spec.decision.replace(hop_s=1 / RATE_HZ)
+    model = tmp_path / "slow.tflite"
+    model.write_bytes(pack(dynamic_network, spec.replace(decision=every_sample), {}))
+    soundfile.write(tmp_path / "a.wav", np.zeros(RATE_HZ), RATE_HZ)
+    soundfile.write(tmp_path / "long.wav", np.zeros(600 * RATE_HZ), RATE_HZ)
+    sounds = [str(tmp_path / name) for name in ("a.wav", "long.wav")]
+    out = tmp_path / "out"
+    process = subprocess.Popen(
+        command("analyze", *sounds, "--model", str(model), "-o", str(out)),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout is not None
+    assert "no_cry" in process.stdout.readline()  # The long file comes next.
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=30)
+    assert process.returncode == 1
+    assert err == "cry-lite: stopped. Results written so far are whole.\n"
+    assert os.listdir(out) == ["a.csv"]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="pipes are otherwise there")
+def test_a_reader_that_goes_away_is_no_traceback(model_file, make_sound, tmp_path):
+    for index in range(5):
+        make_sound(".", f"x/{index}.wav")
+    process = subprocess.Popen(
+        command("analyze", str(tmp_path / "x"), "--model", str(model_file)),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout is not None
+    process.stdout.close()
+    assert process.stderr is not None
+    assert process.stderr.read() == ""
+    assert process.wait(timeout=30) == 1
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere names are text")
+def test_a_name_that_is_no_text_is_heard_and_shown(model_file, make_sound, tmp_path):
+    strange = os.fsencode(tmp_path) + b"/na\xffme.wav"
+    shutil.copy(make_sound("L"), strange)
+    done = subprocess.run(
+        command("analyze", strange, "--model", str(model_file)),  # type: ignore[arg-type]
+        capture_output=True,
+        check=False,
+    )
+    assert done.returncode == 0
+    assert b"na\\udcffme.wav: cry" in done.stdout
+
+
+@pytest.mark.skipif(not hasattr(os, "memfd_create"), reason="only silenced on Linux")
+def test_the_notice_of_litert_is_not_shown(model_file, make_sound):
+    done = subprocess.run(
+        command("analyze", make_sound("L"), "--model", str(model_file)),
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stderr == ""

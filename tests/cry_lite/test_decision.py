@@ -1,0 +1,221 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from cry_lite.decision import cell_edges, find_events, smooth
+from cry_lite.spec import DecisionSpec
+
+
+def starts_of(count: int, hop_s: float = 1.0) -> np.ndarray:
+    return np.arange(count) * hop_s
+
+
+def detected(spec, scores, window_s=1.0, hop_s=1.0, duration_s=None, **decision):
+    """Events of cry scores written by hand, as (start, end, peak, mean)."""
+    starts = starts_of(len(scores), hop_s)
+    ends = starts + window_s
+    decided = DecisionSpec(window_s=window_s, hop_s=hop_s, **decision)
+    rows = [[1 - score, score] for score in scores]
+    last = float(ends[-1]) if duration_s is None else duration_s
+    events = find_events(starts, ends, rows, spec.replace(decision=decided), last)
+    assert all(event.label == "cry" for event in events)
+    return [(e.start_s, e.end_s, e.peak, e.mean) for e in events]
+
+
+def extents(events) -> list[tuple[float, float]]:
+    return [(round(start, 6), round(end, 6)) for start, end, _, _ in events]
+
+
+@pytest.fixture
+def reason(spec):
+    return spec.replace(
+        task="reason",
+        labels=("hungry", "tired", "pain"),
+        positive_label=None,
+        decision=DecisionSpec(window_s=1.0, hop_s=1.0),
+    )
+
+
+def reasons(spec, rows, **decision):
+    spec = spec.replace(decision=spec.decision.replace(**decision))
+    starts = starts_of(len(rows))
+    events = find_events(starts, starts + 1, rows, spec, float(len(rows)))
+    return [(e.label, e.start_s, e.end_s) for e in events]
+
+
+def test_windows_that_touch_give_events_of_whole_windows(spec):
+    events = detected(spec, [0.1, 0.9, 0.7, 0.1, 0.1])
+    assert events == [(1.0, 3.0, pytest.approx(0.9), pytest.approx(0.8))]
+
+
+def test_a_single_overlapping_window_stands_for_one_hop_about_its_centre(spec):
+    # Windows 0-3, 1-4, ... have centres 1.5, 2.5, ...: the third covers 3.0-4.0.
+    events = detected(spec, [0, 0, 0.9, 0, 0], window_s=3.0, hop_s=1.0)
+    assert extents(events) == [(3.0, 4.0)]
+
+
+def test_the_first_and_last_window_reach_the_ends_of_the_sound(spec):
+    events = detected(spec, [0.9, 0, 0.9], window_s=3.0, hop_s=1.0)
+    assert extents(events) == [(0.0, 2.0), (3.0, 5.0)]
+
+
+def test_crying_throughout_covers_the_whole_sound(spec):
+    events = detected(spec, [0.9, 0.9, 0.9], window_s=3.0, hop_s=1.0)
+    assert extents(events) == [(0.0, 5.0)]
+
+
+def test_cells_tile_the_sound_when_the_last_window_was_shifted_back():
+    # Windows of 3 s every 1 s over 5.4 s: 0-3, 1-4, 2-5 and the last, 2.4-5.4.
+    starts = np.array([0.0, 1.0, 2.0, 2.4])
+    edges = cell_edges(starts, starts + 3.0, duration_s=5.4)
+    np.testing.assert_allclose(edges, [0.0, 2.0, 3.0, 3.7, 5.4])
+
+
+def test_one_window_is_one_event(spec):
+    assert detected(spec, [0.99]) == [
+        (0.0, 1.0, pytest.approx(0.99), pytest.approx(0.99))
+    ]
+
+
+def test_an_event_ends_with_the_sound_even_if_the_window_was_padded(spec):
+    assert extents(detected(spec, [0.99], window_s=3.0, duration_s=0.1)) == [(0.0, 0.1)]
+
+
+def test_no_windows_give_no_events(spec):
+    assert find_events([], [], np.zeros((0, 2)), spec, 0.0) == []
+
+
+def test_no_crying_gives_no_events(spec):
+    assert detected(spec, [0.0, 0.49, 0.2]) == []
+
+
+def test_a_score_at_the_onset_threshold_opens_an_event(spec):
+    assert extents(detected(spec, [0.0, 0.5, 0.0])) == [(1.0, 2.0)]
+
+
+def test_an_open_event_survives_scores_between_the_thresholds(spec):
+    # 0.45 and 0.4 would not open an event; 0.39 closes it, 0.45 does not reopen it.
+    events = detected(spec, [0.45, 0.6, 0.45, 0.4, 0.39, 0.45, 0.1])
+    assert extents(events) == [(1.0, 4.0)]
+
+
+def test_equal_thresholds_switch_at_that_score(spec):
+    scores = [0.5, 0.49, 0.5]
+    events = detected(spec, scores, onset_threshold=0.5, offset_threshold=0.5)
+    assert extents(events) == [(0.0, 1.0), (2.0, 3.0)]
+
+
+def test_a_median_removes_one_loud_window(spec):
+    scores = [0, 0, 0.9, 0, 0, 0.9, 0.9, 0.9, 0]
+    assert extents(detected(spec, scores)) == [(2.0, 3.0), (5.0, 8.0)]
+    assert extents(detected(spec, scores, smoothing_windows=3)) == [(5.0, 8.0)]
+
+
+def test_a_median_fills_one_quiet_window_and_keeps_the_peak_of_the_raw_scores(spec):
+    events = detected(spec, [0.6, 0.7, 0.1, 0.8, 0.6], smoothing_windows=3)
+    assert events == [(0.0, 5.0, pytest.approx(0.8), pytest.approx(0.56))]
+
+
+@pytest.mark.parametrize("width", [1, 3, 5, 7])
+@pytest.mark.parametrize("count", [1, 2, 3, 4, 6, 20])
+def test_smoothing_is_the_median_of_the_windows_that_exist(rng, count, width):
+    scores = rng.random((count, 3))
+    half = width // 2
+    expected = [
+        np.quantile(scores[max(0, i - half) : i + half + 1], 0.5, 0, method="lower")
+        for i in range(count)
+    ]
+    np.testing.assert_array_equal(smooth(scores, width), expected)
+
+
+def test_an_end_never_adds_crying(spec):
+    # A plain median of the last two windows, 0.45, would keep the event open.
+    events = detected(spec, [0.0, 0.9, 0.9, 0.9, 0.0], smoothing_windows=3)
+    assert extents(events) == [(1.0, 4.0)]
+
+
+def test_events_closer_than_the_gap_are_joined_and_the_gap_counts_in_the_mean(spec):
+    events = detected(spec, [0.9, 0.0, 0.6, 0.0, 0.0, 0.9], max_gap_s=1.5)
+    assert events == [
+        (0.0, 3.0, pytest.approx(0.9), pytest.approx(0.5)),
+        (5.0, 6.0, pytest.approx(0.9), pytest.approx(0.9)),
+    ]
+
+
+def test_a_gap_as_long_as_the_limit_stays(spec):
+    # Hops of 0.1 s are no exact binary fractions: 0.30000000000000004 is not 0.3.
+    scores = [0.9, 0, 0, 0, 0.9]
+    for limit, count in ((0.3, 2), (0.31, 1)):
+        events = detected(spec, scores, window_s=0.1, hop_s=0.1, max_gap_s=limit)
+        assert len(events) == count
+
+
+def test_short_events_are_dropped_and_just_long_enough_ones_kept(spec):
+    scores = [0, 0.9, 0, 0.9, 0.9, 0.9, 0]
+    for limit, count in ((0.1, 2), (0.11, 1), (0.3, 1), (0.31, 0)):
+        events = detected(spec, scores, window_s=0.1, hop_s=0.1, min_event_s=limit)
+        assert len(events) == count
+
+
+def test_gaps_are_joined_before_short_events_are_dropped(spec):
+    events = detected(spec, [0.9, 0, 0.9, 0], max_gap_s=1.1, min_event_s=2.0)
+    assert extents(events) == [(0.0, 3.0)]
+
+
+def test_the_positive_label_is_found_wherever_it_stands(spec):
+    first = spec.replace(labels=("cry", "no_cry"))
+    events = find_events([0.0], [1.0], [[0.9, 0.1]], first, 1.0)
+    assert [event.label for event in events] == ["cry"]
+
+
+def test_reasons_are_runs_of_the_winner(reason):
+    rows = [[0.8, 0.1, 0.1], [0.7, 0.2, 0.1], [0.1, 0.9, 0.0], [0.6, 0.3, 0.1]]
+    assert reasons(reason, rows) == [
+        ("hungry", 0.0, 2.0),
+        ("tired", 2.0, 3.0),
+        ("hungry", 3.0, 4.0),
+    ]
+
+
+def test_a_winner_below_the_threshold_is_no_reason(reason):
+    rows = [[0.4, 0.3, 0.3], [0.45, 0.3, 0.25]]
+    assert reasons(reason, rows) == []
+
+
+def test_a_reason_holds_while_it_leads_and_ends_when_another_does(reason):
+    # 0.42 is between the thresholds and leads; 0.45 of another closes it unseen.
+    rows = [[0.6, 0.3, 0.1], [0.42, 0.4, 0.18], [0.4, 0.45, 0.15], [0.42, 0.4, 0.18]]
+    assert reasons(reason, rows) == [("hungry", 0.0, 2.0)]
+
+
+def test_another_reason_in_between_keeps_two_apart(reason):
+    rows = [[0.9, 0.1, 0], [0.1, 0.9, 0], [0.9, 0.1, 0], [0.4, 0.3, 0.3], [0.9, 0, 0.1]]
+    assert reasons(reason, rows, max_gap_s=10.0) == [
+        ("hungry", 0.0, 1.0),
+        ("tired", 1.0, 2.0),
+        ("hungry", 2.0, 5.0),
+    ]
+
+
+def test_a_night_is_decided_in_little_time(spec):
+    scores = np.random.default_rng(0).random(28_800)
+    assert len(detected(spec, scores, smoothing_windows=5)) > 100
+
+
+@pytest.mark.parametrize(
+    ("starts", "ends", "scores", "message"),
+    [
+        ([0.0], [1.0, 2.0], [[0.1, 0.9]], "Every window needs"),
+        ([0.0, 1.0], [1.0, 2.0], [[0.1, 0.9]], "Every window needs"),
+        ([0.0], [1.0], [[0.1, 0.2, 0.7]], "a column a label"),
+        ([0.0], [1.0], [[0.1, np.nan]], "must be finite"),
+        ([1.0, 0.0], [2.0, 1.0], [[0.1, 0.9]] * 2, "order of time"),
+        ([0.0, 0.0], [1.0, 1.0], [[0.1, 0.9]] * 2, "order of time"),
+    ],
+)
+def test_scores_that_do_not_fit_the_windows_are_refused(
+    spec, starts, ends, scores, message
+):
+    with pytest.raises(ValueError, match=message):
+        find_events(starts, ends, scores, spec, 2.0)

@@ -1,0 +1,71 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from cry_lite.detector import Analysis
+from cry_lite.events import Event
+from cry_lite.report import analysis_lines, clock, duration
+
+
+def analysis(duration_s=5.0, events=(), notes=()) -> Analysis:
+    return Analysis(
+        path="a.wav",
+        duration_s=duration_s,
+        source_sample_rate_hz=16_000,
+        sample_rate_hz=16_000,
+        labels=("no_cry", "cry"),
+        windows=np.array([[0.0, duration_s]]),
+        scores=np.array([[0.03, 0.97]], np.float32),
+        clip_scores=np.array([0.03, 0.97], np.float32),
+        events=events,
+        notes=notes,
+    )
+
+
+def event(start_s, end_s) -> Event:
+    return Event(start_s=start_s, end_s=end_s, label="cry", peak=0.99, mean=0.9)
+
+
+def test_a_parent_reads_when_there_was_crying(spec):
+    lines = analysis_lines(analysis(events=(event(0.0, 5.0),)), spec)
+    assert lines == ["a.wav: cry 0.97 over 5.0 s", "  crying 0.0-5.0 s (peak 0.99)"]
+
+
+def test_a_parent_reads_that_there_was_none(spec):
+    assert analysis_lines(analysis(), spec)[1:] == ["  no crying"]
+
+
+def test_a_long_sound_has_clock_times(spec):
+    lines = analysis_lines(analysis(7200.0, (event(3723.0, 3740.46),)), spec)
+    assert lines[0] == "a.wav: cry 0.97 over 2:00:00.0"
+    assert lines[1] == "  crying 1:02:03.0-1:02:20.5 (peak 0.99)"
+
+
+def test_notes_stand_below(spec):
+    assert analysis_lines(analysis(notes=("it rains",)), spec)[-1] == "  note: it rains"
+
+
+def test_a_reason_is_named_by_its_label(spec):
+    reason = spec.replace(task="reason", positive_label=None)
+    lines = analysis_lines(analysis(events=(event(0.0, 5.0),)), reason)
+    assert lines[1] == "  cry 0.0-5.0 s (peak 0.99)"
+    assert analysis_lines(analysis(), reason)[1:] == ["  no clear reason"]
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [
+        (0.0, "0:00:00.0"),
+        (59.96, "0:01:00.0"),
+        (3599.9, "0:59:59.9"),
+        (36_000, "10:00:00.0"),
+    ],
+)
+def test_a_clock_never_shows_sixty_seconds(seconds, text):
+    assert clock(seconds) == text
+
+
+def test_a_length_is_in_seconds_below_a_minute():
+    assert duration(0.1) == "0.1 s"
+    assert duration(61.0) == "0:01:01.0"

@@ -1,0 +1,262 @@
+"""The `cry-lite` command: hears files without TensorFlow.
+
+Only the standard library is imported before a model is needed, so that `--help`
+and a wrong flag answer at once.
+"""
+
+from __future__ import annotations
+
+import argparse
+import io
+import os
+import sys
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from cry_lite.detector import Analyzer
+
+_DONE, _FAILED, _WRONG_USE = 0, 1, 2
+_FORMATS = ("csv", "json", "audacity", "raven")
+_MODEL_VARIABLE = "CRY_LITE_MODEL"
+
+_ANALYZE_EPILOG = """examples:
+  cry-lite analyze night.wav --model cry.tflite
+  cry-lite analyze recordings/ -o results --format csv,audacity --model cry.tflite
+"""
+_INFO_EPILOG = """example:
+  cry-lite info cry.tflite
+"""
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Runs the command.
+
+    Args:
+        argv: Arguments after the program's name; None takes them from the shell.
+
+    Returns:
+        0 if everything was done, 1 if something failed or was stopped, 2 if the
+        command was given wrongly and nothing was begun.
+    """
+    # A file name that is no text in the terminal's encoding must not end the run.
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+    try:
+        args = _parser().parse_args(argv)
+    except SystemExit as stop:
+        return int(stop.code or 0)
+    try:
+        return args.run(args)
+    except KeyboardInterrupt:
+        return _complain("stopped. Results written so far are whole.")
+    except BrokenPipeError:
+        # Whoever read our output has gone; Python would complain once more at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return _FAILED
+    except OSError as error:
+        return _complain(error)
+
+
+def _parser() -> argparse.ArgumentParser:
+    from cry_lite import __version__
+
+    parser = argparse.ArgumentParser(
+        prog="cry-lite", description="Hears a baby cry in sound files."
+    )
+    parser.add_argument("--version", action="version", version=__version__)
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    analyze = commands.add_parser(
+        "analyze",
+        help="say what is heard when in sound files",
+        description="Says what is heard when in sound files.",
+        epilog=_ANALYZE_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    analyze.add_argument(
+        "files", nargs="+", metavar="FILES", help="sound files, and folders of them"
+    )
+    analyze.add_argument(
+        "--model",
+        metavar="FILE",
+        help=f"the .tflite to hear with (default: ${_MODEL_VARIABLE})",
+    )
+    analyze.add_argument(
+        "-o", "--output", metavar="DIR", help="also write result files into DIR"
+    )
+    analyze.add_argument(
+        "--format",
+        type=_formats,
+        metavar="LIST",
+        help=f"formats of the result files, of {','.join(_FORMATS)} (default: csv)",
+    )
+    analyze.add_argument(
+        "--overwrite", action="store_true", help="replace result files that exist"
+    )
+    analyze.add_argument(
+        "--json", action="store_true", help="print a line of JSON for each file"
+    )
+    analyze.add_argument(
+        "--threads",
+        type=_positive,
+        default=1,
+        metavar="N",
+        help="threads that the model may use (default: 1)",
+    )
+    analyze.set_defaults(run=_analyze)
+
+    info = commands.add_parser(
+        "info",
+        help="say what is inside a .tflite, and that it is whole",
+        description="Says what is inside a .tflite, and that it is whole.",
+        epilog=_INFO_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    info.add_argument("model", metavar="FILE.tflite")
+    info.add_argument("--json", action="store_true", help="print JSON")
+    info.set_defaults(run=_info)
+    return parser
+
+
+def _analyze(args: argparse.Namespace) -> int:
+    model = args.model or os.environ.get(_MODEL_VARIABLE)
+    if not model:
+        return _complain(
+            "no model to hear with. Give one with --model FILE.tflite (cry-tf export "
+            f"writes it), or set {_MODEL_VARIABLE}.",
+            _WRONG_USE,
+        )
+    if args.output is None and (args.format or args.overwrite):
+        flag = "--format" if args.format else "--overwrite"
+        return _complain(
+            f"{flag} is about result files. Add -o DIR to write some.", _WRONG_USE
+        )
+    from cry_lite.sound_folder import find_sounds
+
+    sounds, problems = find_sounds(args.files)
+    targets: list[dict[str, Path]] = [{}] * len(sounds)
+    if args.output is not None:
+        from cry_lite import result_files
+
+        targets = result_files.plan(sounds, args.output, args.format or ["csv"])
+        existing = [str(p) for files in targets for p in files.values() if p.exists()]
+        if existing and not args.overwrite:
+            more = f" (and {len(existing) - 1} more)" if len(existing) > 1 else ""
+            return _complain(
+                f"{existing[0]} exists already{more}. Add --overwrite to replace, or "
+                "name another folder.",
+                _WRONG_USE,
+            )
+    for problem in problems:
+        _complain(problem)
+    if not sounds:
+        return _FAILED
+    analyzer = _load(model, args.threads)
+    if args.output is not None:
+        try:
+            os.makedirs(args.output, exist_ok=True)
+        except OSError as error:
+            return _complain(
+                f"{args.output} cannot be made a folder ({error.strerror}). "
+                "Name another with -o."
+            )
+    done = [
+        _analyze_one(analyzer, sound, files, args)
+        for sound, files in zip(sounds, targets, strict=True)
+    ]
+    return _DONE if all(done) and not problems else _FAILED
+
+
+def _analyze_one(
+    analyzer: Analyzer, sound: str, files: dict[str, Path], args: argparse.Namespace
+) -> bool:
+    """Hears one file; a fault of that file is reported and does not end the run."""
+    from cry_lite.terminal import progress_of
+
+    try:
+        with progress_of(sound) as progress:
+            analysis = analyzer.analyze_file(sound, progress)
+    except OSError as error:
+        _complain(error)
+        return False
+    if files:
+        from cry_lite import result_files
+
+        try:
+            result_files.write(analysis, analyzer, files, args.overwrite)
+        except OSError as error:
+            reason = error.strerror or error
+            _complain(f"the results of {sound} cannot be written ({reason}).")
+            return False
+    if args.json:
+        _print_json(analysis.to_dict())
+    else:
+        from cry_lite.report import analysis_lines
+
+        print("\n".join(analysis_lines(analysis, analyzer.spec)), flush=True)
+    return True
+
+
+def _info(args: argparse.Namespace) -> int:
+    analyzer = _load(args.model, threads=1)
+    size_bytes = os.path.getsize(args.model)
+    if args.json:
+        _print_json(
+            {
+                "path": args.model,
+                "bytes": size_bytes,
+                "sha256": analyzer.metadata.flatbuffer_sha256,
+                "input_samples": analyzer.input_samples,
+                "model": analyzer.spec.to_dict(),
+                "provenance": analyzer.metadata.provenance,
+            }
+        )
+    else:
+        from cry_lite.report import model_lines
+
+        print("\n".join(model_lines(analyzer, args.model, size_bytes)))
+    return _DONE
+
+
+def _load(model: str, threads: int) -> Analyzer:
+    from cry_lite.detector import Analyzer
+    from cry_lite.terminal import without_delegate_notice
+
+    with without_delegate_notice():
+        return Analyzer(model, threads)
+
+
+def _print_json(values: dict) -> None:
+    import json
+
+    print(json.dumps(values, allow_nan=False), flush=True)
+
+
+def _complain(what: object, code: int = _FAILED) -> int:
+    print(f"cry-lite: {what}", file=sys.stderr)
+    return code
+
+
+def _formats(text: str) -> list[str]:
+    names = [name.strip() for name in text.split(",") if name.strip()]
+    wrong = [name for name in names if name not in _FORMATS]
+    if wrong or not names:
+        raise argparse.ArgumentTypeError(
+            f"formats must be of {', '.join(_FORMATS)}. Received: {text!r}."
+        )
+    return names
+
+
+def _positive(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(
+            f"threads must be a whole number from 1. Received: {text!r}."
+        )
+    return int(text)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

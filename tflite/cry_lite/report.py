@@ -1,0 +1,80 @@
+"""The lines that a person reads: what was heard in a file, what is in a model."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from cry_lite.spec import ModelSpec
+
+if TYPE_CHECKING:
+    from cry_lite.detector import Analysis, Analyzer
+
+_LABELS_SHOWN = 12
+
+
+def analysis_lines(analysis: Analysis, spec: ModelSpec) -> list[str]:
+    """Returns the block for one file: label and score, then a line an event.
+
+    Times are seconds, `0.0-5.0 s`, or hours, minutes and seconds in a file of a
+    minute or more.
+    """
+    lines = [
+        f"{analysis.path}: {analysis.label} {analysis.score:.2f} "
+        f"over {duration(analysis.duration_s)}"
+    ]
+    if not analysis.events:
+        lines.append("  no crying" if spec.task == "detect" else "  no clear reason")
+    for event in analysis.events:
+        what = "crying" if spec.task == "detect" else event.label
+        if analysis.duration_s < 60:
+            when = f"{event.start_s:.1f}-{event.end_s:.1f} s"
+        else:
+            when = f"{clock(event.start_s)}-{clock(event.end_s)}"
+        lines.append(f"  {what} {when} (peak {event.peak:.2f})")
+    lines.extend(f"  note: {note}" for note in analysis.notes)
+    return lines
+
+
+def model_lines(analyzer: Analyzer, path: str, size_bytes: int) -> list[str]:
+    """Returns the block for one model: what it hears, decides and comes from."""
+    spec, decision = analyzer.spec, analyzer.spec.decision
+    shown = ", ".join(spec.labels[:_LABELS_SHOWN])
+    if len(spec.labels) > _LABELS_SHOWN:
+        shown += f", ... ({len(spec.labels)} in all)"
+    if spec.task == "detect":
+        task = f"detects crying ({spec.positive_label})"
+    else:
+        task = "tells the reason"
+    samples = analyzer.input_samples
+    takes = f"{samples} samples" if samples else "any length"
+    rows = [
+        ("task", task),
+        ("labels", shown),
+        ("hears", f"{spec.sample_rate_hz} Hz mono, {takes}"),
+        ("windows", f"{decision.window_s:g} s every {decision.hop_s:g} s"),
+        (
+            "events",
+            f"start at {decision.onset_threshold:g}, end below "
+            f"{decision.offset_threshold:g}, median over {decision.smoothing_windows}, "
+            f"at least {decision.min_event_s:g} s, gaps under "
+            f"{decision.max_gap_s:g} s joined",
+        ),
+        ("size", f"{size_bytes / 1e6:.2f} MB"),
+        ("sha256", f"{analyzer.metadata.flatbuffer_sha256} (checked)"),
+    ]
+    rows += [(name, str(value)) for name, value in analyzer.metadata.provenance.items()]
+    width = max(len(name) for name, _ in rows)
+    return [path] + [f"  {name:<{width}}  {value}" for name, value in rows]
+
+
+def duration(seconds: float) -> str:
+    """Returns `5.0 s`, or `8:00:00.0` from a minute on."""
+    return f"{seconds:.1f} s" if seconds < 60 else clock(seconds)
+
+
+def clock(seconds: float) -> str:
+    """Returns hours, minutes and seconds: `1:02:03.4`."""
+    tenths = round(seconds * 10)
+    minutes, tenths = divmod(tenths, 600)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{tenths // 10:02}.{tenths % 10}"
