@@ -1,1 +1,48 @@
-"""Writes TFLite files that are proven equal to the Keras model they came from."""
+"""Writes TFLite files that are proven equal to the Keras model they came from.
+
+TensorFlow is imported when an export starts, not with this package.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from cry_export.artefact import Artefact
+    from cry_export.errors import ConversionError, ParityError
+    from cry_export.exporting import export
+    from cry_export.parity import ParityReport
+    from cry_export.recipe import RECIPES, Recipe
+
+__all__ = [
+    "RECIPES",
+    "Artefact",
+    "ConversionError",
+    "ParityError",
+    "ParityReport",
+    "Recipe",
+    "export",
+]
+
+_HOME = {
+    "RECIPES": "recipe",
+    "Artefact": "artefact",
+    "ConversionError": "errors",
+    "ParityError": "errors",
+    "ParityReport": "parity",
+    "Recipe": "recipe",
+    "export": "exporting",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(importlib.import_module(f"{__name__}.{_HOME[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *__all__])

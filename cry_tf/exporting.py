@@ -1,0 +1,201 @@
+"""From a trained model and a dataset to a `.tflite` that is proven equal."""
+
+from __future__ import annotations
+
+import hashlib
+import warnings
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+
+import cry_export
+from cry_lite.spec import ModelSpec
+from cry_tf.data.clip import Clip
+from cry_tf.data.dataset import Dataset
+
+if TYPE_CHECKING:
+    import keras
+
+    from cry_export import Artefact
+    from cry_tf.training.run import RunFolder
+
+# Each clip runs through both models; more clips change the figures little.
+MAX_CHECK_CLIPS = 100
+MAX_CHECK_SECONDS = 30.0
+
+
+class SkippedClipsWarning(UserWarning):
+    """Some of the clips to compare on could not be read."""
+
+
+def export(
+    model: keras.Model,
+    path: str | Path,
+    quantize: str = "dynamic",
+    check: Dataset | Sequence[np.ndarray] | np.ndarray | None = None,
+    length: float | Literal["dynamic"] = "dynamic",
+    overwrite: bool = False,
+    provenance: Mapping[str, str | int | float] | None = None,
+) -> Artefact:
+    """Writes the model as a `.tflite`: waveform in, labels and settings inside.
+
+    The file is compared with the Keras model on real clips before it is written,
+    and `FILE.parity.json` beside it keeps the figures.
+
+    Args:
+        model: A `CryClassifier` or `CryDetector`.
+        path: Ends in `.tflite`.
+        quantize: `dynamic` stores the weights of convolutions and dense layers as
+            int8, `none` keeps float32. The front end stays float32 in both.
+        check: Real clips to compare on: a dataset, of which at most 100 clips are
+            taken, evenly over the labels, 30 s of each; or waveforms, float32
+            `(samples,)` at `model.spec.sample_rate_hz`. Clips that the model was
+            not trained on tell more.
+        length: Fixed length of the input in seconds, or `dynamic`. Phones
+            (MediaPipe) need a fixed length; `cry-lite` takes both.
+        overwrite: True replaces an earlier file.
+        provenance: What made the model; written into the file beside versions,
+            digests of the data and the source of the weights.
+
+    Returns:
+        The paths, the size and the comparison.
+
+    Raises:
+        ValueError: If an argument breaks a rule, an operator is not builtin, or the
+            file does not answer like the model (`cry_export.ParityError`; its
+            figures are written, the `.tflite` is not).
+        OSError: If the target exists or cannot be written.
+
+    Warns:
+        SkippedClipsWarning: If clips of the dataset cannot be read; they are left out.
+    """
+    spec = getattr(model, "spec", None)
+    if not isinstance(spec, ModelSpec):
+        raise ValueError(
+            "model must be a CryClassifier or a CryDetector. Received: "
+            f"{type(model).__name__}. Wrap the backbone in one, or call "
+            "cry_export.export with a ModelSpec."
+        )
+    origin: dict[str, str | int | float] = dict(_weights_source(model))
+    names = None
+    if isinstance(check, Dataset):
+        chosen, check = _decode(check, spec.sample_rate_hz)
+        names = [clip.name for clip in chosen.clips]
+        origin["check_data_sha256"] = chosen.sha256
+    elif check is None or isinstance(check, (str, Path)):
+        raise ValueError(
+            "check must hold real clips, because a file that was not compared with "
+            f"its model is not written. Received: {check!r}. Pass "
+            "cry_tf.data.load(folder) or a list of waveforms."
+        )
+    return cry_export.export(
+        model,
+        path,
+        spec,
+        quantize,
+        check=list(check),
+        check_names=names,
+        provenance=origin | dict(provenance or {}),
+        overwrite=overwrite,
+        length_s=_length_s(length),
+    )
+
+
+def run_clips(run: RunFolder) -> Dataset:
+    """Returns the clips that a run was trained on, to compare a file on them.
+
+    Args:
+        run: A finished run.
+
+    Raises:
+        ValueError: If none of them is where it was.
+    """
+    predictions = run.predictions()
+    origin = Path(run.config["data"]["origin"]).expanduser()
+    folder = origin if origin.is_dir() else origin.parent
+    clips = tuple(
+        Clip(folder / name, predictions.labels[label], group, name=name)
+        for name, label, group in zip(
+            predictions.files, predictions.truth, predictions.groups, strict=True
+        )
+        if (folder / name).is_file()
+    )
+    if not clips:
+        raise ValueError(
+            "The clips that the model was trained on must be there to compare it on. "
+            f"Found none of {len(predictions.files)} at {folder}. Give others with "
+            "--check DATA."
+        )
+    return Dataset(clips, predictions.labels)
+
+
+def run_provenance(run: RunFolder) -> dict[str, str | int | float]:
+    """Returns what a file should say of the run that it comes from."""
+    config, settings = run.config, run.config["settings"]
+    content = (run.path / "config.json").read_bytes()
+    found = {
+        "run_config_sha256": hashlib.sha256(content).hexdigest(),
+        "data_sha256": config["data"]["sha256"],
+        "weights_source": config["weights"]["source"],
+        "weights_sha256": config["weights"]["sha256"],
+        "backbone": settings["backbone"],
+        "pooling": settings["pooling"],
+        "training_recipe": settings["recipe"]["name"],
+        "seed": settings["seed"],
+    }
+    return {name: value for name, value in found.items() if value is not None}
+
+
+def _decode(dataset: Dataset, sample_rate_hz: int) -> tuple[Dataset, list[np.ndarray]]:
+    """Draws clips and decodes them; warns of those that cannot be read."""
+    chosen = dataset.subset(_evenly(dataset.label_indices, MAX_CHECK_CLIPS))
+    pairs = list(
+        chosen.waveforms(sample_rate_hz, on_error="skip", max_seconds=MAX_CHECK_SECONDS)
+    )
+    if chosen.problems:
+        warnings.warn(
+            f"{len(chosen.problems)} of {len(chosen)} check clips were left out: "
+            f"{chosen.problems[0].sentence}",
+            SkippedClipsWarning,
+            stacklevel=3,
+        )
+    read = chosen.without(problem.clip for problem in chosen.problems)
+    return read, [waveform for _, waveform in pairs]
+
+
+def _length_s(length: Any) -> float | None:
+    if length == "dynamic":
+        return None
+    if isinstance(length, bool) or not isinstance(length, (int, float)):
+        raise ValueError(
+            f"length must be seconds or 'dynamic'. Received: length={length!r}."
+        )
+    return float(length)
+
+
+def _weights_source(model: Any) -> dict[str, str]:
+    """Returns what a backbone says of its weights.
+
+    One that names no digest was built at random or read back from a `.keras` file,
+    which does not carry the source; then there is nothing to say here.
+    """
+    backbone = getattr(model, "backbone", None)
+    sha256 = getattr(backbone, "weights_sha256", None)
+    if sha256 is None:
+        return {}
+    return {
+        "weights_source": str(getattr(backbone, "weights_source", "")),
+        "weights_sha256": str(sha256),
+    }
+
+
+def _evenly(label_indices: np.ndarray, limit: int) -> np.ndarray:
+    """Draws clips label by label in turn, always the same ones."""
+    rng = np.random.default_rng(0)
+    turn = np.empty(len(label_indices), int)
+    for label in np.unique(label_indices):
+        clips = rng.permutation(np.flatnonzero(label_indices == label))
+        turn[clips] = np.arange(len(clips))
+    return np.sort(np.argsort(turn, kind="stable")[:limit])

@@ -1,0 +1,284 @@
+from __future__ import annotations
+
+import errno
+import hashlib
+import json
+import os
+import subprocess
+import sys
+
+import keras
+import numpy as np
+import pytest
+
+import cry_export
+from cry_export import ParityError
+from cry_lite.errors import ModelFileError
+from cry_lite.interpreter import LiteRTModel
+from cry_lite.metadata import read_metadata
+
+
+@pytest.fixture
+def folder(tmp_path):
+    return tmp_path / "out"
+
+
+@pytest.fixture(autouse=True)
+def _make(folder):
+    folder.mkdir()
+
+
+@pytest.fixture
+def converted(tflite, monkeypatch):
+    """Spares the seconds of conversion where it is not what is tested."""
+    from cry_export import exporting
+
+    monkeypatch.setattr(
+        exporting, "to_tflite", lambda model, recipe, samples: tflite[recipe.name]
+    )
+
+
+@pytest.mark.parametrize("quantize", ["none", "dynamic"])
+@pytest.mark.parametrize("length_s", [None, 1.5])
+def test_the_file_answers_as_the_model(model, spec, clips, folder, quantize, length_s):
+    path = folder / "cry.tflite"
+    made = cry_export.export(
+        model, path, spec, quantize, check=clips, length_s=length_s
+    )
+    runtime = LiteRTModel(path)
+    assert runtime.input_samples == (None if length_s is None else 24_000)
+    tolerance = made.parity.max_score_difference + 1e-5
+    for clip in clips:
+        clip = clip[: runtime.input_samples]
+        expected = model.predict(clip[None], verbose=0)[0]
+        np.testing.assert_allclose(runtime(clip), expected, atol=tolerance)
+
+
+def test_dynamic_and_fixed_lengths_agree(model, spec, clips, folder):
+    scores = []
+    for length_s in (None, 3.0):
+        path = folder / f"{length_s}.tflite"
+        cry_export.export(model, path, spec, "none", check=clips, length_s=length_s)
+        runtime = LiteRTModel(path)
+        scores.append([runtime(clip) for clip in clips])
+    np.testing.assert_allclose(scores[0], scores[1], atol=1e-5)
+
+
+@pytest.mark.usefixtures("converted")
+def test_labels_spec_and_origin_are_inside(model, spec, clips, folder):
+    path = folder / "cry.tflite"
+    cry_export.export(
+        model, path, spec, check=clips, provenance={"seed": 7, "data_sha256": "ab"}
+    )
+    metadata = read_metadata(path)
+    assert metadata.spec == spec
+    assert metadata.spec.labels == ("hungry", "tired", "belly_pain")
+    assert metadata.provenance["seed"] == 7
+    assert metadata.provenance["recipe"] == "dynamic"
+    assert {"cry_tf_version", "tensorflow_version", "keras_version"} <= set(
+        metadata.provenance
+    )
+
+
+@pytest.mark.usefixtures("converted")
+def test_the_report_beside_it_has_digest_figures_and_clips(model, spec, clips, folder):
+    path = folder / "cry.tflite"
+    made = cry_export.export(
+        model, path, spec, check=clips, check_names=["a", "b", "c", "d"]
+    )
+    report = json.loads((folder / "cry.parity.json").read_text())
+    assert made.parity_path == folder / "cry.parity.json"
+    assert report["sha256"] == hashlib.sha256(path.read_bytes()).hexdigest()
+    assert report["bytes"] == path.stat().st_size == made.file_bytes
+    assert report["refused"] is False
+    assert report["check_clips"] == ["a", "b", "c", "d"]
+    assert report["parity"]["max_score_difference"] <= 0.05
+    assert report["operators"]["RFFT2D"] == 1
+    assert sorted(os.listdir(folder)) == ["cry.parity.json", "cry.tflite"]
+
+
+@pytest.fixture
+def perturb(build_model, monkeypatch):
+    """Makes the converter write the weights of another model."""
+    from cry_export import exporting
+
+    right = exporting.to_tflite
+
+    def wrong(model, recipe, samples):
+        return right(build_model(seed=1), recipe, samples)
+
+    return lambda: monkeypatch.setattr(exporting, "to_tflite", wrong)
+
+
+def test_a_file_with_other_weights_is_not_written_and_its_report_is(
+    model, spec, clips, folder, perturb
+):
+    perturb()
+    with pytest.raises(ParityError, match=r"was not written.*scores differ") as caught:
+        cry_export.export(model, folder / "cry.tflite", spec, check=clips)
+    assert os.listdir(folder) == ["cry.parity.json"]
+    report = json.loads((folder / "cry.parity.json").read_text())
+    assert report["refused"] is True
+    assert report["sha256"] is None
+    assert report["parity"]["reasons"] == list(caught.value.report.reasons)
+    assert "--quantize none" in str(caught.value)
+
+
+def test_a_refused_export_leaves_the_earlier_file_and_its_proof(
+    model, spec, clips, folder, perturb
+):
+    path = folder / "cry.tflite"
+    cry_export.export(model, path, spec, check=clips)
+    before = {name: (folder / name).read_bytes() for name in os.listdir(folder)}
+    perturb()
+    with pytest.raises(ParityError):
+        cry_export.export(model, path, spec, check=clips, overwrite=True)
+    after = {name: (folder / name).read_bytes() for name in os.listdir(folder)}
+    assert after == before
+
+
+@pytest.mark.usefixtures("converted")
+def test_an_earlier_file_is_only_replaced_when_asked(model, spec, clips, folder):
+    path = folder / "cry.tflite"
+    path.write_bytes(b"earlier")
+    with pytest.raises(FileExistsError, match="--overwrite"):
+        cry_export.export(model, path, spec, check=clips)
+    assert path.read_bytes() == b"earlier"
+    cry_export.export(model, path, spec, check=clips, overwrite=True)
+    assert read_metadata(path).spec == spec
+
+
+@pytest.mark.usefixtures("converted")
+@pytest.mark.parametrize("fails", ["fsync", "replace"])
+def test_a_full_disk_leaves_nothing(model, spec, clips, folder, monkeypatch, fails):
+    def full(*_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, fails, full)
+    with pytest.raises(OSError, match="No space left"):
+        cry_export.export(model, folder / "cry.tflite", spec, check=clips)
+    assert os.listdir(folder) == []
+
+
+@pytest.mark.usefixtures("converted")
+def test_a_file_and_its_proof_are_there_both_or_neither(
+    model, spec, clips, folder, monkeypatch
+):
+    replace = os.replace
+
+    def fails_at_the_tflite(source, target):
+        if str(target).endswith(".tflite"):
+            raise OSError(errno.EIO, "Input/output error")
+        replace(source, target)
+
+    monkeypatch.setattr(os, "replace", fails_at_the_tflite)
+    with pytest.raises(OSError, match="Input/output"):
+        cry_export.export(model, folder / "cry.tflite", spec, check=clips)
+    assert os.listdir(folder) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "error", "match"),
+    [
+        ("cry.onnx", ValueError, "end in .tflite"),
+        ("missing/cry.tflite", FileNotFoundError, "must exist"),
+        ("folder.tflite", IsADirectoryError, "is a folder"),
+    ],
+)
+def test_a_target_that_cannot_be_written_is_refused_at_once(
+    model, spec, clips, folder, name, error, match
+):
+    (folder / "folder.tflite").mkdir()
+    with pytest.raises(error, match=match):
+        cry_export.export(model, folder / name, spec, check=clips)
+
+
+@pytest.mark.skipif(os.name != "posix" or os.geteuid() == 0, reason="root writes all")
+def test_a_folder_that_is_not_writable_is_refused_at_once(model, spec, clips, folder):
+    folder.chmod(0o500)
+    with pytest.raises(PermissionError, match="writable"):
+        cry_export.export(model, folder / "cry.tflite", spec, check=clips)
+
+
+def export(model, spec, clips, folder, **kwargs):
+    return cry_export.export(
+        model, folder / "cry.tflite", spec, **{"check": clips, **kwargs}
+    )
+
+
+def test_a_model_without_the_front_end_is_refused(build_model, spec, clips, folder):
+    with pytest.raises(ValueError, match="named 'frontend'"):
+        export(build_model(front_end="ears"), spec, clips, folder)
+
+
+def test_a_label_too_many_is_refused(build_model, spec, clips, folder):
+    with pytest.raises(ValueError, match="Received: 4 scores and 3 labels"):
+        export(build_model(scores=4), spec, clips, folder)
+
+
+def test_another_front_end_than_the_models_is_refused(model, spec, clips, folder):
+    other = spec.replace(front_end=spec.front_end.replace(cutoff_hz=4000.0))
+    with pytest.raises(ValueError, match="must be that of the model"):
+        export(model, other, clips, folder)
+
+
+def test_a_model_of_spectrograms_is_refused(spec, clips, folder):
+    inputs = keras.Input((96, 64))
+    model = keras.Model(inputs, keras.layers.Dense(3)(keras.layers.Flatten()(inputs)))
+    with pytest.raises(ValueError, match="one waveform"):
+        export(model, spec, clips, folder)
+
+
+def test_what_is_no_keras_model_is_refused(spec, clips, folder):
+    with pytest.raises(ValueError, match="must be a keras.Model"):
+        export("model.keras", spec, clips, folder)
+
+
+def test_an_unknown_recipe_lists_the_known_ones(model, spec, clips, folder):
+    with pytest.raises(ValueError, match="one of none, dynamic. Received: 'int8'"):
+        export(model, spec, clips, folder, quantize="int8")
+
+
+@pytest.mark.parametrize(
+    ("check", "match"),
+    [
+        ([], "at least one real clip"),
+        ([np.zeros(16_000, np.float32)], "all silent"),
+        ([np.ones((1, 16_000), np.float32)], r"shape \(1, 16000\)"),
+        ([np.ones(10, np.float32), np.zeros(0, np.float32)], "clip 1"),
+        ([np.array([1, np.nan], np.float32)], "finite"),
+    ],
+)
+def test_clips_that_prove_nothing_are_refused(model, spec, folder, check, match):
+    with pytest.raises(ValueError, match=match):
+        export(model, spec, check, folder)
+
+
+def test_names_must_match_the_clips(model, spec, clips, folder):
+    with pytest.raises(ValueError, match="1 names, 4 clips"):
+        export(model, spec, clips, folder, check_names=["a"])
+
+
+@pytest.mark.parametrize("length_s", [0, -1.0, float("nan"), 1e9, 0.001])
+def test_a_length_without_sense_is_refused(model, spec, clips, folder, length_s):
+    with pytest.raises(ValueError, match="length_s"):
+        export(model, spec, clips, folder, length_s=length_s)
+
+
+@pytest.mark.usefixtures("converted")
+def test_a_damaged_file_is_noticed_by_its_reader(model, spec, clips, folder):
+    path = folder / "cry.tflite"
+    export(model, spec, clips, folder)
+    content = bytearray(path.read_bytes())
+    content[len(content) // 3] ^= 0xFF
+    path.write_bytes(content)
+    with pytest.raises(ModelFileError):
+        read_metadata(path)
+
+
+def test_the_package_and_its_recipes_load_without_tensorflow():
+    code = (
+        "import sys, cry_export, cry_export.recipe as r; assert list(r.RECIPES);"
+        "assert not {'tensorflow', 'keras'} & set(sys.modules)"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)

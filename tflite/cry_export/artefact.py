@@ -1,0 +1,155 @@
+"""The file that ships, and the proof beside it: both or neither."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from cry_export.parity import ParityReport
+from cry_export.recipe import Recipe
+
+
+@dataclass(frozen=True)
+class Artefact:
+    """A written `.tflite` and the figures that allowed it.
+
+    Attributes:
+        path: The file.
+        parity_path: The JSON report beside it.
+        file_bytes: Size of the file.
+        sha256: Digest of the file, as in the report.
+        parity: The comparison with the Keras model.
+    """
+
+    path: Path
+    parity_path: Path
+    file_bytes: int
+    sha256: str
+    parity: ParityReport
+
+
+def parity_path(path: Path) -> Path:
+    """Returns `FILE.parity.json` for `FILE.tflite`."""
+    return path.with_suffix(".parity.json")
+
+
+def check_target(path: Path, overwrite: bool) -> None:
+    """Refuses a target before the work starts.
+
+    Raises:
+        ValueError: If the name does not end in `.tflite`.
+        OSError: If the file exists and `overwrite` is False, if it is a folder, or
+            if its folder does not exist or cannot be written to.
+    """
+    if path.suffix != ".tflite":
+        raise ValueError(f"The file's name must end in .tflite. Received: {path}.")
+    if path.is_dir():
+        raise IsADirectoryError(f"{path} is a folder: name a file.")
+    if path.exists() and not overwrite:
+        raise FileExistsError(
+            f"{path} exists: choose another name, or allow it with overwrite=True "
+            "(--overwrite)."
+        )
+    if not path.parent.is_dir():
+        raise FileNotFoundError(f"The folder {path.parent} must exist: create it.")
+    if not os.access(path.parent, os.W_OK | os.X_OK):
+        raise PermissionError(f"The folder {path.parent} must be writable.")
+
+
+def write(
+    path: Path,
+    tflite: bytes,
+    parity: ParityReport,
+    recipe: Recipe,
+    details: dict[str, Any],
+) -> Artefact:
+    """Writes the file and its report, both complete or neither.
+
+    Args:
+        path: The target, checked by `check_target`.
+        tflite: The file's bytes.
+        parity: The comparison with the Keras model.
+        recipe: How the weights are stored.
+        details: What else the report says, in JSON types.
+
+    Raises:
+        OSError: If the disk is full or the folder cannot be written to; nothing
+            is left then, and earlier files stay as they were.
+    """
+    sha256 = hashlib.sha256(tflite).hexdigest()
+    report = _report(path, parity, recipe, details) | {
+        "sha256": sha256,
+        "bytes": len(tflite),
+    }
+    target = parity_path(path)
+    with ExitStack() as parts:
+        tflite_part = parts.enter_context(_part(path, tflite))
+        report_part = parts.enter_context(_part(target, _json(report)))
+        # The report first: a .tflite never stands there without its proof.
+        os.replace(report_part, target)
+        try:
+            os.replace(tflite_part, path)
+        except OSError:
+            target.unlink()  # it proves a file that is not there
+            raise
+    return Artefact(path, target, len(tflite), sha256, parity)
+
+
+def write_refusal(
+    path: Path, parity: ParityReport, recipe: Recipe, details: dict[str, Any]
+) -> Path | None:
+    """Writes the report of a refused file.
+
+    An earlier `FILE.tflite` and its report prove each other, so they stay as they
+    are and nothing is written beside them.
+
+    Returns:
+        Path of the report, or None if it was not written.
+
+    Raises:
+        OSError: If it cannot be written; nothing is left then.
+    """
+    if path.exists():
+        return None
+    target = parity_path(path)
+    report = _report(path, parity, recipe, details) | {"sha256": None, "bytes": None}
+    with _part(target, _json(report)) as part:
+        os.replace(part, target)
+    return target
+
+
+def _report(
+    path: Path, parity: ParityReport, recipe: Recipe, details: dict[str, Any]
+) -> dict[str, Any]:
+    return {
+        "format_version": 1,
+        "file": path.name,
+        "refused": parity.is_refused,
+        "parity": parity.to_dict(),
+        "budget": recipe.budget.to_dict(),
+        **details,
+    }
+
+
+def _json(report: dict[str, Any]) -> bytes:
+    return (json.dumps(report, indent=2, allow_nan=False) + "\n").encode()
+
+
+@contextmanager
+def _part(target: Path, content: bytes) -> Iterator[Path]:
+    """Writes a part file in the target's folder; removes it if it is still there."""
+    part = target.with_name(f".{target.name}.{os.getpid()}.part")
+    try:
+        with part.open("xb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        yield part
+    finally:
+        part.unlink(missing_ok=True)

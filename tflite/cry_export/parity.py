@@ -1,0 +1,249 @@
+"""Does the TFLite file answer like the Keras model? On real clips, in figures."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import keras
+import numpy as np
+
+from cry_export.recipe import Recipe
+from cry_lite.interpreter import LiteRTModel
+from cry_lite.spec import ModelSpec
+
+_Score = Callable[[np.ndarray], np.ndarray]
+_PADDED_CLIPS = 8
+
+
+@dataclass(frozen=True, kw_only=True)
+class Flip:
+    """A clip on which the two models decide differently.
+
+    Attributes:
+        clip: Its name.
+        keras: What the Keras model decides.
+        tflite: What the TFLite file decides.
+        margin: How clear the Keras model's decision was, in [0, 1].
+    """
+
+    clip: str
+    keras: str
+    tflite: str
+    margin: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class ParityReport:
+    """The comparison of a TFLite file with its Keras model.
+
+    Attributes:
+        recipe: Name of the recipe.
+        clips: Number of real clips compared.
+        max_score_difference: Largest absolute difference of a score.
+        mean_score_difference: Mean absolute difference of the scores.
+        worst_clip: The clip with the largest difference.
+        flips: Every changed decision, near ties included.
+        clear_flips: Changed decisions whose margin is no near tie.
+        padding_difference: Largest difference when the Keras model hears a clip
+            alone and the TFLite file hears it followed by zeros.
+        edges: Largest difference on silence, a clip of one sample, and full-scale
+            noise.
+        is_finite: Whether every score on every input was finite.
+        reasons: Why the file is refused, in sentences; () if it is not.
+    """
+
+    recipe: str
+    clips: int
+    max_score_difference: float
+    mean_score_difference: float
+    worst_clip: str
+    flips: tuple[Flip, ...]
+    clear_flips: int
+    padding_difference: float
+    edges: dict[str, float]
+    is_finite: bool
+    reasons: tuple[str, ...]
+
+    @property
+    def is_refused(self) -> bool:
+        """Whether a budget was exceeded."""
+        return bool(self.reasons)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Returns the report as JSON types; None where a figure is not finite."""
+
+        def plain(value: Any) -> Any:
+            if isinstance(value, dict):
+                return {key: plain(item) for key, item in value.items()}
+            if isinstance(value, (list, tuple)):
+                return [plain(item) for item in value]
+            if isinstance(value, float) and not np.isfinite(value):
+                return None
+            return value
+
+        return plain(dataclasses.asdict(self))
+
+
+def measure(
+    model: keras.Model,
+    tflite: bytes,
+    spec: ModelSpec,
+    recipe: Recipe,
+    waveforms: Sequence[np.ndarray],
+    names: Sequence[str],
+    samples: int | None,
+) -> ParityReport:
+    """Compares a TFLite file with the Keras model that it came from.
+
+    Args:
+        model: Maps float32 `(batch, samples)` to scores `(batch, labels)`.
+        tflite: The file's bytes, exactly as they will be written.
+        spec: Labels and thresholds, for the decisions.
+        recipe: Holds the budget.
+        waveforms: Real clips, float32 `(samples,)` at the model's sample rate.
+        names: One a clip.
+        samples: Fixed length of the file's input: both models hear each clip
+            cut, or completed with zeros, to it. None for a dynamic length.
+
+    Returns:
+        The report. It refuses the file if its `reasons` are not empty.
+    """
+    runtime = LiteRTModel(tflite)
+
+    def keras_scores(waveform: np.ndarray) -> np.ndarray:
+        scores = model(waveform[None], training=False)
+        return np.asarray(keras.ops.convert_to_numpy(scores))[0]
+
+    clips = [_fit(waveform, samples) for waveform in waveforms]
+    expected = np.stack([keras_scores(clip) for clip in clips])
+    found = np.stack([runtime(clip) for clip in clips])
+    edges = _edges(keras_scores, runtime, spec.sample_rate_hz, samples)
+    padding = _padding_difference(
+        keras_scores, runtime, waveforms, spec.sample_rate_hz, samples
+    )
+    differences = np.abs(expected - found)
+    flips = _flips(expected, found, spec, names)
+    report = ParityReport(
+        recipe=recipe.name,
+        clips=len(clips),
+        max_score_difference=float(differences.max()),
+        mean_score_difference=float(differences.mean()),
+        worst_clip=names[int(differences.max(axis=1).argmax())],
+        flips=flips,
+        clear_flips=sum(not flip.margin <= recipe.budget.near_tie for flip in flips),
+        padding_difference=padding,
+        edges=edges,
+        is_finite=bool(
+            np.isfinite(differences).all()
+            and np.isfinite([padding, *edges.values()]).all()
+        ),
+        reasons=(),
+    )
+    return dataclasses.replace(report, reasons=_reasons(report, recipe))
+
+
+def _fit(waveform: np.ndarray, samples: int | None) -> np.ndarray:
+    """Cuts or completes with zeros to the length, or leaves as it is for None."""
+    if samples is None:
+        return waveform
+    waveform = waveform[:samples]
+    return np.pad(waveform, (0, samples - len(waveform)))
+
+
+def _flips(
+    expected: np.ndarray, found: np.ndarray, spec: ModelSpec, names: Sequence[str]
+) -> tuple[Flip, ...]:
+    before, margins = _decisions(expected, spec)
+    after, _ = _decisions(found, spec)
+    return tuple(
+        Flip(
+            clip=names[i],
+            keras=before[i],
+            tflite=after[i],
+            margin=float(margins[i]),
+        )
+        for i in range(len(before))
+        if before[i] != after[i]
+    )
+
+
+def _decisions(scores: np.ndarray, spec: ModelSpec) -> tuple[list[str], np.ndarray]:
+    """Returns what each clip is taken for, and how clear that is."""
+    if spec.task == "detect" and spec.positive_label is not None:
+        score = scores[:, spec.labels.index(spec.positive_label)]
+        threshold = spec.decision.onset_threshold
+        names = [
+            spec.positive_label if is_positive else f"no {spec.positive_label}"
+            for is_positive in score >= threshold
+        ]
+        return names, np.abs(score - threshold)
+    best = np.sort(scores, axis=1)
+    names = [spec.labels[i] for i in scores.argmax(axis=1)]
+    return names, best[:, -1] - best[:, -2]
+
+
+def _edges(
+    keras_scores: _Score, runtime: _Score, sample_rate_hz: int, samples: int | None
+) -> dict[str, float]:
+    length = samples or sample_rate_hz
+    noise = np.random.default_rng(0).choice((-1.0, 1.0), length)
+    inputs = {
+        "silence": np.zeros(length),
+        "one_sample": np.array([0.5]),
+        "full_scale_noise": noise,
+    }
+    differences = {}
+    for name, waveform in inputs.items():
+        clip = _fit(waveform.astype(np.float32), samples)
+        differences[name] = float(np.abs(keras_scores(clip) - runtime(clip)).max())
+    return differences
+
+
+def _padding_difference(
+    keras_scores: _Score,
+    runtime: _Score,
+    waveforms: Sequence[np.ndarray],
+    sample_rate_hz: int,
+    samples: int | None,
+) -> float:
+    worst = 0.0
+    step = max(1, len(waveforms) // _PADDED_CLIPS)
+    for clip in list(waveforms)[::step][:_PADDED_CLIPS]:
+        if samples is not None:  # room for zeros, also after a long clip
+            clip = clip[: max(1, samples // 2)]
+        padded = np.pad(clip, (0, sample_rate_hz))
+        difference = np.abs(keras_scores(clip) - runtime(_fit(padded, samples)))
+        worst = float(np.maximum(worst, difference.max()))  # keeps NaN
+    return worst
+
+
+def _reasons(report: ParityReport, recipe: Recipe) -> tuple[str, ...]:
+    budget = recipe.budget
+    reasons = []
+    if not report.is_finite:
+        reasons.append("some scores are not finite")
+    figures = {
+        f"on clip {report.worst_clip}": report.max_score_difference,
+        "when zeros follow a clip": report.padding_difference,
+        **{f"on {name}": value for name, value in report.edges.items()},
+    }
+    for where, difference in figures.items():
+        if difference > budget.max_score_difference:
+            reasons.append(
+                f"scores differ by {difference:.2g} {where} (at most "
+                f"{budget.max_score_difference:g} is allowed)"
+            )
+    if report.mean_score_difference > budget.max_mean_difference:
+        reasons.append(
+            f"scores differ by {report.mean_score_difference:.2g} on average (at most "
+            f"{budget.max_mean_difference:g} is allowed)"
+        )
+    if report.clear_flips > budget.max_flip_fraction * report.clips:
+        reasons.append(
+            f"{report.clear_flips} of {report.clips} clips change their decision by "
+            f"more than a near tie (at most {budget.max_flip_fraction:.0%} may)"
+        )
+    return tuple(reasons)

@@ -1,0 +1,105 @@
+"""The recipes: what is quantised, and how far the answers may move."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, kw_only=True)
+class Budget:
+    """How far a TFLite file may answer from its Keras model.
+
+    Attributes:
+        max_score_difference: Largest absolute difference of any score of any
+            clip, in [0, 1].
+        max_mean_difference: Largest mean of the absolute differences of all
+            scores of all clips, in [0, 1].
+        near_tie: A changed decision whose margin in the Keras model is at most
+            this is a coin toss that fell the other way: it is reported, not
+            counted. The margin is the distance between the two best scores
+            (`reason`) or between the score and its threshold (`detect`).
+        max_flip_fraction: Largest part of the clips whose decision may change
+            with a margin above `near_tie`, in [0, 1].
+    """
+
+    max_score_difference: float
+    max_mean_difference: float
+    near_tie: float
+    max_flip_fraction: float
+
+    def __post_init__(self) -> None:
+        """Checks every field; the error names the field and its value."""
+        for name, value in self.to_dict().items():
+            if not 0 <= value <= 1:
+                raise ValueError(f"{name} must be in [0, 1]. Received: {name}={value}.")
+
+    def to_dict(self) -> dict[str, float]:
+        """Returns the budget as JSON types only."""
+        return dataclasses.asdict(self)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recipe:
+    """A named way to store the weights.
+
+    Attributes:
+        name: What users type.
+        summary: One sentence for a person.
+        has_int8_weights: True stores the weights of CONV_2D and FULLY_CONNECTED
+            as int8. Activations, every other weight, and the front end stay
+            float32.
+        budget: How far the answers may move.
+    """
+
+    name: str
+    summary: str
+    has_int8_weights: bool
+    budget: Budget
+
+
+RECIPES: dict[str, Recipe] = {
+    recipe.name: recipe
+    for recipe in (
+        Recipe(
+            name="none",
+            summary="float32 weights",
+            has_int8_weights=False,
+            # Two implementations of one float32 graph differ by rounding: 2e-6
+            # on YAMNet with three trained heads.
+            budget=Budget(
+                max_score_difference=1e-4,
+                max_mean_difference=1e-5,
+                near_tie=1e-4,
+                max_flip_fraction=0.0,
+            ),
+        ),
+        Recipe(
+            name="dynamic",
+            summary="int8 weights of convolutions and dense layers, float32 otherwise",
+            has_int8_weights=True,
+            # The same heads on 34 to 40 clips that they had not heard: at most 0.07,
+            # on average 0.003, no clear flip. A head that guesses moves more than one
+            # that knows, so single clips get more room than the average.
+            budget=Budget(
+                max_score_difference=0.2,
+                max_mean_difference=0.01,
+                near_tie=0.05,
+                max_flip_fraction=0.01,
+            ),
+        ),
+    )
+}
+
+
+def get(name: str) -> Recipe:
+    """Returns the recipe of that name.
+
+    Raises:
+        ValueError: If there is none; the message lists the names.
+    """
+    if name not in RECIPES:
+        raise ValueError(
+            f"quantize must be one of {', '.join(RECIPES)}. Received: {name!r}."
+        )
+    return RECIPES[name]
