@@ -1,0 +1,50 @@
+"""One labelled recording, and what can be wrong with it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import NamedTuple
+
+
+@dataclass(frozen=True)
+class Clip:
+    """A sound file with its label and its source.
+
+    Attributes:
+        path: The sound file.
+        label: What it is an example of.
+        group: Its source (infant, device, recording). Clips of one group never
+            stand on both sides of a split.
+        columns: Further columns of its manifest row, empty for a folder.
+        name: The path as the dataset writes it, relative to the folder or
+            the manifest, with forward slashes. `path` where it is not given.
+    """
+
+    path: Path
+    label: str
+    group: str
+    columns: Mapping[str, str] = field(default_factory=dict, hash=False)
+    name: str = ""
+
+    def __post_init__(self) -> None:
+        """Accepts a path as text and fills in the name."""
+        object.__setattr__(self, "path", Path(self.path))
+        if not self.name:
+            object.__setattr__(self, "name", self.path.as_posix())
+
+
+class Problem(NamedTuple):
+    """What is wrong with one clip.
+
+    Attributes:
+        clip: The clip.
+        sentence: What was found, in words, with the file's name in it.
+        is_usable: True if the clip can be trained on all the same (it is
+            clipped, say), False if it should be left out.
+    """
+
+    clip: Clip
+    sentence: str
+    is_usable: bool = False

@@ -1,0 +1,264 @@
+"""A labelled set of recordings that knows which of them share a source."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+
+from cry_tf.data import splitting
+from cry_tf.data.clip import Clip, Problem
+from cry_tf.data.content import content_digests
+
+if TYPE_CHECKING:
+    import tensorflow as tf
+
+OnError = Literal["raise", "skip"]
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """Clips with labels and groups; it is never changed, only derived from.
+
+    `cry_tf.data.load` makes one from a folder or a manifest.
+
+    Attributes:
+        clips: The recordings, in a fixed order.
+        labels: Names of the classes. A clip's class index is the place of its
+            label here; a part of a dataset keeps all labels of the whole.
+        grouping: How sources were told apart, in words, for the user.
+        notes: What else the user should know about how it was read.
+        problems: Clips that `to_tf` or `waveforms` left out with
+            `on_error="skip"`, filled while they are decoded.
+    """
+
+    clips: tuple[Clip, ...]
+    labels: tuple[str, ...]
+    grouping: str = ""
+    notes: tuple[str, ...] = ()
+    problems: list[Problem] = field(default_factory=list, compare=False, repr=False)
+
+    def __post_init__(self) -> None:
+        """Checks that labels are unique and every clip has one of them."""
+        object.__setattr__(self, "clips", tuple(self.clips))
+        object.__setattr__(self, "labels", tuple(self.labels))
+        if len(set(self.labels)) != len(self.labels):
+            raise ValueError(f"labels must differ. Received: labels={self.labels}.")
+        for clip in self.clips:
+            if clip.label not in self.labels:
+                raise ValueError(
+                    f"Every clip's label must be one of {self.labels}. Received: "
+                    f"{clip.label!r} of {clip.name}."
+                )
+
+    def __len__(self) -> int:
+        """Returns the number of clips."""
+        return len(self.clips)
+
+    def __repr__(self) -> str:
+        """Returns the counts, not the clips."""
+        groups = len(set(self.groups))
+        named = [f"{label} {count}" for label, count in self.label_counts.items()]
+        if len(named) > 10:
+            named[10:] = [f"and {len(named) - 10} more labels"]
+        return f"Dataset({len(self)} clips, {groups} groups: {', '.join(named)})"
+
+    @property
+    def groups(self) -> np.ndarray:
+        """Each clip's group, str `(clips,)`."""
+        return np.array([clip.group for clip in self.clips], dtype=np.str_)
+
+    @property
+    def label_indices(self) -> np.ndarray:
+        """Each clip's class, int32 `(clips,)` in [0, labels)."""
+        place = {label: index for index, label in enumerate(self.labels)}
+        return np.array([place[clip.label] for clip in self.clips], dtype=np.int32)
+
+    @property
+    def label_counts(self) -> dict[str, int]:
+        """Number of clips of each label, 0 where there is none."""
+        counts = Counter(clip.label for clip in self.clips)
+        return {label: counts[label] for label in self.labels}
+
+    @property
+    def group_counts(self) -> dict[str, int]:
+        """Number of different groups of each label."""
+        counts = Counter(label for label, _ in {(c.label, c.group) for c in self.clips})
+        return {label: counts[label] for label in self.labels}
+
+    @property
+    def sha256(self) -> str:
+        """Digest of names, labels, groups and file contents, whatever the order.
+
+        Raises:
+            OSError: If a file cannot be read.
+        """
+        contents = content_digests(clip.path for clip in self.clips)
+        rows = sorted(
+            (clip.name, clip.label, clip.group, content)
+            for clip, content in zip(self.clips, contents, strict=True)
+        )
+        return hashlib.sha256(json.dumps(rows).encode()).hexdigest()
+
+    def subset(self, indices: Iterable[int] | np.ndarray) -> Dataset:
+        """Returns the clips at these places, in this order, with all labels."""
+        chosen = tuple(self.clips[int(index)] for index in indices)
+        return dataclasses.replace(self, clips=chosen, problems=[])
+
+    def without(self, clips: Iterable[Clip]) -> Dataset:
+        """Returns the dataset without some clips, told apart by their path."""
+        left_out = {clip.path for clip in clips}
+        return self.subset(
+            index for index, clip in enumerate(self.clips) if clip.path not in left_out
+        )
+
+    def with_notes(self, *notes: str) -> Dataset:
+        """Returns the dataset with further notes for the user."""
+        return dataclasses.replace(self, notes=self.notes + notes)
+
+    def map_labels(
+        self,
+        function: Callable[[str], str | None],
+        labels: Sequence[str] | None = None,
+    ) -> Dataset:
+        """Renames or merges labels, or leaves some out.
+
+        Args:
+            function: Old label -> new label, or None to leave its clips out.
+            labels: The new labels in the order wanted, all that `function`
+                gives. None sorts them by name.
+
+        Returns:
+            A new dataset.
+
+        Raises:
+            ValueError: If `function` gives a label that is not in `labels`.
+        """
+        renamed = {label: function(label) for label in self.labels}
+        clips = tuple(
+            dataclasses.replace(clip, label=new)
+            for clip in self.clips
+            if (new := renamed[clip.label]) is not None
+        )
+        if labels is None:
+            labels = sorted({new for new in renamed.values() if new is not None})
+        return dataclasses.replace(self, clips=clips, labels=labels, problems=[])
+
+    def require_trainable(
+        self, task: Literal["detect", "reason"], folds: int = 2
+    ) -> None:
+        """Checks that a model can be trained and judged on this dataset.
+
+        Args:
+            task: `detect` takes two labels, `reason` two or more.
+            folds: Number of cross-validation folds, at least 2; 2 also for a
+                single split. Each label needs that many groups.
+
+        Raises:
+            ValueError: With the label, its count, and the most folds possible.
+        """
+        splitting.require_trainable(self, task, folds)
+
+    def split(self, test_size: float = 0.2, seed: int = 0) -> tuple[Dataset, Dataset]:
+        """Splits by group, each label in about the same share on both sides.
+
+        Args:
+            test_size: Share of the clips wanted in the test set, in (0, 1).
+                Whole groups are taken, so it is met only roughly.
+            seed: Draws which groups; the same seed gives the same split.
+
+        Returns:
+            (train, test). Every label is in both.
+
+        Raises:
+            ValueError: If `test_size` is outside (0, 1) or a label has fewer
+                than two groups.
+        """
+        train, test = splitting.split_indices(self, test_size, seed)
+        return self.subset(train), self.subset(test)
+
+    def folds(self, k: int = 5, seed: int = 0) -> list[tuple[Dataset, Dataset]]:
+        """Returns k (train, test) pairs; each clip is in one test set.
+
+        See `fold_indices` for the arguments, the rules and the errors.
+        """
+        return [
+            (self.subset(train), self.subset(test))
+            for train, test in self.fold_indices(k, seed)
+        ]
+
+    def fold_indices(
+        self, k: int = 5, seed: int = 0
+    ) -> list[tuple[np.ndarray, np.ndarray]]:
+        """Returns k (train, test) pairs of places in `clips`.
+
+        Groups are kept whole. Every test set holds every label unless groups
+        with several labels make that impossible.
+
+        Args:
+            k: Number of folds, at least 2.
+            seed: Draws which groups; the same seed gives the same folds.
+
+        Raises:
+            ValueError: If a label has fewer than `k` groups.
+        """
+        return splitting.fold_indices(self, k, seed)
+
+    def waveforms(
+        self,
+        sample_rate_hz: int,
+        on_error: OnError = "raise",
+        max_seconds: float | None = None,
+    ) -> Iterator[tuple[Clip, np.ndarray]]:
+        """Yields each clip with its waveform, decoded ahead in threads.
+
+        Args:
+            sample_rate_hz: Rate wanted, Hz.
+            on_error: `raise` stops at a file that cannot be decoded, naming
+                it; `skip` leaves it out and adds it to `problems`.
+            max_seconds: Keeps the beginning of longer clips, None the whole.
+
+        Yields:
+            (clip, float32 `(samples,)` in [-1, 1]), in the order of `clips`.
+
+        Raises:
+            SoundFileError: For a bad file, with `on_error="raise"`.
+        """
+        from cry_tf.data import decoding
+
+        return decoding.waveforms(self, sample_rate_hz, on_error, max_seconds)
+
+    def check_audio(self) -> list[Problem]:
+        """Decodes every clip and returns what is wrong, worst or not.
+
+        See `cry_tf.data.checking`. To leave out what cannot be used:
+        `dataset.without(p.clip for p in problems if not p.is_usable)`.
+        """
+        from cry_tf.data import checking
+
+        return checking.check_audio(self)
+
+    def to_tf(
+        self,
+        batch_size: int = 32,
+        sample_rate_hz: int = 16_000,
+        shuffle: bool = False,
+        seed: int = 0,
+        max_seconds: float | None = None,
+        on_error: OnError = "raise",
+    ) -> tf.data.Dataset:
+        """Returns a `tf.data` pipeline of waveforms and class indices.
+
+        See `cry_tf.data.pipeline.to_tf` for arguments and elements.
+        """
+        from cry_tf.data import pipeline
+
+        return pipeline.to_tf(
+            self, batch_size, sample_rate_hz, shuffle, seed, max_seconds, on_error
+        )

@@ -1,0 +1,122 @@
+"""Decodes clips ahead of their use, in threads."""
+
+from __future__ import annotations
+
+import os
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import TYPE_CHECKING, TypeVar
+
+import numpy as np
+
+from cry_tf.data import sound_source
+from cry_tf.data.clip import Clip, Problem
+
+if TYPE_CHECKING:
+    from cry_tf.data.dataset import Dataset, OnError
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+
+def decoding_threads() -> int:
+    """Returns how many threads decode: the processors this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def ahead(
+    function: Callable[[Item], Result],
+    items: Iterable[Item],
+    threads: int | None = None,
+) -> Iterator[tuple[Item, Result | OSError]]:
+    """Applies a function in threads, a bounded way ahead of the consumer.
+
+    Args:
+        function: Work on one item that releases the GIL, as decoding does.
+        items: Its arguments.
+        threads: Number of threads, None for one a processor.
+
+    Yields:
+        (item, result) in the order of `items`. An OSError is yielded in place
+        of the result; any other error is raised.
+    """
+    threads = threads or decoding_threads()
+    waiting: deque[tuple[Item, Future[Result]]] = deque()
+    with ThreadPoolExecutor(threads, thread_name_prefix="decode") as pool:
+        try:
+            for item in items:
+                waiting.append((item, pool.submit(function, item)))
+                if len(waiting) > 4 * threads:
+                    yield _outcome(*waiting.popleft())
+            while waiting:
+                yield _outcome(*waiting.popleft())
+        finally:
+            pool.shutdown(wait=False, cancel_futures=True)
+
+
+def _outcome(item: Item, future: Future[Result]) -> tuple[Item, Result | OSError]:
+    try:
+        return item, future.result()
+    except OSError as error:
+        return item, error
+
+
+def read(clip: Clip, sample_rate_hz: int, max_seconds: float | None) -> np.ndarray:
+    """Decodes one clip, float32 `(samples,)`, its beginning if it is longer."""
+    waveform = sound_source.read(clip.path, sample_rate_hz)
+    if max_seconds is not None:
+        waveform = waveform[: max(1, round(max_seconds * sample_rate_hz))]
+    return waveform
+
+
+def waveforms(
+    dataset: Dataset,
+    sample_rate_hz: int,
+    on_error: OnError,
+    max_seconds: float | None,
+) -> Iterator[tuple[Clip, np.ndarray]]:
+    """Yields clips with their waveforms; see `Dataset.waveforms`."""
+    check_arguments(sample_rate_hz, on_error, max_seconds)
+
+    def decode(clip: Clip) -> np.ndarray:
+        return read(clip, sample_rate_hz, max_seconds)
+
+    def yield_usable() -> Iterator[tuple[Clip, np.ndarray]]:
+        for clip, waveform in ahead(decode, dataset.clips):
+            if isinstance(waveform, OSError):
+                if on_error == "raise":
+                    raise waveform
+                add_problem(dataset, clip, waveform)
+            else:
+                yield clip, waveform
+
+    return yield_usable()
+
+
+def add_problem(dataset: Dataset, clip: Clip, error: OSError) -> None:
+    """Notes in `dataset.problems`, once, that a clip could not be decoded."""
+    if all(problem.clip.path != clip.path for problem in dataset.problems):
+        dataset.problems.append(Problem(clip, str(error)))
+
+
+def check_arguments(
+    sample_rate_hz: int, on_error: str, max_seconds: float | None
+) -> None:
+    """Checks what every way of decoding a dataset takes.
+
+    Raises:
+        ValueError: If one of them breaks its rule.
+    """
+    if sample_rate_hz <= 0:
+        raise ValueError(
+            f"sample_rate_hz must be positive. Received: {sample_rate_hz=}."
+        )
+    if on_error not in ("raise", "skip"):
+        raise ValueError(f"on_error must be raise or skip. Received: {on_error=}.")
+    if max_seconds is not None and max_seconds <= 0:
+        raise ValueError(
+            f"max_seconds must be positive, or None. Received: {max_seconds=}."
+        )

@@ -1,0 +1,68 @@
+"""What a frozen backbone made of each clip."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from cry_tf.data.clip import Clip, Problem
+from cry_tf.data.dataset import Dataset
+
+
+@dataclass(frozen=True)
+class Embeddings:
+    """The embeddings of the clips of a dataset, of the real time steps only.
+
+    Attributes:
+        values: One float32 `(time, features)` for each clip, time at least 1.
+        dataset: The clips that have embeddings, in the same order. Split this
+            one: places in it are places in `values`.
+        problems: The clips that could not be decoded, and why.
+        notes: What the user should know, such as how many came from the cache.
+    """
+
+    values: tuple[np.ndarray, ...]
+    dataset: Dataset
+    problems: tuple[Problem, ...] = ()
+    notes: tuple[str, ...] = ()
+
+    def __len__(self) -> int:
+        """Returns the number of clips with embeddings."""
+        return len(self.values)
+
+    @property
+    def clips(self) -> tuple[Clip, ...]:
+        """The clips that have embeddings."""
+        return self.dataset.clips
+
+    @property
+    def features(self) -> int:
+        """Length of one embedding."""
+        return self.values[0].shape[1]
+
+    def padded(
+        self, indices: Sequence[int] | np.ndarray | None = None
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Stacks the embeddings of some clips, zeros after the shorter ones.
+
+        Args:
+            indices: Places in `values`, at least one; None takes all.
+
+        Returns:
+            Float32 `(clips, longest time, features)`, and bool `(clips, longest
+            time)`, True where a step is real.
+
+        Raises:
+            ValueError: If `indices` is empty.
+        """
+        chosen = range(len(self)) if indices is None else indices
+        values = [self.values[int(index)] for index in chosen]
+        if not values:
+            raise ValueError("indices must name at least one clip. Received: none.")
+        lengths = np.array([len(value) for value in values])
+        padded = np.zeros((len(values), lengths.max(), self.features), np.float32)
+        for row, value in zip(padded, values, strict=True):
+            row[: len(value)] = value
+        return padded, np.arange(lengths.max()) < lengths[:, None]
