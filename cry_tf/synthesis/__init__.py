@@ -1,0 +1,46 @@
+"""*Synthetic* infant cries, household sounds, labelled sets and nights.
+
+Nothing here was recorded. Labels are true by construction: they test the chain
+from audio to device, and are no evidence about real infants.
+"""
+
+from cry_tf.synthesis.burst import PHONATIONS, Burst, render_burst
+from cry_tf.synthesis.cry import cry
+from cry_tf.synthesis.household import HOUSEHOLD_SOUNDS, household_sound
+from cry_tf.synthesis.infant import Infant
+from cry_tf.synthesis.melody import MELODIES, melody
+from cry_tf.synthesis.night import Night, TrueEvent, synthesise_night
+from cry_tf.synthesis.reason import REASONS, Reason
+from cry_tf.synthesis.recordings import (
+    Recordings,
+    draw_home,
+    mix,
+    record_cry,
+    write_recordings,
+)
+from cry_tf.synthesis.room import Home
+from cry_tf.synthesis.voice import SAMPLE_RATE_HZ
+
+__all__ = [
+    "HOUSEHOLD_SOUNDS",
+    "MELODIES",
+    "PHONATIONS",
+    "REASONS",
+    "SAMPLE_RATE_HZ",
+    "Burst",
+    "Home",
+    "Infant",
+    "Night",
+    "Reason",
+    "Recordings",
+    "TrueEvent",
+    "cry",
+    "draw_home",
+    "household_sound",
+    "melody",
+    "mix",
+    "record_cry",
+    "render_burst",
+    "synthesise_night",
+    "write_recordings",
+]
