@@ -1,0 +1,1 @@
+"""Evaluation: predictions, figures with intervals by group, reports."""

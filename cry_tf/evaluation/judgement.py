@@ -1,0 +1,236 @@
+"""Judges a finished model on labelled recordings and writes the result."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from cry_lite.spec import ModelSpec
+from cry_tf.data.clip import Problem
+from cry_tf.data.content import content_sha256
+from cry_tf.data.dataset import Dataset
+from cry_tf.evaluation import result_folder, summary_text
+from cry_tf.evaluation.figures import Metrics
+from cry_tf.evaluation.metrics import measure
+from cry_tf.evaluation.predictions import NO_FOLD, Predictions
+from cry_tf.evaluation.report import Report, render
+from cry_tf.evaluation.scorer import Scorer
+from cry_tf.evaluation.verdict import verdict
+from cry_tf.training import detection_labels
+from cry_tf.training.listener import Listener, Silence
+from cry_tf.training.record import short_digests, versions
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """What was found.
+
+    Attributes:
+        path: The folder with `metrics.json`, `predictions.csv`, `report.html`.
+        metrics: The figures.
+        left_out: Clips that could not be decoded.
+    """
+
+    path: Path
+    metrics: Metrics
+    left_out: tuple[Problem, ...]
+
+
+def judge(
+    scorer: Scorer,
+    dataset: Dataset,
+    path: str | os.PathLike[str],
+    *,
+    positive: tuple[str, ...] | None = None,
+    overwrite: bool = False,
+    listener: Listener | None = None,
+    origin: str = "",
+) -> Judgement:
+    """Scores every clip and writes metrics, predictions and a report.
+
+    A detector answers at the threshold that it carries.
+
+    Args:
+        scorer: The model.
+        dataset: Labelled clips.
+        path: The folder to write; it appears when everything is done.
+        positive: For a detector, labels that mean a cry; None takes the labels
+            of the model where they fit, and well-known names otherwise.
+        overwrite: True replaces an earlier result.
+        listener: Hears how far it is; None for silence.
+        origin: Where the data came from, for the record.
+
+    Returns:
+        The judgement.
+
+    Raises:
+        ValueError: If the labels are not those of the model, or no clip can be
+            decoded.
+        OSError: If the folder cannot be written.
+    """
+    listener = listener or Silence()
+    with result_folder.writing(path, overwrite) as part:
+        listener.line(f"data: {dataset!r}")
+        listener.line(f"  {dataset.grouping}")
+        labelled = match_labels(dataset, scorer.spec, positive, listener)
+        predictions, left_out = _score(scorer, labelled, listener)
+        for problem in left_out:
+            listener.warn(f"left out: {problem.sentence}")
+        metrics = measure(predictions)
+        warnings = [verdict(metrics), _overlap(scorer, dataset)]
+        if left_out:
+            warnings.append(f"{len(left_out)} clips could not be decoded.")
+        warnings = tuple(sentence for sentence in warnings if sentence)
+        judged = {
+            "model": str(scorer.path),
+            "model_sha256": content_sha256(scorer.path),
+            "data": origin,
+            "data_sha256": labelled.without(p.clip for p in left_out).sha256,
+            "grouping": dataset.grouping,
+            "left_out": [
+                {"file": problem.clip.name, "reason": problem.sentence}
+                for problem in left_out
+            ],
+            "warnings": list(warnings),
+            "versions": versions(),
+        }
+        values = {"judged": judged, **metrics.to_dict()}
+        result_folder.write_json(part / result_folder.MARK, values)
+        predictions.write_csv(part / "predictions.csv")
+        report = _report(scorer.spec, predictions, metrics, warnings, judged)
+        (part / "report.html").write_text(render(report), encoding="utf-8")
+        summary_text.tell(listener, metrics, report.operating_points)
+        if overlap := _overlap(scorer, dataset):
+            listener.warn(overlap)
+    return Judgement(Path(path), metrics, left_out)
+
+
+def match_labels(
+    dataset: Dataset,
+    spec: ModelSpec,
+    positive: tuple[str, ...] | None,
+    listener: Listener,
+) -> Dataset:
+    """Gives clips the labels of a model, in its order.
+
+    Args:
+        dataset: Labelled clips.
+        spec: Of the model.
+        positive: As in `judge`.
+        listener: Hears the mapping of a detector.
+
+    Raises:
+        ValueError: If the labels cannot be those of the model.
+    """
+    present = sorted({clip.label for clip in dataset.clips})
+    if positive is not None and spec.task != "detect":
+        raise ValueError(
+            "positive says which labels mean a cry, for a detector. The model gives "
+            f"reasons: {', '.join(spec.labels)}."
+        )
+    unknown = [label for label in present if label not in spec.labels]
+    if not unknown and positive is None:
+        return dataset.map_labels(lambda label: label, spec.labels)
+    if spec.task != "detect":
+        raise ValueError(
+            "Every label of the data must be one of the model's. "
+            f"Received: {', '.join(unknown)}. The model's: {', '.join(spec.labels)}. "
+            "Rename or leave out these clips."
+        )
+    others = [label for label in spec.labels if label != spec.positive_label]
+    if len(others) != 1:
+        raise ValueError(
+            "Labels can be mapped for a detector with two labels. "
+            f"The model's: {', '.join(spec.labels)}."
+        )
+    mapping = detection_labels.map_labels(
+        [clip.label for clip in dataset.clips], positive, is_training=False
+    )
+    listener.line("labels:")
+    for sentence in mapping.sentences():
+        listener.line(f"  {sentence}")
+    is_cry = {label for label, _ in mapping.positive}
+    return dataset.map_labels(
+        lambda label: spec.positive_label if label in is_cry else others[0],
+        spec.labels,
+    )
+
+
+def _score(
+    scorer: Scorer, dataset: Dataset, listener: Listener
+) -> tuple[Predictions, tuple[Problem, ...]]:
+    rate_hz = scorer.spec.sample_rate_hz
+    kept, scores, durations_s = [], [], []
+    with listener.progress("scoring", len(dataset)) as advance:
+        for clip, waveform in dataset.waveforms(rate_hz, on_error="skip"):
+            kept.append(clip)
+            scores.append(scorer.score(waveform))
+            durations_s.append(len(waveform) / rate_hz)
+            advance()
+    if not kept:
+        raise ValueError(
+            "At least one clip must be decodable. Received: "
+            f"{len(dataset)} clips. The first: {dataset.problems[0].sentence}"
+        )
+    is_detector = scorer.spec.task == "detect"
+    predictions = Predictions(
+        files=tuple(clip.name for clip in kept),
+        labels=scorer.spec.labels,
+        truth=np.array([scorer.spec.labels.index(clip.label) for clip in kept]),
+        scores=np.stack(scores),
+        groups=tuple(clip.group for clip in kept),
+        folds=np.full(len(kept), NO_FOLD),
+        durations_s=np.array(durations_s),
+        positive_label=scorer.spec.positive_label,
+        threshold=scorer.spec.decision.onset_threshold if is_detector else 0.5,
+    )
+    return predictions, tuple(dataset.problems)
+
+
+def _overlap(scorer: Scorer, dataset: Dataset) -> str | None:
+    if scorer.data_sha256 is not None and scorer.data_sha256 == dataset.sha256:
+        heard = len(dataset)
+    elif scorer.trained_on:
+        heard = sum(digest in scorer.trained_on for digest in short_digests(dataset))
+    else:
+        return None
+    if not heard:
+        return None
+    return (
+        f"{heard} of {len(dataset)} clips were in the training of this model: the "
+        "figures are too good. Its out-of-fold figures are in the run folder."
+    )
+
+
+def _report(
+    spec: ModelSpec,
+    predictions: Predictions,
+    metrics: Metrics,
+    warnings: tuple[str, ...],
+    judged: dict,
+) -> Report:
+    points = ()
+    if metrics.operating_point is not None:
+        name = f"{predictions.threshold:.2f}, the model’s own"
+        points = ((name, metrics.operating_point),)
+    used = ", ".join(f"{name} {text}" for name, text in judged["versions"].items())
+    return Report(
+        title="Cry detector" if spec.task == "detect" else "Cry classifier",
+        lead=(
+            f"{Path(judged['model']).name} on {metrics.clips:,} clips in "
+            f"{metrics.groups:,} groups."
+        ),
+        predictions=predictions,
+        metrics=metrics,
+        warnings=warnings,
+        operating_points=points,
+        facts=(
+            ("model", f"{judged['model']}, sha256 {judged['model_sha256']}"),
+            ("data", f"{judged['data']}, sha256 {judged['data_sha256']}"),
+            ("groups", judged["grouping"]),
+            ("versions", used),
+        ),
+    )

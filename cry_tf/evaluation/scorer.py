@@ -1,0 +1,139 @@
+"""Gives any saved model one face: waveform in, scores out."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from cry_lite.spec import ModelSpec
+
+
+@dataclass(frozen=True)
+class Scorer:
+    """A model that can be judged.
+
+    Attributes:
+        path: The file that holds the model.
+        spec: What it answers, and how.
+        score: Waveform `(samples,)`, float32 at `spec.sample_rate_hz`, to scores
+            `(labels,)`.
+        trained_on: Digests of the files that it was trained on, as
+            `cry_tf.training.record.short_digests` gives them; empty if unknown.
+        data_sha256: Digest of the data set that it was trained on, or None.
+    """
+
+    path: Path
+    spec: ModelSpec
+    score: Callable[[np.ndarray], np.ndarray]
+    trained_on: frozenset[str] = field(default=frozenset(), repr=False)
+    data_sha256: str | None = None
+
+
+def load_scorer(path: str | os.PathLike[str]) -> Scorer:
+    """Reads a model.
+
+    A `.keras` file inside a run folder brings the record of its training data
+    along; a `.tflite` brings a digest of the whole set.
+
+    Args:
+        path: A run folder, a `.keras` file or a `.tflite` file.
+
+    Returns:
+        The model, ready to score.
+
+    Raises:
+        OSError: If nothing readable is there.
+        ValueError: If it is none of the three.
+    """
+    path = Path(path).expanduser()
+    if path.is_dir():
+        return _keras_scorer(path / "model.keras", _run_config(path))
+    if not path.is_file():
+        raise FileNotFoundError(
+            "A model is a run folder, a .keras or a .tflite file. "
+            f"Nothing is at {path}."
+        )
+    if path.suffix == ".tflite":
+        return _tflite_scorer(path)
+    if path.suffix == ".keras":
+        has_record = (path.parent / "config.json").is_file()
+        return _keras_scorer(path, _run_config(path.parent) if has_record else {})
+    raise ValueError(
+        "A model is a run folder, a .keras or a .tflite file. "
+        f"Received: {path.suffix or 'no'} suffix of {path}."
+    )
+
+
+def _run_config(folder: Path) -> dict:
+    from cry_tf.training.run import RunFolder
+
+    return RunFolder.open(folder).config
+
+
+def _keras_scorer(path: Path, config: dict) -> Scorer:
+    import keras
+    import tensorflow as tf
+
+    from cry_tf.models import CryModel
+
+    try:
+        model = keras.saving.load_model(path, compile=False)
+    except (ValueError, TypeError, KeyError) as error:
+        raise ValueError(
+            f"{path} must be a model that cry-tf saved. Keras cannot load it: {error}"
+        ) from error
+    if not isinstance(model, CryModel):
+        raise ValueError(
+            "The model must be a CryDetector or a CryClassifier. "
+            f"Received: {type(model).__name__} in {path}."
+        )
+
+    # One graph for every length of waveform.
+    @tf.function(
+        input_signature=[tf.TensorSpec([1, None], tf.float32)], jit_compile=False
+    )
+    def scores(waveforms):
+        return model(waveforms, training=False)
+
+    data = config.get("data", {})
+    return Scorer(
+        path=path,
+        spec=model.spec,
+        score=lambda waveform: scores(waveform[None]).numpy()[0],
+        trained_on=frozenset(data.get("clip_digests", ())),
+        data_sha256=data.get("sha256"),
+    )
+
+
+def _tflite_scorer(path: Path) -> Scorer:
+    from cry_lite.interpreter import LiteRTModel
+    from cry_lite.metadata import read_metadata
+    from cry_lite.windows import window_starts
+
+    metadata = read_metadata(path)
+    spec = metadata.spec
+    model = LiteRTModel(path, num_threads=os.cpu_count() or 1)
+    hop = round(spec.decision.hop_s * spec.sample_rate_hz)
+
+    def score(waveform: np.ndarray) -> np.ndarray:
+        window = model.input_samples
+        if window is None or len(waveform) <= window:
+            return model(waveform)
+        # A file of fixed length hears a longer clip in windows, as on a device.
+        starts = window_starts(len(waveform), window, min(hop, window))
+        return np.mean([model(waveform[s : s + window]) for s in starts], axis=0)
+
+    return Scorer(
+        path=path,
+        spec=spec,
+        score=score,
+        data_sha256=_text(metadata.provenance.get("data_sha256")),
+    )
+
+
+def _text(value: object) -> str | None:
+    return value if isinstance(value, str) else None

@@ -1,0 +1,1 @@
+"""Training: recipes, cross-validation by group, and the run folder it ends in."""

@@ -1,0 +1,199 @@
+"""One training run: cross-validation, a final model, and how they were made."""
+
+from __future__ import annotations
+
+import csv
+import dataclasses
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+
+from cry_tf.data import EmbeddingCache, sound_source
+from cry_tf.data.dataset import Dataset
+from cry_tf.evaluation import result_folder, summary_text
+from cry_tf.evaluation.metrics import measure
+from cry_tf.evaluation.predictions import Predictions
+from cry_tf.models import CryClassifier, CryDetector
+from cry_tf.training import detection_labels, record
+from cry_tf.training.cross_validation import (
+    FINAL,
+    HistoryRow,
+    cross_validate,
+    history_rows,
+)
+from cry_tf.training.fit import HeadTrainer, Trainer, WaveformTrainer
+from cry_tf.training.listener import Listener, Silence
+from cry_tf.training.preparation import Prepared, prepare
+from cry_tf.training.run import RunFolder
+from cry_tf.training.settings import Settings
+from cry_tf.training.threshold import ChosenThreshold
+
+# An event that has begun ends a little lower, so that it does not stutter.
+_OFFSET_SHARE = 0.8
+
+
+def train(
+    dataset: Dataset,
+    settings: Settings,
+    path: str | os.PathLike[str],
+    *,
+    overwrite: bool = False,
+    listener: Listener | None = None,
+    embeddings_dir: str | os.PathLike[str] | None = None,
+    origin: str = "",
+) -> RunFolder:
+    """Cross-validates, trains a final model on everything, writes a run folder.
+
+    The same seed, data and versions give the same predictions on the same
+    machine.
+
+    Args:
+        dataset: Labelled clips with their groups.
+        settings: What to train and how.
+        path: The run folder to write. It appears when everything is done, or
+            not at all.
+        overwrite: True replaces an earlier run.
+        listener: Hears how far it is; None for silence.
+        embeddings_dir: Where embeddings are kept, see `EmbeddingCache`.
+        origin: Where the data came from, for the record.
+
+    Returns:
+        The finished run.
+
+    Raises:
+        ValueError: If the data do not suffice, weights do not fit, or the loss
+            does not stay finite.
+        OSError: If the folder cannot be written.
+    """
+    listener = listener or Silence()
+    with result_folder.writing(path, overwrite) as part:
+        prepared = prepare(dataset, settings, listener)
+        keras.utils.set_random_seed(settings.seed)
+        model = _build(prepared, settings)
+        listener.line(f"backbone: {settings.backbone}, {model.backbone.weights_source}")
+        trainer, prepared = _trainer(
+            model, prepared, settings, listener, embeddings_dir
+        )
+        predictions, history = _run(trainer, prepared.dataset, settings, listener)
+        chosen = None
+        if predictions.positive_label is not None:
+            chosen = ChosenThreshold.of(predictions)
+            model.decision = model.decision.replace(
+                onset_threshold=chosen.threshold,
+                offset_threshold=_OFFSET_SHARE * chosen.threshold,
+            )
+        _uncompiled(model).save(part / "model.keras")
+        _write_history(part / "history.csv", history)
+        made = record.Made(
+            settings=settings,
+            prepared=prepared,
+            model=model,
+            predictions=predictions,
+            metrics=measure(predictions),
+            threshold=chosen,
+            origin=origin,
+        )
+        record.write(part, made)
+        summary_text.tell(listener, made.metrics, record.operating_points(made))
+    return RunFolder.open(path)
+
+
+def _build(prepared: Prepared, settings: Settings) -> Any:
+    model_class = CryDetector if settings.task == "detect" else CryClassifier
+    return model_class.from_preset(
+        settings.backbone,
+        labels=prepared.dataset.labels,
+        pooling=settings.pooling,
+        weights=settings.weights,
+        cutoff_hz=prepared.bandwidth.cutoff_hz,
+        trainable_backbone=settings.recipe.trains == "all",
+        dropout=settings.recipe.dropout,
+    )
+
+
+def _uncompiled(model: Any) -> Any:
+    """Returns a copy without optimizer, whose state would treble the file."""
+    copy = type(model).from_config(model.get_config())
+    copy.set_weights(model.get_weights())
+    return copy
+
+
+def _trainer(
+    model: Any,
+    prepared: Prepared,
+    settings: Settings,
+    listener: Listener,
+    embeddings_dir: str | os.PathLike[str] | None,
+) -> tuple[Trainer, Prepared]:
+    dataset = prepared.dataset
+    if settings.recipe.trains == "all":
+        return WaveformTrainer(model, dataset, settings.recipe, settings.seed), prepared
+    with listener.progress("embeddings", len(dataset)) as advance:
+        told = 0
+
+        def tell(done: int, _: int) -> None:
+            nonlocal told
+            for _ in range(done - told):
+                advance()
+            told = done
+
+        cache = EmbeddingCache(embeddings_dir)
+        embeddings = cache.embed(model.backbone, dataset, progress=tell)
+    for note in embeddings.notes:
+        listener.line(f"  {note}")
+    for problem in embeddings.problems:
+        listener.warn(f"left out: {problem.sentence}")
+    kept = embeddings.dataset
+    kept.require_trainable(settings.task, settings.folds)
+    front_end = model.spec.front_end
+    trainer = HeadTrainer(
+        model,
+        embeddings.values,
+        kept.label_indices,
+        settings.recipe,
+        settings.seed,
+        step_s=front_end.patch_hop_samples / front_end.sample_rate_hz,
+    )
+    problems = prepared.problems + embeddings.problems
+    return trainer, dataclasses.replace(prepared, dataset=kept, problems=problems)
+
+
+def _run(
+    trainer: Trainer, dataset: Dataset, settings: Settings, listener: Listener
+) -> tuple[Predictions, list[HistoryRow]]:
+    """Cross-validates, then leaves the trainer's model trained on every clip."""
+    recipe = settings.recipe
+    folds = dataset.fold_indices(settings.folds, settings.seed)
+    epochs = recipe.epochs * (len(folds) + 1)
+    title = f"training ({len(folds)} folds, then all)"
+    with listener.progress(title, epochs) as advance:
+        found = cross_validate(trainer, folds, advance)
+        trainer.reset()
+        everything = np.arange(len(dataset))
+        final = trainer.fit(everything, lambda epoch: advance())
+    is_detector = settings.task == "detect"
+    predictions = Predictions(
+        files=tuple(clip.name for clip in dataset.clips),
+        labels=dataset.labels,
+        truth=dataset.label_indices,
+        scores=found.scores,
+        groups=tuple(clip.group for clip in dataset.clips),
+        folds=found.folds,
+        durations_s=np.array(
+            [sound_source.info(clip.path).duration_s for clip in dataset.clips]
+        ),
+        positive_label=detection_labels.POSITIVE if is_detector else None,
+    )
+    return predictions, [*found.history, *history_rows(FINAL, final)]
+
+
+def _write_history(path: Path, history: Sequence[HistoryRow]) -> None:
+    with open(path, "w", newline="", encoding="utf-8") as stream:
+        names = [field.name for field in dataclasses.fields(HistoryRow)]
+        writer = csv.DictWriter(stream, names, lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(dataclasses.asdict(row) for row in history)

@@ -1,0 +1,213 @@
+"""Trains one model again and again: once a fold, then once on everything.
+
+Both trainers keep one compiled graph and put the first weights back before each
+fold, so that nothing is traced twice and no fold knows another.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from typing import Any, Protocol
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from cry_tf.training.recipe import Recipe
+
+Tell = Callable[[int], None]
+History = dict[str, list[float]]
+
+_SCORING_BATCH = 64
+
+
+class Trainer(Protocol):
+    """What cross-validation asks of a way to train."""
+
+    def reset(self) -> None:
+        """Puts back the weights, optimizer and random state of the beginning."""
+        ...
+
+    def fit(self, indices: np.ndarray, tell: Tell | None = None) -> History:
+        """Trains on the clips at these places; calls `tell` after each epoch."""
+        ...
+
+    def predict(self, indices: np.ndarray) -> np.ndarray:
+        """Returns the scores `(clips, labels)` of the clips at these places."""
+        ...
+
+
+class HeadTrainer:
+    """Trains the head of a model on embeddings that are computed already.
+
+    Args:
+        model: A `CryModel`; its own head is trained, its backbone untouched.
+        embeddings: A float array `(time, features)` for each clip.
+        truth: Int array `(clips,)`, index of the true label.
+        recipe: How to train.
+        seed: Draws the order of the clips.
+        step_s: Seconds between two steps of the time axis.
+    """
+
+    def __init__(
+        self,
+        model: Any,
+        embeddings: Sequence[np.ndarray],
+        truth: np.ndarray,
+        recipe: Recipe,
+        seed: int,
+        step_s: float,
+    ):
+        self._truth, self._recipe, self._seed = truth, recipe, seed
+        self._steps = tf.constant(np.concatenate(embeddings))  # (all steps, features)
+        self._lengths = np.array([len(clip) for clip in embeddings])
+        self._starts = np.cumsum(self._lengths) - self._lengths
+        self._longest = max(1, math.ceil(recipe.max_seconds / step_s))
+        self._head = model.head_model()
+        # XLA makes a small head four times slower on a CPU.
+        self._state = _compile(self._head, recipe, jit_compile=False)
+
+    def reset(self) -> None:
+        """Puts back the weights, optimizer and random state of the beginning."""
+        self._state.restore()
+
+    def fit(self, indices: np.ndarray, tell: Tell | None = None) -> History:
+        """Trains the head; see `Trainer`."""
+        weights = clip_weights(self._truth[indices], self._recipe)
+        clips = tf.data.Dataset.from_tensor_slices(
+            (indices, self._truth[indices], weights)
+        )
+        clips = clips.shuffle(len(indices), self._seed, reshuffle_each_iteration=True)
+        lengths = np.minimum(self._lengths, self._longest)
+        batches = clips.batch(self._recipe.batch_size).map(
+            lambda index, truth, weight: (*self._gather(index, lengths), truth, weight)
+        )
+        batches = batches.map(lambda x, mask, y, weight: ((x, mask), y, weight))
+        return _fit(self._head, batches.prefetch(2), self._recipe, tell)
+
+    def predict(self, indices: np.ndarray) -> np.ndarray:
+        """Scores whole clips; see `Trainer`."""
+        batches = tf.data.Dataset.from_tensor_slices(indices).batch(_SCORING_BATCH)
+        batches = batches.map(lambda index: (self._gather(index, self._lengths),))
+        return self._head.predict(batches, verbose=0)
+
+    def _gather(self, index: tf.Tensor, lengths: np.ndarray) -> tuple:
+        """Returns embeddings (batch, time, features) and mask (batch, time)."""
+        starts = tf.gather(self._starts, index)
+        steps = tf.gather(lengths, index)
+        ragged = tf.gather(self._steps, tf.ragged.range(starts, starts + steps))
+        features = self._steps.shape[-1]
+        return ragged.to_tensor(shape=(None, None, features)), tf.sequence_mask(steps)
+
+
+class WaveformTrainer:
+    """Trains every layer of a model, from the waveform on.
+
+    Args:
+        model: A `CryModel`.
+        dataset: Clips whose labels are the model's, in its order.
+        recipe: How to train.
+        seed: Draws the order of the clips.
+    """
+
+    def __init__(self, model: Any, dataset: Any, recipe: Recipe, seed: int):
+        self._model, self._dataset = model, dataset
+        self._recipe, self._seed = recipe, seed
+        self._rate_hz = model.spec.sample_rate_hz
+        self._state = _compile(model, recipe, jit_compile=model.backbone.prefers_jit)
+
+    def reset(self) -> None:
+        """Puts back the weights, optimizer and random state of the beginning."""
+        self._state.restore()
+
+    def fit(self, indices: np.ndarray, tell: Tell | None = None) -> History:
+        """Trains the whole model; see `Trainer`."""
+        part = self._dataset.subset(indices)
+        weights = np.zeros(len(part.labels), np.float32)
+        weights[part.label_indices] = clip_weights(part.label_indices, self._recipe)
+        batches = part.to_tf(
+            batch_size=self._recipe.batch_size,
+            sample_rate_hz=self._rate_hz,
+            shuffle=True,
+            seed=self._seed,
+            max_seconds=self._recipe.max_seconds,
+        )
+        batches = batches.map(lambda x, y: (x, y, tf.gather(weights, y)))
+        return _fit(self._model, batches, self._recipe, tell)
+
+    def predict(self, indices: np.ndarray) -> np.ndarray:
+        """Scores whole clips; see `Trainer`."""
+        part = self._dataset.subset(indices)
+        batches = part.to_tf(
+            batch_size=self._recipe.batch_size, sample_rate_hz=self._rate_hz
+        )
+        return self._model.predict(batches, verbose=0)
+
+
+def clip_weights(truth: np.ndarray, recipe: Recipe) -> np.ndarray:
+    """Returns the weight of each clip in the loss, 1 on average.
+
+    Args:
+        truth: Int array `(clips,)`, labels of the training fold.
+        recipe: Says whether labels are balanced.
+
+    Returns:
+        Float32 array `(clips,)`.
+    """
+    if recipe.class_weight == "none":
+        return np.ones(len(truth), np.float32)
+    counts = np.bincount(truth)
+    occurring = np.count_nonzero(counts)
+    return (len(truth) / (occurring * counts[truth])).astype(np.float32)
+
+
+class _State:
+    """The variables of a model and its optimizer, as they were."""
+
+    def __init__(self, model: keras.Model):
+        optimizer: Any = model.optimizer
+        optimizer.build(model.trainable_variables)
+        variables = [*model.variables, *optimizer.variables]
+        self._saved = [(variable, variable.numpy()) for variable in variables]
+
+    def restore(self) -> None:
+        for variable, value in self._saved:
+            variable.assign(value)
+
+
+def _compile(model: Any, recipe: Recipe, jit_compile: bool) -> _State:
+    model.compile(
+        optimizer=keras.optimizers.Adam(recipe.learning_rate),
+        loss="sparse_categorical_crossentropy",
+        metrics=["accuracy"],
+        jit_compile=jit_compile,
+    )
+    return _State(model)
+
+
+def _fit(model: Any, batches: Any, recipe: Recipe, tell: Tell | None) -> History:
+    watch = _Watch(recipe, tell)
+    fitted: Any = model.fit(
+        batches, epochs=recipe.epochs, shuffle=False, verbose=0, callbacks=[watch]
+    )
+    return fitted.history
+
+
+class _Watch(keras.callbacks.Callback):
+    """Stops at a loss that is no number, and tells of each epoch."""
+
+    def __init__(self, recipe: Recipe, tell: Tell | None):
+        super().__init__()
+        self._recipe, self._tell = recipe, tell
+
+    def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
+        loss = (logs or {}).get("loss", math.nan)
+        if not math.isfinite(loss):
+            raise ValueError(
+                f"The loss must stay finite. It became {loss} in epoch {epoch + 1}, "
+                f"with learning_rate={self._recipe.learning_rate:g}. Lower the "
+                "learning rate, or look for a damaged clip or weights file."
+            )
+        if self._tell is not None:
+            self._tell(epoch)

@@ -1,0 +1,142 @@
+"""From a labelled data set to what a model can be trained on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from cry_hub import registry
+from cry_lite.spec import FrontEndSpec
+from cry_tf.data.bandwidth import (
+    USABLE_SHARE,
+    Bandwidth,
+    native_sample_rates,
+    shared_bandwidth,
+)
+from cry_tf.data.clip import Problem
+from cry_tf.data.dataset import Dataset
+from cry_tf.training import detection_labels
+from cry_tf.training.detection_labels import LabelMapping
+from cry_tf.training.listener import Listener
+from cry_tf.training.settings import Settings
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """Clips that can be decoded, under the labels of the model.
+
+    Attributes:
+        dataset: The clips; its labels are the model's, in its order.
+        problems: Clips that were left out, and why.
+        mapping: Of `detect`: which labels mean a cry.
+        bandwidth: What the front end leaves out, and why.
+    """
+
+    dataset: Dataset
+    problems: tuple[Problem, ...]
+    mapping: LabelMapping | None
+    bandwidth: Bandwidth
+
+
+def prepare(dataset: Dataset, settings: Settings, listener: Listener) -> Prepared:
+    """Checks the clips, maps the labels and chooses the bandwidth.
+
+    Args:
+        dataset: As it was loaded.
+        settings: Of the run.
+        listener: Hears the label mapping, bad clips and the bandwidth.
+
+    Returns:
+        What can be trained on.
+
+    Raises:
+        ValueError: If no clip is usable, or labels or groups do not suffice
+            for the task and the number of folds.
+    """
+    mapping = None
+    listener.line(f"data: {dataset!r}")
+    for note in (dataset.grouping, *dataset.notes):
+        if note:
+            listener.line(f"  {note}")
+    if settings.task == "detect":
+        clip_labels = [clip.label for clip in dataset.clips]
+        mapping = detection_labels.map_labels(clip_labels, settings.positive)
+        dataset = dataset.map_labels(mapping, detection_labels.LABELS)
+        listener.line("labels:")
+        for sentence in mapping.sentences():
+            listener.line(f"  {sentence}")
+    # What cannot work is said before every clip is decoded, and again after.
+    dataset.require_trainable(settings.task, settings.folds)
+    usable, problems = leave_out_bad_clips(dataset, listener)
+    usable.require_trainable(settings.task, settings.folds)
+    front_end = registry.get(settings.backbone).front_end
+    bandwidth = choose_bandwidth(usable, settings.bandwidth, front_end)
+    listener.line(f"bandwidth: {bandwidth.reason}")
+    return Prepared(usable, problems, mapping, bandwidth)
+
+
+def leave_out_bad_clips(
+    dataset: Dataset, listener: Listener
+) -> tuple[Dataset, tuple[Problem, ...]]:
+    """Decodes every clip and leaves out what cannot be used.
+
+    Args:
+        dataset: The clips.
+        listener: Hears a sentence for each clip with a problem.
+
+    Returns:
+        The usable clips, and the problems of the others.
+
+    Raises:
+        ValueError: If no clip is left.
+    """
+    problems = dataset.check_audio()
+    for problem in problems:
+        listener.warn(
+            problem.sentence if problem.is_usable else f"left out: {problem.sentence}"
+        )
+    bad = tuple(problem for problem in problems if not problem.is_usable)
+    usable = dataset.without(problem.clip for problem in bad)
+    if not len(usable):
+        raise ValueError(
+            f"At least one clip must be usable. Received: {len(dataset)} clips, all "
+            f"with a problem. The first: {bad[0].sentence}"
+        )
+    return usable, bad
+
+
+def choose_bandwidth(
+    dataset: Dataset, asked: str | float | None, front_end: FrontEndSpec
+) -> Bandwidth:
+    """Decides what the front end leaves out.
+
+    With `auto`, clips of different sample rates are made equally wide, so that
+    the rate does not give the label away; and where all clips are narrower than
+    the model can hear, it is kept from hearing on the device what it never
+    heard in training.
+
+    Args:
+        dataset: The clips.
+        asked: `auto`, None for the whole spectrum, or a frequency in Hz.
+        front_end: How the backbone hears.
+
+    Returns:
+        The cut-off in Hz, None for the whole spectrum, and the reason.
+    """
+    if asked is None:
+        return Bandwidth(None, "the whole spectrum, as asked for.")
+    if isinstance(asked, float | int):
+        return Bandwidth(float(asked), f"nothing above {asked:g} Hz, as asked for.")
+    found = shared_bandwidth(dataset)
+    if found.cutoff_hz is None:  # one rate for all
+        rates = set().union(*native_sample_rates(dataset).values())
+        lowest = min(rates, default=front_end.sample_rate_hz)
+        cutoff_hz = USABLE_SHARE * lowest
+        reason = f"{found.reason} The model hears nothing above {cutoff_hz:.0f} Hz, "
+        reason += "so that a device does not bring what training never had."
+        found = Bandwidth(cutoff_hz, reason)
+    if found.cutoff_hz is not None and found.cutoff_hz >= front_end.max_hz:
+        return Bandwidth(
+            None,
+            f"every clip holds the {front_end.max_hz:g} Hz that the model listens to.",
+        )
+    return found

@@ -1,0 +1,208 @@
+"""Writes how a run was made and how well it does: config, metrics, report."""
+
+from __future__ import annotations
+
+import datetime
+import importlib.metadata
+import platform
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from cry_lite import __version__
+from cry_tf.data.content import content_digests
+from cry_tf.data.dataset import Dataset
+from cry_tf.evaluation.detection import OperatingPoint
+from cry_tf.evaluation.figures import Metrics
+from cry_tf.evaluation.predictions import Predictions
+from cry_tf.evaluation.report import Report, render
+from cry_tf.evaluation.result_folder import write_json
+from cry_tf.evaluation.verdict import verdict
+from cry_tf.training.preparation import Prepared
+from cry_tf.training.run import FORMAT
+from cry_tf.training.settings import Settings
+from cry_tf.training.threshold import ChosenThreshold
+
+_PACKAGES = ("tensorflow", "keras", "numpy", "scikit-learn", "soundfile", "soxr")
+# Sixteen hexadecimal digits tell apart more files than any disk holds.
+_DIGEST_LETTERS = 16
+
+
+@dataclass(frozen=True)
+class Made:
+    """A finished training, before it is written down.
+
+    Attributes:
+        settings: What was asked for.
+        prepared: The clips that were trained on, and what was left out.
+        model: The final `CryModel`.
+        predictions: Out of fold; a detector's are cut at 0.5.
+        metrics: Measured on them.
+        threshold: Of a detector.
+        origin: Where the data came from.
+    """
+
+    settings: Settings
+    prepared: Prepared
+    model: Any
+    predictions: Predictions
+    metrics: Metrics
+    threshold: ChosenThreshold | None
+    origin: str
+
+
+def write(folder: Path, made: Made) -> None:
+    """Writes `config.json`, `metrics.json`, `predictions.csv` and `report.html`."""
+    config = _config(made)
+    write_json(folder / "config.json", config)
+    metrics = {"split": _split(made), "verdict": verdict(made.metrics)}
+    metrics |= made.metrics.to_dict()
+    metrics["threshold"] = made.threshold.to_dict() if made.threshold else None
+    write_json(folder / "metrics.json", metrics)
+    made.predictions.write_csv(folder / "predictions.csv")
+    report = render(_report(made, config))
+    (folder / "report.html").write_text(report, encoding="utf-8")
+
+
+def short_digests(dataset: Dataset) -> list[str]:
+    """Returns the beginning of the SHA-256 of each clip's file, in order.
+
+    They tell later whether a clip that a model is judged on was in its training.
+
+    Raises:
+        OSError: If a file cannot be read.
+    """
+    digests = content_digests(clip.path for clip in dataset.clips)
+    return [digest[:_DIGEST_LETTERS] for digest in digests]
+
+
+def versions() -> dict[str, str]:
+    """Returns the versions of everything that can change a result."""
+    found = {"cry-tf": __version__, "python": platform.python_version()}
+    found |= {name: importlib.metadata.version(name) for name in _PACKAGES}
+    return found | {"platform": platform.platform()}
+
+
+def _split(made: Made) -> str:
+    return (
+        f"{made.settings.folds} folds by group, stratified by label, seed "
+        f"{made.settings.seed}; every clip is scored by a model that never heard "
+        "its group."
+    )
+
+
+def _config(made: Made) -> dict[str, Any]:
+    settings, prepared = made.settings, made.prepared
+    dataset, backbone = prepared.dataset, made.model.backbone
+    mapping = prepared.mapping
+    now = datetime.datetime.now(datetime.UTC)
+    return {
+        "format": FORMAT,
+        "created": now.isoformat(timespec="seconds"),
+        "settings": settings.to_dict(),
+        "model": made.model.spec.to_dict(),
+        "weights": {
+            "source": backbone.weights_source,
+            "sha256": backbone.weights_sha256,
+        },
+        "data": {
+            "origin": made.origin,
+            "sha256": dataset.sha256,
+            "clips": len(dataset),
+            "groups": len(set(dataset.groups)),
+            "clips_of_label": dataset.label_counts,
+            "groups_of_label": dataset.group_counts,
+            "grouping": dataset.grouping,
+            "notes": list(dataset.notes),
+            "left_out": [
+                {"file": problem.clip.name, "reason": problem.sentence}
+                for problem in prepared.problems
+            ],
+            "clip_digests": short_digests(dataset),
+        },
+        "label_mapping": {
+            "positive": dict(mapping.positive),
+            "negative": dict(mapping.negative),
+            "reason": mapping.reason,
+        }
+        if mapping
+        else None,
+        "bandwidth": {
+            "cutoff_hz": prepared.bandwidth.cutoff_hz,
+            "reason": prepared.bandwidth.reason,
+        },
+        "versions": versions(),
+    }
+
+
+def _report(made: Made, config: dict[str, Any]) -> Report:
+    settings, metrics = made.settings, made.metrics
+    is_detector = settings.task == "detect"
+    warnings = [verdict(metrics)]
+    if made.prepared.problems:
+        warnings.append(
+            f"{len(made.prepared.problems)} clips could not be used and were left out; "
+            "config.json names them."
+        )
+    if metrics.clips == metrics.groups:
+        warnings.append(made.prepared.dataset.grouping)
+    return Report(
+        title="Cry detector" if is_detector else "Cry classifier",
+        lead=(
+            f"Out-of-fold scores of {metrics.clips:,} clips in {metrics.groups:,} "
+            f"groups. {_split(made)}"
+        ),
+        predictions=made.predictions,
+        metrics=metrics,
+        warnings=tuple(sentence for sentence in warnings if sentence),
+        operating_points=operating_points(made),
+        facts=_facts(made, config),
+    )
+
+
+def operating_points(made: Made) -> tuple[tuple[str, OperatingPoint], ...]:
+    """Returns what each threshold of a detector is, and what it does."""
+    chosen, fixed = made.threshold, made.metrics.operating_point
+    if chosen is None or fixed is None:
+        return ()
+    points = [
+        (f"{fixed.threshold:.2f}, fixed beforehand", fixed),
+        (
+            f"{chosen.threshold:.2f}, the model’s: chosen on these scores for recall "
+            f"{chosen.min_recall:g}",
+            chosen.same_scores,
+        ),
+    ]
+    if chosen.cross_fitted is not None:
+        points.append(("chosen the same way on the other folds", chosen.cross_fitted))
+    return tuple(points)
+
+
+def _facts(made: Made, config: dict[str, Any]) -> tuple[tuple[str, str], ...]:
+    settings, recipe, data = made.settings, made.settings.recipe, config["data"]
+    sha256 = config["weights"]["sha256"]
+    rows = [
+        ("data", f"{data['origin'] or 'given as a Dataset'}, sha256 {data['sha256']}"),
+        ("groups", data["grouping"]),
+    ]
+    if made.prepared.mapping is not None:
+        rows += [("labels", text) for text in made.prepared.mapping.sentences()]
+    rows += [
+        ("bandwidth", made.prepared.bandwidth.reason),
+        ("backbone", f"{settings.backbone}, pooling {settings.pooling}"),
+        (
+            "weights",
+            f"{made.model.backbone.weights_source}"
+            + (f", sha256 {sha256}" if sha256 else ""),
+        ),
+        (
+            "recipe",
+            f"{recipe.name}: trains {recipe.trains}, {recipe.epochs} epochs, batch "
+            f"{recipe.batch_size}, Adam {recipe.learning_rate:g}, dropout "
+            f"{recipe.dropout:g}, class weight {recipe.class_weight}",
+        ),
+        ("seed", str(settings.seed)),
+        ("versions", ", ".join(f"{k} {v}" for k, v in config["versions"].items())),
+        ("made", config["created"]),
+    ]
+    return tuple(rows)

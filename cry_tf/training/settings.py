@@ -1,0 +1,66 @@
+"""What a training run was asked for."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from cry_tf.training.recipe import Recipe
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """Everything that decides a run, besides the data.
+
+    Attributes:
+        task: `detect` (is a baby crying) or `reason` (why).
+        recipe: How to train.
+        backbone: Name of a preset.
+        weights: `pretrained`, the path of a file, or None for random weights.
+        pooling: Name of the pooling layer.
+        folds: Number of cross-validation folds, at least 2.
+        seed: Draws folds, first weights, order of clips and dropout.
+        positive: For `detect`, the labels that mean a cry; None takes the
+            well-known names.
+        bandwidth: `auto` removes what not every clip can hold, None removes
+            nothing, a float removes everything above that many Hz.
+    """
+
+    task: Literal["detect", "reason"]
+    recipe: Recipe
+    backbone: str = "yamnet_audioset"
+    weights: str | None = "pretrained"
+    pooling: str = "statistic"
+    folds: int = 5
+    seed: int = 0
+    positive: tuple[str, ...] | None = None
+    bandwidth: Literal["auto"] | float | None = "auto"
+
+    def __post_init__(self) -> None:
+        """Checks what can be checked without the data."""
+        if self.task not in ("detect", "reason"):
+            raise ValueError(
+                f"task must be detect or reason. Received: task={self.task!r}."
+            )
+        if self.folds < 2:
+            raise ValueError(
+                f"folds must be at least 2. Received: folds={self.folds!r}."
+            )
+        if self.seed < 0:
+            raise ValueError(f"seed must be 0 or more. Received: seed={self.seed!r}.")
+        if self.positive is not None and self.task != "detect":
+            raise ValueError(
+                "positive says which labels mean a cry, for task=detect. "
+                f"Received: task={self.task!r}."
+            )
+        if self.recipe.trains == "head" and self.weights is None:
+            raise ValueError(
+                f"The recipe {self.recipe.name} trains the head alone, on a backbone "
+                "that has learned before. Received: weights=None. Take the recipe "
+                "full, or give weights."
+            )
+
+    def to_dict(self) -> dict[str, Any]:
+        """Returns the settings as JSON types only."""
+        return dataclasses.asdict(self)
