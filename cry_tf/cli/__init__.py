@@ -1,0 +1,3 @@
+"""The `cry-tf` command: one module a subcommand, none of which imports TensorFlow
+before it runs.
+"""

@@ -1,0 +1,129 @@
+"""What a command says: results on stdout, progress and warnings on stderr."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import logging
+import os
+import sys
+import tempfile
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+Advance = Callable[[], None]
+
+
+class Console:
+    """Prints for a person, or for a machine that asked for `--json`.
+
+    Args:
+        is_json: True keeps stdout for one JSON object: lines and tables meant
+            for a person go to stderr.
+    """
+
+    def __init__(self, is_json: bool = False):
+        self.is_json = is_json
+
+    def line(self, text: str = "") -> None:
+        """Prints a line for a person."""
+        print(text, file=sys.stderr if self.is_json else sys.stdout, flush=True)
+
+    def warn(self, text: str) -> None:
+        """Prints a warning on stderr."""
+        print(f"warning: {text}", file=sys.stderr, flush=True)
+
+    def json(self, values: Any) -> None:
+        """Prints the answer of a command that was asked for `--json`."""
+        print(json.dumps(values, indent=2, allow_nan=False), flush=True)
+
+    def table(self, header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+        """Prints a table: the first column to the left, the others to the right."""
+        widths = [
+            max(len(row[i]) for row in (header, *rows)) for i in range(len(header))
+        ]
+        for row in (header, ["-" * width for width in widths], *rows):
+            cells = [row[0].ljust(widths[0])]
+            cells += [
+                cell.rjust(width)
+                for cell, width in zip(row[1:], widths[1:], strict=True)
+            ]
+            self.line("  " + "  ".join(cells).rstrip())
+
+    @contextlib.contextmanager
+    def progress(self, title: str, total: int) -> Iterator[Advance]:
+        """Shows how far a long piece of work is.
+
+        A bar where a person watches stderr; a line at its start, at each tenth
+        and at its end where the output is piped.
+
+        Args:
+            title: What is being done.
+            total: Number of steps.
+
+        Yields:
+            A function to call after each step.
+        """
+        if sys.stderr.isatty():
+            from rich import progress as bars
+            from rich.console import Console as RichConsole
+
+            columns = (
+                bars.TextColumn("{task.description}"),
+                bars.BarColumn(),
+                bars.MofNCompleteColumn(),
+                bars.TimeRemainingColumn(),
+            )
+            with bars.Progress(*columns, console=RichConsole(stderr=True)) as bar:
+                task = bar.add_task(title, total=total)
+                yield lambda: bar.advance(task)
+            return
+        done = 0
+
+        def advance() -> None:
+            nonlocal done
+            done += 1
+            if done * 10 // total > (done - 1) * 10 // total:
+                print(f"{title}: {done}/{total}", file=sys.stderr, flush=True)
+
+        print(f"{title}: 0/{total}", file=sys.stderr, flush=True)
+        yield advance
+
+
+@contextlib.contextmanager
+def _held_stderr() -> Iterator[None]:
+    """Holds back what is written to file descriptor 2; shows it after a failure."""
+    sys.stderr.flush()
+    kept = os.dup(2)
+    with tempfile.TemporaryFile() as held:
+        os.dup2(held.fileno(), 2)
+        try:
+            yield
+        except BaseException:
+            os.dup2(kept, 2)
+            held.seek(0)
+            os.write(2, held.read())
+            raise
+        finally:
+            os.dup2(kept, 2)
+            os.close(kept)
+
+
+def import_tensorflow_quietly() -> None:
+    """Imports TensorFlow and Keras without their start-up chatter.
+
+    TF_CPP_MIN_LOG_LEVEL is not enough: TensorFlow 2.21 logs its CPU and GPU
+    findings before it reads it. Set TF_CPP_MIN_LOG_LEVEL=0 to see everything.
+    """
+    level = os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    if level == "0":
+        return
+    warnings.filterwarnings("ignore", module="keras")
+    logging.getLogger("tensorflow").setLevel(logging.ERROR)
+    with _held_stderr():
+        import absl.logging
+        import keras  # noqa: F401
+        import tensorflow  # noqa: F401
+
+        absl.logging.set_verbosity(absl.logging.ERROR)

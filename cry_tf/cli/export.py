@@ -1,0 +1,199 @@
+"""`cry-tf export`: a trained model becomes one `.tflite` that is proven equal."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import warnings
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from cry_export.recipe import RECIPES
+from cry_tf.cli.console import Console, import_tensorflow_quietly
+
+if TYPE_CHECKING:
+    from cry_export import Artefact
+    from cry_tf.data.dataset import Dataset
+    from cry_tf.training.run import RunFolder
+
+_EPILOG = """\
+recipes (--quantize):
+  dynamic    int8 weights of convolutions and dense layers: a quarter of the size,
+             faster on large networks. The default.
+  none       float32 weights.
+The front end that turns sound into a spectrogram stays float32 in both.
+
+Before it is written, the file is compared with the model on real clips: those of
+--check, or else those that the run was trained on, if they are still there. If it
+answers differently it is not written, and the exit code is 1. The figures are in
+FILE.parity.json either way.
+
+examples:
+  cry-tf export runs/reason -o cry.tflite
+  cry-tf export runs/detect -o cry.tflite --check new_recordings/
+  cry-tf export runs/detect -o phone.tflite --length 3
+"""
+
+
+def add_parser(subparsers: Any) -> None:
+    """Adds the command to the parser of `cry-tf`."""
+    parser = subparsers.add_parser(
+        "export",
+        help="write a model as a checked .tflite",
+        description=(
+            "Writes one .tflite for phones and small computers: waveform in, scores "
+            "out, labels and settings inside, builtin operators only."
+        ),
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument(
+        "run", metavar="RUN", help="run folder of cry-tf train, or a .keras file"
+    )
+    parser.add_argument(
+        "-o", "--output", metavar="FILE.tflite", required=True, help="file to write"
+    )
+    parser.add_argument(
+        "--quantize",
+        choices=tuple(RECIPES),
+        default="dynamic",
+        help="how the weights are stored (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--check",
+        metavar="DATA",
+        help="clips to compare on: a folder per label or a manifest CSV "
+        "(default: the run's own)",
+    )
+    parser.add_argument(
+        "--length",
+        metavar="SECONDS|dynamic",
+        type=_length,
+        default="dynamic",
+        help="fixed length of the input, which phones need, or dynamic "
+        "(default: %(default)s)",
+    )
+    parser.add_argument(
+        "--overwrite", action="store_true", help="replace an earlier file"
+    )
+    parser.add_argument(
+        "--json", action="store_true", help="print the comparison as JSON on stdout"
+    )
+
+
+def run(args: argparse.Namespace) -> int:
+    """Runs the command and returns its exit code.
+
+    Raises:
+        ValueError: If the model cannot be exported, or the file does not answer
+            like the model.
+        OSError: If something cannot be read or written.
+    """
+    console = Console(is_json=args.json)
+    import_tensorflow_quietly()
+    from cry_export import ParityError
+    from cry_tf import exporting
+
+    model_path, run_folder = _find(args.run)
+    check, where = _check_clips(args, run_folder)
+    count = min(len(check), exporting.MAX_CHECK_CLIPS)
+    console.line(f"comparing on {count} clips of {where}")
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", exporting.SkippedClipsWarning)
+        try:
+            made = exporting.export(
+                _load_model(model_path),
+                args.output,
+                quantize=args.quantize,
+                check=check,
+                length=args.length,
+                overwrite=args.overwrite,
+                provenance=exporting.run_provenance(run_folder) if run_folder else {},
+            )
+        except ParityError as error:
+            if args.json:
+                console.json({"refused": True, "parity": error.report.to_dict()})
+            raise
+    for warning in caught:
+        if issubclass(warning.category, exporting.SkippedClipsWarning):
+            console.warn(str(warning.message))
+    if args.json:
+        console.json({"path": str(made.path)} | _report(made))
+    _tell(console, made)
+    return 0
+
+
+def _find(path: str) -> tuple[Path, RunFolder | None]:
+    """Returns the `.keras` file, and the run folder around it if there is one."""
+    from cry_tf.training.run import RunFolder
+
+    if path.endswith(".keras"):
+        if not Path(path).is_file():
+            raise FileNotFoundError(f"{path} must be a .keras file. It does not exist.")
+        return Path(path), None
+    found = RunFolder.open(path)
+    return found.model_path, found
+
+
+def _check_clips(
+    args: argparse.Namespace, run_folder: RunFolder | None
+) -> tuple[Dataset, str]:
+    """Returns the clips to compare on, and what they are."""
+    from cry_tf import exporting
+
+    if args.check is not None:
+        from cry_tf.data import load
+
+        return load(args.check), args.check
+    if run_folder is None:
+        raise ValueError(
+            "A .keras file does not say what it was trained on. Give clips to compare "
+            "on with --check DATA, or the run folder in place of the file."
+        )
+    return exporting.run_clips(run_folder), "the data that it was trained on"
+
+
+def _load_model(path: Path) -> Any:
+    import keras
+
+    import cry_tf.models  # noqa: F401  (registers the classes)
+
+    try:
+        return keras.saving.load_model(path, compile=False)
+    except (ValueError, TypeError, KeyError) as error:
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        raise ValueError(
+            f"{path} must be a model that cry-tf wrote. It cannot be read: {reason}"
+        ) from error
+
+
+def _report(made: Artefact) -> dict[str, Any]:
+    return json.loads(made.parity_path.read_text(encoding="utf-8"))
+
+
+def _tell(console: Console, made: Artefact) -> None:
+    parity = made.parity
+    flips = len(parity.flips)
+    changed = f"{flips} of {parity.clips} decisions changed"
+    if flips:
+        margin = max(flip.margin for flip in parity.flips)
+        changed += f", the clearest had a margin of {margin:.2g}"
+    console.line(
+        f"scores differ by at most {parity.max_score_difference:.2g}, on average "
+        f"{parity.mean_score_difference:.2g}; {changed}"
+    )
+    console.line(
+        f"written: {made.path} ({made.file_bytes / 1e6:.2f} MB) and "
+        f"{made.parity_path.name}"
+    )
+
+
+def _length(text: str) -> float | Literal["dynamic"]:
+    if text == "dynamic":
+        return "dynamic"
+    try:
+        return float(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(
+            f"must be seconds or dynamic. Received: {text!r}"
+        ) from None

@@ -1,0 +1,62 @@
+"""The `cry-tf` command: parses, runs one subcommand, turns errors into sentences."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import sys
+from collections.abc import Sequence
+
+from cry_lite import __version__
+
+# One module each in this package, with add_parser(subparsers) and run(args) -> int.
+COMMANDS = ("quickstart", "train", "evaluate", "export")
+
+
+def _parser() -> tuple[argparse.ArgumentParser, dict]:
+    parser = argparse.ArgumentParser(
+        prog="cry-tf",
+        description="Trains, evaluates and exports networks that hear babies cry.",
+        epilog="Each command has its own help with an example: cry-tf train --help",
+    )
+    parser.add_argument("--version", action="version", version=f"cry-tf {__version__}")
+    subparsers = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
+    modules = {}
+    for name in COMMANDS:
+        modules[name] = importlib.import_module(f"cry_tf.cli.{name}")
+        modules[name].add_parser(subparsers)
+    return parser, modules
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs one command.
+
+    Args:
+        argv: Arguments without the program's name; None takes `sys.argv`.
+
+    Returns:
+        Exit code: 0 done, 1 failed, 2 wrong usage.
+    """
+    parser, modules = _parser()
+    try:
+        args = parser.parse_args(argv)
+    except SystemExit as stop:  # --help and --version stop with 0, bad usage with 2
+        return int(stop.code or 0)
+    try:
+        return modules[args.command].run(args)
+    except (ValueError, OSError) as error:
+        print(f"error: {_sentence(error)}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("stopped: nothing was left half written", file=sys.stderr)
+        return 1
+
+
+def _sentence(error: Exception) -> str:
+    if isinstance(error, OSError) and error.strerror and error.filename:
+        return f"{error.filename}: {error.strerror}"
+    return str(error) or type(error).__name__
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,223 @@
+"""`cry-tf quickstart`: the whole chain, from sounds to events, in two minutes."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from cry_tf.cli.console import Console, import_tensorflow_quietly
+
+if TYPE_CHECKING:
+    from cry_tf.quickstart.scale import Scale
+
+FORMAT = "cry-tf quickstart 1"
+_EPILOG = """\
+Without DATA everything is synthetic: cries and household sounds are computed, nothing
+is downloaded. The figures then prove that the chain works, not that real babies are
+heard. With DATA (a folder per label, or a manifest CSV) the same chain runs on real
+recordings, and the night is put together from recordings kept out of the training.
+
+examples:
+  cry-tf quickstart
+  cry-tf quickstart --data recordings/ --output first_look
+  cry-tf quickstart --weights yamnet.npz
+
+What stands in the output: detect.tflite and reason.tflite (for cry-lite and phones),
+detect/ and reason/ (training runs with report.html), night.wav, night.png,
+night_found.csv beside night_truth.csv, and metrics.json.
+"""
+
+
+def add_parser(subparsers: Any) -> None:
+    """Adds the command to the parser of `cry-tf`."""
+    parser = subparsers.add_parser(
+        "quickstart",
+        help="run the whole chain on synthetic cries, or on your recordings",
+        description=(
+            "Makes or loads recordings, trains a detector and a reason model, exports "
+            "both as .tflite, compares these with the models, and listens to a night."
+        ),
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument(
+        "--data", metavar="DIR", help="recordings of yours (default: synthetic ones)"
+    )
+    parser.add_argument(
+        "--output",
+        metavar="DIR",
+        default="quickstart",
+        help="folder to write (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--weights",
+        metavar="FILE|none",
+        help="YAMNet weights, or none for a small network from scratch (default: "
+        "YAMNet where its weights are installed, else none)",
+    )
+    parser.add_argument(
+        "--seed", metavar="N", type=int, default=0, help="default: %(default)s"
+    )
+    parser.add_argument(
+        "--overwrite", action="store_true", help="replace an earlier quickstart"
+    )
+    parser.add_argument(
+        "--json", action="store_true", help="print every figure as JSON on stdout"
+    )
+
+
+def run(args: argparse.Namespace, scale: Scale | None = None) -> int:
+    """Runs the command and returns its exit code.
+
+    Args:
+        args: Of the parser.
+        scale: How much of everything; None for the usual.
+
+    Raises:
+        ValueError: If the data or the settings cannot work.
+        OSError: If something cannot be read or written.
+    """
+    if args.seed < 0:
+        raise ValueError(f"--seed must be 0 or more. Received: {args.seed}.")
+    console = Console(is_json=args.json)
+    start = time.monotonic()
+    output = Path(args.output).expanduser()
+    _check_output(output)
+    import_tensorflow_quietly()
+    from cry_tf.evaluation import result_folder
+    from cry_tf.quickstart.chain import run_chain, summary
+    from cry_tf.quickstart.scale import STANDARD
+
+    with result_folder.writing(output, args.overwrite) as part:
+        outcome = run_chain(
+            part,
+            data=args.data,
+            weights=args.weights,
+            seed=args.seed,
+            listener=console,
+            scale=scale or STANDARD,
+        )
+        values = {"format": FORMAT, **summary(outcome, args.seed)}
+        result_folder.write_json(part / result_folder.MARK, values)
+    tell(console, values, output)
+    console.line(f"done in {time.monotonic() - start:.0f} s")
+    if args.json:
+        console.json({"output": str(output), **values})
+    return 0
+
+
+def _check_output(output: Path) -> None:
+    """Refuses a result of another command before anything is computed.
+
+    The same rules about other folders are `result_folder.writing`'s.
+    """
+    mark = output / "metrics.json"
+    if not mark.is_file():
+        return
+    try:
+        found = json.loads(mark.read_text(encoding="utf-8")).get("format")
+    except (ValueError, AttributeError):
+        found = None
+    if found != FORMAT:
+        raise FileExistsError(
+            f"--output must be a new folder or an earlier quickstart. {output} is "
+            "another result, which is left alone. Choose another folder."
+        )
+
+
+def tell(console: Console, values: dict[str, Any], output: Path) -> None:
+    """Prints the figures of a quickstart as a table and sentences.
+
+    Args:
+        console: Where to.
+        values: What `metrics.json` holds.
+        output: The folder written.
+    """
+    is_synthetic = values["synthetic"]
+    rows = []
+    for task, model in values["models"].items():
+        metrics = model["metrics"]
+        rows.append(
+            [
+                task,
+                str(metrics["clips"]),
+                str(metrics["groups"]),
+                _figure(metrics["majority"]["balanced_accuracy"]),
+                _figure(metrics["model"]["balanced_accuracy"]),
+                _figure(metrics["model"]["macro_f1"]),
+                f"{model['bytes']:,}",
+                f"{model['parity']['max_score_difference']:.4f}",
+            ]
+        )
+    console.line()
+    console.table(
+        ["task", "clips", "infants" if is_synthetic else "groups", "majority"]
+        + ["balanced accuracy", "macro-F1", "bytes", "parity"],
+        rows,
+    )
+    console.line(
+        "  every clip is scored by a model that never heard its "
+        + ("infant" if is_synthetic else "group")
+        + "; 95 % intervals by group in brackets"
+    )
+    console.line(
+        "  majority: balanced accuracy of always answering the commonest label; "
+        "parity: largest difference of a score, .tflite against Keras"
+    )
+    for task, model in values["models"].items():
+        if model["metrics"]["verdict"]:
+            console.line(f"  {task}: {model['metrics']['verdict']}")
+    if values["night"] is not None:
+        _tell_night(console, values["night"])
+    console.line()
+    if is_synthetic:
+        console.line(
+            "Everything here is synthetic: it shows that the chain works, and nothing "
+            "about how well real babies are heard."
+        )
+    _tell_next(console, values, output)
+
+
+def _tell_night(console: Console, night: dict[str, Any]) -> None:
+    console.line()
+    console.line(
+        f"night of {night['duration_s'] / 60:.1f} minutes, heard by detect.tflite: "
+        f"{night['found']} of {night['cries']} cries found, "
+        f"{night['false_alarms']} false alarms"
+    )
+    if night["false_alarms_per_hour"] is not None:
+        quiet_minutes = (night["duration_s"] - night["cry_s"]) / 60
+        console.line(
+            f"  {night['false_alarms_per_hour']:.1f} false alarms an hour, "
+            f"in {quiet_minutes:.1f} minutes without a cry"
+        )
+    if night["false_alarm_labels"]:
+        console.line(f"  false alarms on: {', '.join(night['false_alarm_labels'])}")
+    if night["reasons"]:
+        right = sum(one["true"] == one["answered"] for one in night["reasons"])
+        console.line(
+            f"  reason.tflite named {right} of {len(night['reasons'])} rightly"
+        )
+
+
+def _tell_next(console: Console, values: dict[str, Any], output: Path) -> None:
+    console.line(f"written: {output}")
+    has_night = values["night"] is not None
+    if has_night:
+        console.line(f"  look at {output / 'night.png'}")
+    for task in values["models"]:
+        console.line(f"  read {output / task / 'report.html'}")
+    model = output / f"{next(iter(values['models']))}.tflite"
+    sound = output / "night.wav" if has_night else "FILE.wav"
+    console.line(f"  next: cry-lite analyze {sound} --model {model}")
+
+
+def _figure(estimate: dict[str, Any]) -> str:
+    if estimate["value"] is None:
+        return "-"
+    if estimate["low"] is None:
+        return f"{estimate['value']:.3f}"
+    return f"{estimate['value']:.3f} ({estimate['low']:.3f}-{estimate['high']:.3f})"

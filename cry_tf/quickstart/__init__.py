@@ -1,0 +1,1 @@
+"""The whole chain at once: recordings, models, `.tflite` files, a night heard."""

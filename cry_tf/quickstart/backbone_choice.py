@@ -1,0 +1,100 @@
+"""Which network the quickstart trains, and what is said about it."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from typing import Literal
+
+from cry_tf.quickstart.scale import Scale
+from cry_tf.training.recipe import FULL, QUICK
+from cry_tf.training.settings import Settings
+
+PRETRAINED = "yamnet_audioset"
+SCRATCH = "ds_cnn_s"
+
+
+@dataclass(frozen=True, kw_only=True)
+class BackboneChoice:
+    """The backbone of both models.
+
+    Attributes:
+        preset: Its name.
+        weights: `pretrained`, a path, or None for random weights.
+        sentence: The choice and its reason, for the user.
+    """
+
+    preset: str
+    weights: str | None
+    sentence: str
+
+    @classmethod
+    def choose(cls, asked: str | None) -> BackboneChoice:
+        """Chooses by what was asked for, then by what is installed.
+
+        Args:
+            asked: Path of a YAMNet weights file, `none`, or None to take YAMNet
+                if its weights are in the cache.
+
+        Raises:
+            FileNotFoundError: If the path is not a file.
+            WeightsError: If the cache holds weights that cannot be told apart.
+        """
+        from cry_hub import store
+
+        scratch = f"{SCRATCH}, a small network, trained from random weights"
+        if asked == "none":
+            return cls(preset=SCRATCH, weights=None, sentence=f"{scratch}, as asked.")
+        if asked is not None:
+            if not os.path.isfile(asked):
+                raise FileNotFoundError(
+                    "--weights takes a YAMNet weights file (.npz) or none. "
+                    f"Received: {asked!r}, which is not a file."
+                )
+            return cls(
+                preset=PRETRAINED,
+                weights=asked,
+                sentence=f"YAMNet with the weights of {asked}, kept as they are; "
+                "only the heads are trained.",
+            )
+        installed = store.find(PRETRAINED)
+        if installed is not None:
+            return cls(
+                preset=PRETRAINED,
+                weights="pretrained",
+                sentence=f"YAMNet with the installed weights {installed}, kept as they "
+                "are; only the heads are trained.",
+            )
+        return cls(
+            preset=SCRATCH,
+            weights=None,
+            sentence=f"{scratch}, because no YAMNet weights are installed. With "
+            "--weights FILE the heads are trained on YAMNet instead.",
+        )
+
+    def settings(
+        self, task: Literal["detect", "reason"], seed: int, scale: Scale, folds: int
+    ) -> Settings:
+        """Returns how a model of this backbone is trained."""
+        if self.weights is None:
+            # Twice Keras's rate: there are few steps, and batch norm bears it.
+            recipe = FULL.replace(
+                name="quickstart",
+                epochs=scale.scratch_epochs,
+                batch_size=scale.scratch_batch,
+                learning_rate=2e-3,
+            )
+        else:
+            recipe = QUICK.replace(name="quickstart", epochs=scale.head_epochs)
+        return Settings(
+            task=task,
+            recipe=recipe,
+            backbone=self.preset,
+            weights=self.weights,
+            folds=folds,
+            seed=seed,
+        )
+
+    def folds(self, scale: Scale) -> int:
+        """Returns the number of folds where there are groups enough."""
+        return scale.scratch_folds if self.weights is None else scale.head_folds

@@ -1,0 +1,180 @@
+"""What a quickstart works on: two labelled sets and a night to listen to."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from cry_tf.data import Dataset, load
+from cry_tf.quickstart.held_out_night import held_out_night
+from cry_tf.quickstart.scale import Scale
+from cry_tf.synthesis import draw_home, synthesise_night, write_recordings
+from cry_tf.synthesis.night import Night
+from cry_tf.training.detection_labels import NEGATIVE, LabelMapping, map_labels
+from cry_tf.training.listener import Listener
+
+# Names that say that there is a cry, but not why.
+_NO_REASON = frozenset(
+    (
+        *("cry", "cries", "crying", "crying_sobbing"),
+        *("baby_cry", "baby_crying", "crying_baby", "newborn_cry"),
+        *("infant_cry", "infant_crying", "baby_cry_infant_cry"),
+    )
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Material:
+    """The input of the chain.
+
+    Attributes:
+        origin: Where it comes from, for the record.
+        is_synthetic: Whether all of it was computed.
+        detection: Clips with and without a cry, None if there are none.
+        reasons: Cries labelled with a reason, None if there are none.
+        night: What the detector listens to, None without a detector.
+        night_origin: What the night is made of.
+        notes: What cannot be done with these data, and what else to know.
+    """
+
+    origin: str
+    is_synthetic: bool
+    detection: Dataset | None
+    reasons: Dataset | None
+    night: Night | None
+    night_origin: str
+    notes: tuple[str, ...] = ()
+
+
+def synthetic_material(
+    folder: Path, seed: int, scale: Scale, listener: Listener
+) -> Material:
+    """Synthesises both sets and a night of an infant that is in neither.
+
+    Args:
+        folder: Where the recordings are written.
+        seed: Draws everything.
+        scale: How much.
+        listener: Hears how far it is.
+    """
+    with listener.progress("synthetic infants", scale.infants) as advance:
+        written = write_recordings(
+            folder,
+            seed=seed,
+            infants=scale.infants,
+            detection_clips=scale.detection_clips,
+            detection_s=scale.detection_s,
+            reason_clips=scale.reason_clips,
+            reason_s=scale.reason_s,
+            advance=advance,
+        )
+    # The infants of the sets are [seed, 0], [seed, 1], ...: this one is none of them.
+    rng = np.random.default_rng([seed, scale.infants])
+    infant, home = draw_home("synthetic_infant_of_the_night", rng)
+    night = synthesise_night(
+        infant,
+        home,
+        rng,
+        duration_s=scale.night_s,
+        cry_episodes=scale.cry_episodes,
+        household_events=scale.household_events,
+    )
+    return Material(
+        origin=f"synthetic recordings, seed {seed}",
+        is_synthetic=True,
+        detection=load(written.detection),
+        reasons=load(written.reasons),
+        night=night,
+        night_origin="a synthetic infant and home that are in no training clip",
+    )
+
+
+def real_material(data: str | os.PathLike[str], seed: int, scale: Scale) -> Material:
+    """Loads labelled recordings and keeps a fifth of the groups for the night.
+
+    Args:
+        data: Folder per label, or manifest CSV.
+        seed: Draws the groups that are kept, and the night.
+        scale: Length of the night.
+
+    Raises:
+        ValueError: If neither a detector nor a reason model can be trained.
+        OSError: If the data cannot be read.
+    """
+    dataset = load(data)
+    notes = [note for note in (dataset.grouping, *dataset.notes) if note]
+    mapping = None
+    try:
+        mapping = map_labels([clip.label for clip in dataset.clips])
+    except ValueError as error:
+        notes.append(f"No detector and no night: {error}")
+    night, night_origin, detection, learned = None, "", None, dataset
+    if mapping is not None:
+        try:
+            learned, held_out = _set_apart(dataset, mapping, seed)
+            detection = learned
+            night = held_out_night(held_out, mapping, seed, scale.night_s)
+            night_origin = (
+                f"{len(set(held_out.groups))} groups of {data} that no model was "
+                "trained on, their clips in random order"
+            )
+        except ValueError as error:
+            notes.append(f"No detector and no night: {error}")
+    reasons, note = _reasons(learned, mapping)
+    if note:
+        notes.append(note)
+    if detection is None and reasons is None:
+        raise ValueError(f"Nothing can be trained on {data}. " + " ".join(notes[-2:]))
+    return Material(
+        origin=os.fspath(data),
+        is_synthetic=False,
+        detection=detection,
+        reasons=reasons,
+        night=night,
+        night_origin=night_origin,
+        notes=tuple(notes),
+    )
+
+
+def _set_apart(
+    dataset: Dataset, mapping: LabelMapping, seed: int
+) -> tuple[Dataset, Dataset]:
+    """Splits by group so that both parts hold cries and other sounds."""
+    binary = dataset.map_labels(mapping)
+    parts = binary.split(test_size=0.2, seed=seed)
+    places = {clip.path: index for index, clip in enumerate(dataset.clips)}
+    learned, held_out = (
+        dataset.subset(places[clip.path] for clip in part.clips) for part in parts
+    )
+    learned.map_labels(mapping).require_trainable("detect", 2)
+    return learned, held_out
+
+
+def _reasons(
+    dataset: Dataset, mapping: LabelMapping | None
+) -> tuple[Dataset | None, str]:
+    """Keeps the cries that say why, of labels with groups enough to split."""
+
+    def is_reason(label: str) -> bool:
+        plain = label.lower().replace(" ", "_").replace("-", "_")
+        is_cry = mapping is None or mapping(label) != NEGATIVE
+        return is_cry and plain not in _NO_REASON
+
+    named = [label for label in dataset.labels if is_reason(label)]
+    kept = [label for label in named if dataset.group_counts[label] >= 2]
+    dropped = sorted(set(named) - set(kept))
+    if len(kept) < 2:
+        return None, (
+            "No reason model: it needs cries of at least two reasons, each from two "
+            f"groups or more. Found: {', '.join(kept) or 'none'}."
+        )
+    reasons = dataset.map_labels(lambda label: label if label in kept else None)
+    if dropped:
+        return reasons, (
+            "Left out of the reason model, as they come from one group only: "
+            f"{', '.join(dropped)}."
+        )
+    return reasons, ""

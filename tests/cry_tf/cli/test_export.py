@@ -1,0 +1,195 @@
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+
+import numpy as np
+import pytest
+import soundfile
+
+import cry_export.exporting
+import cry_hub
+from cry_export import ParityError
+from cry_export.convert import to_tflite
+from cry_lite.interpreter import LiteRTModel
+from cry_lite.metadata import read_metadata
+from cry_tf.cli import export
+from cry_tf.evaluation.predictions import Predictions
+from cry_tf.models.cry_detector import CryDetector
+from cry_tf.training.run import FORMAT
+
+
+@pytest.fixture(scope="module")
+def run_folder(tmp_path_factory):
+    """A run of a small detector on four clips, as `cry-tf train` leaves it."""
+    folder = tmp_path_factory.mktemp("run")
+    data = folder / "recordings"
+    rng = np.random.default_rng(0)
+    files = [f"{label}/{n}.wav" for label in ("cry", "rain") for n in range(2)]
+    for name in files:
+        (data / name).parent.mkdir(parents=True, exist_ok=True)
+        soundfile.write(data / name, 0.1 * rng.standard_normal(12_000), 16_000)
+    model = CryDetector(cry_hub.load("ds_cnn_s", weights=None), pooling="max")
+    model.save(folder / "model.keras")
+    Predictions(
+        files=tuple(files),
+        labels=model.labels,
+        truth=np.array([1, 1, 0, 0]),
+        scores=np.full((4, 2), 0.5),
+        groups=tuple(files),
+        folds=np.array([0, 1, 0, 1]),
+        durations_s=np.full(4, 0.75),
+        positive_label="cry",
+    ).write_csv(folder / "predictions.csv")
+    config = {
+        "format": FORMAT,
+        "model": model.spec.to_dict(),
+        "data": {"origin": str(data), "sha256": "da7a"},
+        "weights": {"source": "random initialisation", "sha256": None},
+        "settings": {
+            "backbone": "ds_cnn_s",
+            "pooling": "max",
+            "recipe": {"name": "full"},
+            "seed": 5,
+        },
+    }
+    (folder / "config.json").write_text(json.dumps(config))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def converted():
+    return {}
+
+
+@pytest.fixture(autouse=True)
+def _convert_once(converted, monkeypatch):
+    """Each recipe and length is converted once: seconds each."""
+
+    def convert(model, recipe, samples):
+        key = (recipe.name, samples)
+        if key not in converted:
+            converted[key] = to_tflite(model, recipe, samples)
+        return converted[key]
+
+    monkeypatch.setattr(cry_export.exporting, "to_tflite", convert)
+
+
+def command(*arguments) -> int:
+    parser = argparse.ArgumentParser()
+    export.add_parser(parser.add_subparsers())
+    return export.run(parser.parse_args(["export", *map(str, arguments)]))
+
+
+def test_a_run_becomes_a_file_checked_on_its_own_clips(run_folder, tmp_path, capsys):
+    path = tmp_path / "cry.tflite"
+    assert command(run_folder, "-o", path) == 0
+    output = capsys.readouterr().out
+    assert "4 clips of the data that it was trained on" in output
+    assert "scores differ by at most" in output
+    metadata = read_metadata(path)
+    assert metadata.spec.positive_label == "cry"
+    provenance = metadata.provenance
+    assert provenance["recipe"] == "dynamic"
+    assert provenance["data_sha256"] == "da7a"
+    assert provenance["seed"] == 5
+    assert provenance["weights_source"] == "random initialisation"
+    config = (run_folder / "config.json").read_bytes()
+    assert provenance["run_config_sha256"] == hashlib.sha256(config).hexdigest()
+
+
+def test_json_is_the_whole_report_on_stdout(run_folder, tmp_path, capsys):
+    path = tmp_path / "cry.tflite"
+    assert command(run_folder, "-o", path, "--json", "--quantize", "none") == 0
+    report = json.loads(capsys.readouterr().out)
+    assert report["path"] == str(path)
+    assert report["refused"] is False
+    assert report["sha256"] == hashlib.sha256(path.read_bytes()).hexdigest()
+    assert sorted(report["check_clips"])[0] == "cry/0.wav"
+
+
+def test_other_clips_and_a_fixed_length_can_be_asked_for(run_folder, tmp_path, capsys):
+    path = tmp_path / "cry.tflite"
+    check = run_folder / "recordings"
+    assert command(run_folder, "-o", path, "--check", check, "--length", "0.5") == 0
+    assert LiteRTModel(path).input_samples == 8_000
+    assert f"4 clips of {check}" in capsys.readouterr().out
+
+
+def test_a_keras_file_needs_clips_to_check_on(run_folder, tmp_path):
+    path = tmp_path / "cry.tflite"
+    keras_file = run_folder / "model.keras"
+    with pytest.raises(ValueError, match="--check DATA"):
+        command(keras_file, "-o", path)
+    command(keras_file, "-o", path, "--check", run_folder / "recordings")
+    assert path.exists()
+
+
+def test_lost_recordings_are_asked_for(run_folder, tmp_path):
+    lost = tmp_path / "run"
+    lost.mkdir()
+    for name in ("model.keras", "predictions.csv"):
+        (lost / name).write_bytes((run_folder / name).read_bytes())
+    config = json.loads((run_folder / "config.json").read_text())
+    config["data"]["origin"] = str(tmp_path / "gone")
+    (lost / "config.json").write_text(json.dumps(config))
+    with pytest.raises(ValueError, match=r"Found none of 4 .*--check DATA"):
+        command(lost, "-o", tmp_path / "cry.tflite")
+
+
+def test_a_refused_file_is_not_written_and_json_has_its_figures(
+    run_folder, tmp_path, capsys, monkeypatch
+):
+    def perturbed(model, recipe, samples):
+        logits = model.get_layer("logits")
+        kernel, bias = logits.get_weights()
+        logits.set_weights([kernel, bias + [3.0, 0.0]])
+        content = to_tflite(model, recipe, samples)
+        logits.set_weights([kernel, bias])
+        return content
+
+    monkeypatch.setattr(cry_export.exporting, "to_tflite", perturbed)
+    path = tmp_path / "cry.tflite"
+    with pytest.raises(ParityError, match="was not written"):
+        command(run_folder, "-o", path, "--json")
+    assert [file.name for file in tmp_path.iterdir()] == ["cry.parity.json"]
+    printed = json.loads(capsys.readouterr().out)
+    assert printed["refused"] is True
+    assert printed["parity"]["max_score_difference"] > 0.2
+
+
+def test_an_earlier_file_is_only_replaced_when_asked(run_folder, tmp_path):
+    path = tmp_path / "cry.tflite"
+    path.write_bytes(b"earlier")
+    with pytest.raises(FileExistsError, match="--overwrite"):
+        command(run_folder, "-o", path)
+    assert path.read_bytes() == b"earlier"
+    assert command(run_folder, "-o", path, "--overwrite") == 0
+
+
+def test_what_is_no_run_is_refused(run_folder, tmp_path):
+    with pytest.raises(FileNotFoundError, match="run folder"):
+        command(tmp_path, "-o", tmp_path / "cry.tflite")
+    with pytest.raises(FileNotFoundError, match="does not exist"):
+        command(tmp_path / "no.keras", "-o", tmp_path / "cry.tflite")
+    (tmp_path / "bad.keras").write_bytes(b"no model")
+    check = ("--check", run_folder / "recordings")
+    with pytest.raises(ValueError, match="a model that cry-tf wrote"):
+        command(tmp_path / "bad.keras", "-o", tmp_path / "cry.tflite", *check)
+
+
+@pytest.mark.parametrize(
+    "arguments", [("--length", "long"), ("--quantize", "int8"), ("--compress", "qat")]
+)
+def test_what_is_not_offered_is_wrong_usage(run_folder, tmp_path, arguments):
+    with pytest.raises(SystemExit) as stop:
+        command(run_folder, "-o", tmp_path / "cry.tflite", *arguments)
+    assert stop.value.code == 2
+
+
+def test_help_has_an_example(capsys):
+    with pytest.raises(SystemExit) as stop:
+        command("--help")
+    assert stop.value.code == 0
+    assert "cry-tf export runs/reason -o cry.tflite" in capsys.readouterr().out

@@ -1,0 +1,43 @@
+import pytest
+
+from cry_tf.quickstart.backbone_choice import BackboneChoice
+from cry_tf.quickstart.scale import STANDARD
+
+
+@pytest.fixture(autouse=True)
+def _empty_cache(tmp_path, monkeypatch):
+    monkeypatch.setenv("CRY_TF_HOME", str(tmp_path / "home"))
+
+
+def test_nothing_installed_means_a_small_network_from_scratch():
+    choice = BackboneChoice.choose(None)
+    assert (choice.preset, choice.weights) == ("ds_cnn_s", None)
+    assert "no YAMNet weights are installed" in choice.sentence
+
+
+def test_none_is_taken_at_its_word():
+    assert BackboneChoice.choose("none").weights is None
+    assert "as asked" in BackboneChoice.choose("none").sentence
+
+
+def test_a_file_is_used_and_named(tmp_path):
+    path = tmp_path / "weights.npz"
+    path.write_bytes(b"")
+    choice = BackboneChoice.choose(str(path))
+    assert (choice.preset, choice.weights) == ("yamnet_audioset", str(path))
+    assert str(path) in choice.sentence
+
+
+def test_a_missing_file_is_refused():
+    with pytest.raises(FileNotFoundError, match="nowhere.npz"):
+        BackboneChoice.choose("nowhere.npz")
+
+
+def test_scratch_trains_everything_and_pretrained_the_head(tmp_path):
+    path = tmp_path / "weights.npz"
+    path.write_bytes(b"")
+    scratch = BackboneChoice.choose("none").settings("detect", 0, STANDARD, 2)
+    pretrained = BackboneChoice.choose(str(path)).settings("reason", 3, STANDARD, 5)
+    assert scratch.recipe.trains == "all"
+    assert pretrained.recipe.trains == "head"
+    assert (pretrained.seed, pretrained.folds) == (3, 5)
