@@ -21,6 +21,7 @@ from typing import Any
 # it under the name `cry_tf>CLASS`.
 SAVED_CLASSES = {
     "cry_hub.ds_cnn.ds_cnn": ("DSCNN",),
+    "cry_hub.ds_cnn.masked_batch_normalization": ("MaskedBatchNormalization",),
     "cry_hub.front_end": ("FrontEnd",),
     "cry_hub.patches": ("MeanOverPatches", "MergeMask", "MergePatches", "SplitPatches"),
     "cry_hub.time_mask": ("TimeMask",),

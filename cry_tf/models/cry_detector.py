@@ -9,6 +9,7 @@ from typing import Any, Self
 import keras
 
 from cry_hub.backbone import Backbone
+from cry_lite.spec import DecisionSpec
 from cry_tf.models.cry_model import CryModel
 from cry_tf.models.preset import load_backbone
 
@@ -25,13 +26,13 @@ class CryDetector(CryModel):
     Args:
         backbone: A `cry_hub` backbone, waveform to embeddings.
         labels: At least two different names, in the order of the scores.
-        positive_label: The one of `labels` that means a cry.
         pooling: `max`, `average`, `max_average`, `statistic` or `attention`, or a
             layer that takes embeddings `(batch, time, features)` and a `mask`
             `(batch, time)`.
         dropout: Rate in [0, 1) of the dropout before the last dense layer.
         decision: How the scores of successive windows become events, a
             `cry_lite.spec.DecisionSpec`; None takes its defaults.
+        positive_label: The one of `labels` that means a cry.
         **kwargs: `name` and `trainable` of a `keras.Model`.
     Call arguments:
         inputs: Float32 tensor `(batch, samples)` in [-1, 1] at
@@ -61,10 +62,13 @@ class CryDetector(CryModel):
         self,
         backbone: Backbone,
         labels: Sequence[str] = ("no_cry", "cry"),
+        pooling: str | keras.layers.Layer = "statistic",
+        dropout: float = 0.0,
+        decision: DecisionSpec | None = None,
         positive_label: str = "cry",
         **kwargs: Any,
     ):
-        super().__init__(backbone, labels, **kwargs)
+        super().__init__(backbone, labels, pooling, dropout, decision, **kwargs)
         if positive_label not in self.labels:
             raise ValueError(
                 "positive_label must be the one of labels that means a cry. "

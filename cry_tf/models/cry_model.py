@@ -54,8 +54,13 @@ class CryModel(keras.Model):
         waveform = keras.Input((None,), name="waveform", dtype="float32")
         embeddings = backbone(waveform)
         mask = backbone.time_mask()(waveform)
-        x = pooling_layer(embeddings, mask=mask)
-        x = keras.layers.Dropout(dropout, name="dropout")(x)
+        pooled = pooling_layer(embeddings, mask=mask)
+        if len(pooled.shape) != 2:
+            raise ValueError(
+                "A pooling layer must give one vector a clip, (batch, units). "
+                f"Received: {pooling!r}, which gives {pooled.shape}."
+            )
+        x = keras.layers.Dropout(dropout, name="dropout")(pooled)
         x = keras.layers.Dense(len(labels), name="logits", dtype="float32")(x)
         scores = keras.layers.Activation("softmax", name="scores", dtype="float32")(x)
         super().__init__(waveform, scores, **kwargs)
@@ -145,8 +150,8 @@ class CryModel(keras.Model):
         """Does what `keras.Model.compile` does, but for one default.
 
         `jit_compile="auto"` takes XLA only if the backbone was measured to run
-        faster with it: Keras's own choice compiles again for every length of
-        waveform.
+        faster with it. Keras would take it on every GPU, and there compile again
+        for every length of waveform.
         """
         if jit_compile == "auto":
             jit_compile = self.backbone.prefers_jit

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import keras
@@ -97,6 +98,16 @@ class MeanOverPatches(keras.layers.Layer):
 
     def compute_output_shape(self, input_shape):
         return (input_shape[0], input_shape[-1])
+
+
+def he_depthwise() -> keras.initializers.Initializer:
+    """Returns He's initializer for a 3 x 3 depthwise kernel.
+
+    Keras's own counts every channel as an input of every output, and draws kernels
+    `sqrt(channels)` times too small: the signal of a random network dies out within
+    a few blocks. Each layer takes a new one, since an initializer repeats its draw.
+    """
+    return keras.initializers.RandomNormal(stddev=math.sqrt(2 / 9))
 
 
 def _product(left: int | None, right: int | None) -> int | None:

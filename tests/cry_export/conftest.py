@@ -8,7 +8,7 @@ import keras
 import numpy as np
 import pytest
 
-from cry_export.recipe import RECIPES
+from cry_export.recipe import RECIPES, Recipe
 from cry_hub.front_end import FrontEnd
 from cry_hub.patches import MeanOverPatches, MergePatches, SplitPatches
 from cry_hub.time_mask import TimeMask
@@ -34,7 +34,7 @@ def build_model(
     x = SplitPatches()(x, patches)
     x = MeanOverPatches()(x, mask=TimeMask(YAMNET, name="time_mask")(waveform))
     # Wide weights, so that the scores of different sounds and models differ.
-    wide = keras.initializers.RandomNormal(stddev=2.0)
+    wide = keras.initializers.RandomNormal(stddev=20.0)
     x = keras.layers.Dense(scores, kernel_initializer=wide, name="logits")(x)
     scores_layer = keras.layers.Activation("softmax", name="scores")
     return keras.Model(waveform, scores_layer(x), name="small")
@@ -67,8 +67,28 @@ def clips(rng) -> list[np.ndarray]:
 
 
 @pytest.fixture(scope="session")
-def tflite(model) -> dict[str, bytes]:
-    """The small model converted once: every recipe, dynamic length."""
+def convert_once() -> Callable[..., bytes]:
+    """`to_tflite` that converts each model once a recipe and length."""
     from cry_export.convert import to_tflite
 
-    return {name: to_tflite(model, recipe, None) for name, recipe in RECIPES.items()}
+    done: dict[tuple[int, str, int | None], tuple[keras.Model, bytes]] = {}
+
+    def convert(model: keras.Model, recipe: Recipe, samples: int | None) -> bytes:
+        key = (id(model), recipe.name, samples)
+        if key not in done:  # the model is kept, so that its id is not given away
+            done[key] = model, to_tflite(model, recipe, samples)
+        return done[key][1]
+
+    return convert
+
+
+@pytest.fixture(scope="session")
+def other_model() -> keras.Model:
+    """The small model with other weights."""
+    return build_model(seed=1)
+
+
+@pytest.fixture(scope="session")
+def tflite(model, convert_once) -> dict[str, bytes]:
+    """The small model in every recipe, of dynamic length."""
+    return {name: convert_once(model, r, None) for name, r in RECIPES.items()}

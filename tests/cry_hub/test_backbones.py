@@ -104,15 +104,17 @@ def test_the_cutoff_and_the_frozen_state_are_saved(preset, tmp_path):
 
 
 def test_nothing_above_the_cutoff_is_heard(preset, rng):
+    keras.utils.set_random_seed(0)
     backbone = registry.get(preset).build(cutoff_hz=4000.0)
     time_s = np.arange(32_000) / 16_000
     low = clip(rng, 32_000)[None]
     high = (0.2 * np.sin(2 * np.pi * 6000 * time_s)).astype("float32")
-    # 6 kHz leaks below 4 kHz through the window, far below the noise
-    np.testing.assert_allclose(backbone(low + high), backbone(low), atol=0.02)
     everything = registry.get(preset).build()
     everything.set_weights(backbone.get_weights())
-    assert np.abs(everything(low + high) - everything(low)).max() > 0.1
+    heard = np.abs(everything(low + high) - everything(low)).max()
+    leaked = np.abs(backbone(low + high) - backbone(low)).max()
+    # the side lobes of the window, far below the noise
+    assert leaked < 0.02 * heard
 
 
 def test_a_frozen_backbone_keeps_its_statistics_in_training(preset, rng):

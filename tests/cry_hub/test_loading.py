@@ -41,9 +41,7 @@ def test_a_saved_student_comes_back(student, rng):
     waveform = rng.normal(0, 0.1, (1, 20_000)).astype("float32")
     np.testing.assert_array_equal(again(waveform), model(waveform))
     assert again.weights_sha256 == store.sha256(path.read_bytes())
-    assert again.weights_source == (
-        "student.npz (not a known file; every tensor fits)"
-    )
+    assert again.weights_source == ("student.npz (not a known file; every tensor fits)")
 
 
 def test_the_cutoff_reaches_the_front_end(student):

@@ -10,7 +10,7 @@ from keras import layers
 from cry_hub.backbone import Backbone
 from cry_hub.ds_cnn.masked_batch_normalization import MaskedBatchNormalization
 from cry_hub.front_end import FrontEnd
-from cry_hub.patches import MergeMask, MergePatches, SplitPatches
+from cry_hub.patches import MergeMask, MergePatches, SplitPatches, he_depthwise
 from cry_hub.time_mask import TimeMask
 from cry_lite.front_ends import YAMNET
 
@@ -82,6 +82,7 @@ class DSCNN(Backbone):
                 strides,
                 padding="same",
                 use_bias=False,
+                kernel_initializer="he_normal",
                 dtype=dtype,
                 name=name,
             )(x)
@@ -89,7 +90,13 @@ class DSCNN(Backbone):
 
         def depthwise(x, name, strides):
             x = layers.DepthwiseConv2D(
-                3, strides, padding="same", use_bias=False, dtype=dtype, name=name
+                3,
+                strides,
+                padding="same",
+                use_bias=False,
+                depthwise_initializer=he_depthwise(),
+                dtype=dtype,
+                name=name,
             )(x)
             return normalized(x, name)
 

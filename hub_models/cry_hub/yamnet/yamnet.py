@@ -10,7 +10,7 @@ from keras import layers
 
 from cry_hub.backbone import Backbone
 from cry_hub.front_end import FrontEnd
-from cry_hub.patches import MergePatches, SplitPatches
+from cry_hub.patches import MergePatches, SplitPatches, he_depthwise
 from cry_hub.yamnet.frozen_batch_normalization import FrozenBatchNormalization
 from cry_lite.front_ends import YAMNET
 
@@ -89,6 +89,7 @@ class YAMNet(Backbone):
                 stride,
                 padding="same",
                 use_bias=False,
+                kernel_initializer="he_normal",
                 dtype=dtype,
                 name=name,
             )(x)
@@ -96,7 +97,13 @@ class YAMNet(Backbone):
 
         def depthwise(x, name, stride):
             x = layers.DepthwiseConv2D(
-                3, stride, padding="same", use_bias=False, dtype=dtype, name=name
+                3,
+                stride,
+                padding="same",
+                use_bias=False,
+                depthwise_initializer=he_depthwise(),
+                dtype=dtype,
+                name=name,
             )(x)
             return batch_norm(x, name)
 
