@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
 import cry_export
+from cry_export.artefact import check_target
 from cry_lite.spec import ModelSpec
 from cry_tf.data.clip import Clip
 from cry_tf.data.dataset import Dataset
@@ -38,6 +39,7 @@ def export(
     length: float | Literal["dynamic"] = "dynamic",
     overwrite: bool = False,
     provenance: Mapping[str, str | int | float] | None = None,
+    advance: Callable[[], None] | None = None,
 ) -> Artefact:
     """Writes the model as a `.tflite`: waveform in, labels and settings inside.
 
@@ -58,6 +60,7 @@ def export(
         overwrite: True replaces an earlier file.
         provenance: What made the model; written into the file beside versions,
             digests of the data and the source of the weights.
+        advance: Called after each clip that was compared, for a progress bar.
 
     Returns:
         The paths, the size and the comparison.
@@ -78,6 +81,7 @@ def export(
             f"{type(model).__name__}. Wrap the backbone in one, or call "
             "cry_export.export with a ModelSpec."
         )
+    check_target(Path(path), overwrite)  # before clips are decoded
     origin: dict[str, str | int | float] = dict(_weights_source(model))
     names = None
     if isinstance(check, Dataset):
@@ -100,6 +104,7 @@ def export(
         provenance=origin | dict(provenance or {}),
         overwrite=overwrite,
         length_s=_length_s(length),
+        advance=advance,
     )
 
 

@@ -94,22 +94,25 @@ def run(args: argparse.Namespace) -> int:
     from cry_export import ParityError
     from cry_tf import exporting
 
-    model_path, run_folder = _find(args.run)
-    check, where = _check_clips(args, run_folder)
+    model_path, found = _find(args.run)
+    check, where = _check_clips(args, found)
+    model = _load_model(model_path)
     count = min(len(check), exporting.MAX_CHECK_CLIPS)
-    console.line(f"comparing on {count} clips of {where}")
+    console.line(f"converting, then comparing on {count} clips of {where}")
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", exporting.SkippedClipsWarning)
         try:
-            made = exporting.export(
-                _load_model(model_path),
-                args.output,
-                quantize=args.quantize,
-                check=check,
-                length=args.length,
-                overwrite=args.overwrite,
-                provenance=exporting.run_provenance(run_folder) if run_folder else {},
-            )
+            with console.progress("comparing", count) as advance:
+                made = exporting.export(
+                    model,
+                    args.output,
+                    quantize=args.quantize,
+                    check=check,
+                    length=args.length,
+                    overwrite=args.overwrite,
+                    provenance=exporting.run_provenance(found) if found else None,
+                    advance=advance,
+                )
         except ParityError as error:
             if args.json:
                 console.json({"refused": True, "parity": error.report.to_dict()})

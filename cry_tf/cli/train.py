@@ -134,7 +134,9 @@ def run(args: argparse.Namespace) -> int:
     settings = _settings(args)
     console = Console(is_json=args.json)
     from cry_tf.data import load
+    from cry_tf.evaluation import result_folder
 
+    result_folder.check(args.output, args.overwrite)
     dataset = load(args.data, label_column=args.label_column, group_by=args.group_by)
     import_tensorflow_quietly()
     from cry_tf.training.experiment import train

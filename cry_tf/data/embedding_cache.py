@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -29,7 +28,8 @@ class EmbeddingCache:
     An entry belongs to the bytes of a sound file and to one backbone (class,
     settings, weights, and what it makes of a fixed waveform), so a renamed file
     keeps its entry and a retrained backbone gets new ones. Several processes
-    may use one folder at once. Nothing is ever deleted: `clear` does that.
+    may use one folder at once. Nothing is ever deleted: to make room, delete the
+    folder.
 
     Args:
         dir: The folder. None takes `embeddings` in `$CRY_TF_HOME`, or in
@@ -41,12 +41,7 @@ class EmbeddingCache:
             from cry_hub.store import cache_dir
 
             dir = cache_dir() / "embeddings"
-        self.dir = Path(dir)
-
-    def clear(self) -> None:
-        """Deletes the folder and all entries."""
-        if self.dir.exists():
-            shutil.rmtree(self.dir)
+        self.dir = Path(dir).expanduser()
 
     def embed(
         self,

@@ -34,14 +34,14 @@ def writing(path: str | os.PathLike[str], overwrite: bool = False) -> Iterator[P
         FileExistsError: If something stands at `path` and may not be replaced.
         OSError: If the folder cannot be made.
     """
+    check(path, overwrite)
     path = Path(path).expanduser().absolute()
-    _check(path, overwrite)
     path.parent.mkdir(parents=True, exist_ok=True)
     part = Path(tempfile.mkdtemp(prefix=f".{path.name}.part-", dir=path.parent))
     try:
         part.chmod(0o777 & ~_umask())  # mkdtemp gives 0o700
         yield part
-        _check(path, overwrite)
+        check(path, overwrite)
         if path.exists():
             replaced = part.with_name(part.name.replace(".part-", ".old-"))
             path.rename(replaced)
@@ -63,7 +63,13 @@ def write_json(path: Path, values: Any) -> None:
     path.write_text(text + "\n", encoding="utf-8")
 
 
-def _check(path: Path, overwrite: bool) -> None:
+def check(path: str | os.PathLike[str], overwrite: bool = False) -> None:
+    """Refuses a place that `writing` would refuse, before any work is done.
+
+    Raises:
+        FileExistsError: If something stands at `path` and may not be replaced.
+    """
+    path = Path(path).expanduser()
     if not path.exists() and not path.is_symlink():
         return
     if not path.is_dir():

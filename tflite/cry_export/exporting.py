@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +33,7 @@ def export(
     provenance: Mapping[str, str | int | float] | None = None,
     overwrite: bool = False,
     length_s: float | None = None,
+    advance: Callable[[], None] | None = None,
 ) -> artefact.Artefact:
     """Writes a TFLite file that takes a waveform and is proven equal to the model.
 
@@ -54,6 +55,7 @@ def export(
         overwrite: True replaces an earlier file.
         length_s: Fixed length of the input, seconds; the runtime completes shorter
             clips with zeros. None lets the runtime resize the input to each clip.
+        advance: Called after each clip that was compared, for a progress bar.
 
     Returns:
         The paths, the size and the comparison.
@@ -89,7 +91,7 @@ def export(
             "The settings inside the file must read back as they were written. "
             "Received: a spec that JSON cannot hold."
         )
-    parity = measure(model, packed, spec, recipe, waveforms, names, samples)
+    parity = measure(model, packed, spec, recipe, waveforms, names, samples, advance)
     details = {
         "check_clips": list(names),
         "provenance": origin,

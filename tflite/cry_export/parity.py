@@ -10,6 +10,7 @@ from typing import Any
 import keras
 import numpy as np
 
+from cry_export.quiet import quiet
 from cry_export.recipe import Recipe
 from cry_lite.interpreter import LiteRTModel
 from cry_lite.spec import ModelSpec
@@ -95,6 +96,7 @@ def measure(
     waveforms: Sequence[np.ndarray],
     names: Sequence[str],
     samples: int | None,
+    advance: Callable[[], None] | None = None,
 ) -> ParityReport:
     """Compares a TFLite file with the Keras model that it came from.
 
@@ -107,19 +109,25 @@ def measure(
         names: One a clip.
         samples: Fixed length of the file's input: both models hear each clip
             cut, or completed with zeros, to it. None for a dynamic length.
+        advance: Called after each clip, for a progress bar.
 
     Returns:
         The report. It refuses the file if its `reasons` are not empty.
     """
-    runtime = LiteRTModel(tflite)
+    with quiet():
+        runtime = LiteRTModel(tflite)
 
     def keras_scores(waveform: np.ndarray) -> np.ndarray:
         scores = model(waveform[None], training=False)
         return np.asarray(keras.ops.convert_to_numpy(scores))[0]
 
-    clips = [_fit(waveform, samples) for waveform in waveforms]
-    expected = np.stack([keras_scores(clip) for clip in clips])
-    found = np.stack([runtime(clip) for clip in clips])
+    shape = (len(waveforms), len(spec.labels))
+    expected, found = np.empty(shape, np.float32), np.empty(shape, np.float32)
+    for row, waveform in enumerate(waveforms):
+        clip = _fit(waveform, samples)
+        expected[row], found[row] = keras_scores(clip), runtime(clip)
+        if advance is not None:
+            advance()
     edges = _edges(keras_scores, runtime, spec.sample_rate_hz, samples)
     padding = _padding_difference(
         keras_scores, runtime, waveforms, spec.sample_rate_hz, samples
@@ -128,7 +136,7 @@ def measure(
     flips = _flips(expected, found, spec, names)
     report = ParityReport(
         recipe=recipe.name,
-        clips=len(clips),
+        clips=len(waveforms),
         max_score_difference=float(differences.max()),
         mean_score_difference=float(differences.mean()),
         worst_clip=names[int(differences.max(axis=1).argmax())],

@@ -262,14 +262,6 @@ def test_the_folder_follows_the_environment(tmp_path, monkeypatch):
     assert EmbeddingCache().dir == tmp_path / "home" / "embeddings"
 
 
-def test_clearing_deletes_the_entries(cache, data):
-    cache.embed(Toy(), data)
-    cache.clear()
-    assert not cache.dir.exists()
-    cache.clear()
-    assert "6 computed" in cache.embed(Toy(), data).notes[0]
-
-
 def test_a_model_without_a_time_axis_is_refused(cache, data):
     inputs = keras.Input((None,))
     patches = FrontEnd(YAMNET, name="frontend")(inputs)

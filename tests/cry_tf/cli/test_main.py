@@ -1,0 +1,90 @@
+import subprocess
+import sys
+import types
+
+import pytest
+
+from cry_lite import __version__
+from cry_tf.cli import main as cli
+
+
+def test_help_lists_every_command_and_succeeds(capsys):
+    assert cli.main(["--help"]) == 0
+    shown = capsys.readouterr().out
+    for command in cli.COMMANDS:
+        assert command in shown
+
+
+@pytest.mark.parametrize("command", cli.COMMANDS)
+def test_every_command_has_help_with_an_example(command, capsys):
+    assert cli.main([command, "--help"]) == 0
+    shown = capsys.readouterr().out
+    assert "example" in shown
+    assert f"cry-tf {command}" in shown.split("example")[1]
+
+
+def test_the_version_is_told(capsys):
+    assert cli.main(["--version"]) == 0
+    assert capsys.readouterr().out.strip() == f"cry-tf {__version__}"
+
+
+@pytest.mark.parametrize("argv", [[], ["dance"], ["train"], ["evaluate", "run"]])
+def test_wrong_usage_is_2(argv, capsys):
+    assert cli.main(argv) == 2
+    assert "usage: cry-tf" in capsys.readouterr().err
+
+
+def test_help_imports_no_framework():
+    code = (
+        "import sys; from cry_tf.cli.main import main; main(['train', '--help']); "
+        "heavy = {'tensorflow', 'keras', 'sklearn', 'numpy', 'rich'}; "
+        "sys.exit(', '.join(sorted(heavy & set(sys.modules))) or 0)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.fixture
+def failing(monkeypatch):
+    """Replaces the work of `cry-tf train` by an error."""
+
+    def fail_with(error):
+        def run(args):
+            raise error
+
+        real = cli.importlib.import_module
+
+        def imported(name):
+            module = real(name)
+            if name == "cry_tf.cli.train":
+                return types.SimpleNamespace(add_parser=module.add_parser, run=run)
+            return module
+
+        monkeypatch.setattr(cli.importlib, "import_module", imported)
+        return cli.main(["train", "data", "-o", "run", "--task", "detect"])
+
+    return fail_with
+
+
+def test_errors_become_one_sentence_and_exit_code_1(failing, capsys):
+    assert failing(ValueError("folds must be at least 2. Received: folds=1.")) == 1
+    shown = capsys.readouterr()
+    assert shown.err == "error: folds must be at least 2. Received: folds=1.\n"
+    assert shown.out == ""
+
+
+def test_an_error_of_the_system_names_the_file(failing, capsys):
+    assert failing(PermissionError(13, "Permission denied", "/runs/x")) == 1
+    assert capsys.readouterr().err == "error: /runs/x: Permission denied\n"
+
+
+def test_ctrl_c_is_one_line(failing, capsys):
+    assert failing(KeyboardInterrupt()) == 1
+    assert capsys.readouterr().err.count("\n") == 1
+
+
+def test_a_fault_of_the_program_is_not_hidden(failing):
+    with pytest.raises(ZeroDivisionError):
+        failing(ZeroDivisionError())

@@ -1,0 +1,154 @@
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+import soundfile
+
+from cry_tf.cli.main import main
+
+RATE_HZ = 16_000
+
+
+@pytest.fixture(scope="module")
+def recordings(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("recordings")
+    rng = np.random.default_rng(0)
+    for label, pitch_hz in (("hungry", 500), ("rain", 2000)):
+        for source in range(4):
+            time_s = np.arange(RATE_HZ) / RATE_HZ
+            wave = 0.3 * np.sin(2 * np.pi * (pitch_hz + 20 * source) * time_s)
+            wave += rng.normal(0, 0.01, len(wave))
+            path = folder / label / f"{label}{source}" / "0.wav"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            soundfile.write(path, wave, RATE_HZ)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def weights(tmp_path_factory):
+    import keras
+
+    import cry_hub
+
+    keras.utils.set_random_seed(0)
+    path = tmp_path_factory.mktemp("weights") / "ds_cnn_s.npz"
+    return cry_hub.save_npz(cry_hub.load("ds_cnn_s", weights=None), path)
+
+
+@pytest.fixture(autouse=True)
+def cache(tmp_path, monkeypatch):
+    monkeypatch.setenv("CRY_TF_HOME", str(tmp_path / "cache"))
+
+
+def command(recordings, weights, run, *more):
+    return [
+        "train",
+        str(recordings),
+        *("-o", str(run), "--task", "detect", "--backbone", "ds_cnn_s"),
+        *("--weights", str(weights), "--epochs", "2", "--folds", "2", *more),
+    ]
+
+
+def test_a_detector_is_trained_and_everything_is_said(
+    recordings, weights, tmp_path, capsys
+):
+    (recordings / "rain" / "rain0" / "bad.wav").write_text("no sound")
+    try:
+        code = main(command(recordings, weights, tmp_path / "run"))
+    finally:
+        (recordings / "rain" / "rain0" / "bad.wav").unlink()
+    shown = capsys.readouterr()
+
+    assert code == 0
+    assert (tmp_path / "run" / "model.keras").is_file()
+    assert "cry (4 clips, by well-known names): hungry 4" in shown.out
+    assert "always no_cry" in shown.out
+    assert "false alarms" in shown.out
+    assert "left out: " in shown.err
+    assert "bad.wav" in shown.err
+    left_out = json.loads((tmp_path / "run" / "config.json").read_text())["data"]
+    assert [entry["file"] for entry in left_out["left_out"]] == ["rain/rain0/bad.wav"]
+    # Piped output has lines, no bar.
+    assert "training (2 folds, then all): 6/6" in shown.err
+    assert "\x1b" not in shown.err + shown.out
+
+
+def test_json_is_all_that_stdout_holds(recordings, weights, tmp_path, capsys):
+    assert main(command(recordings, weights, tmp_path / "run", "--json")) == 0
+    answer = json.loads(capsys.readouterr().out)
+    assert answer["run"] == str(tmp_path / "run")
+    assert answer["metrics"]["clips"] == 8
+
+
+@pytest.mark.parametrize(
+    ("more", "sentence"),
+    [
+        (["--recipe", "slow"], "recipe must be one of quick, full"),
+        (["--folds", "9"], "9 folds needs 9 different groups"),
+        (["--positive", "whine"], "Every positive label must occur in the data"),
+        (["--backbone", "yamnet"], "preset must be one of"),
+        (["--epochs", "0"], "epochs must be positive"),
+        (["--weights", "none", "--recipe", "quick"], "trains the head alone"),
+        (["--group-by", "infant"], "group_by names a column of a manifest"),
+        (["--pooling", "median"], "pooling must be one of"),
+    ],
+)
+def test_what_cannot_work_is_one_sentence(
+    recordings, weights, tmp_path, capsys, more, sentence
+):
+    assert main(command(recordings, weights, tmp_path / "run", *more)) == 1
+    shown = capsys.readouterr().err.splitlines()[-1]
+    assert shown.startswith("error: ")
+    assert sentence in shown
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize("asked", ["loud", "-5", "0"])
+def test_a_bandwidth_that_is_none_is_wrong_usage(
+    recordings, weights, tmp_path, capsys, asked
+):
+    argv = command(recordings, weights, tmp_path / "run", f"--bandwidth={asked}")
+    assert main(argv) == 2
+    assert "auto, none or a frequency in Hz" in capsys.readouterr().err
+
+
+def test_missing_weights_say_what_to_do(recordings, tmp_path, capsys):
+    argv = ["train", str(recordings), "-o", str(tmp_path / "run"), "--task", "detect"]
+    assert main(argv) == 1
+    assert "--weights FILE" in capsys.readouterr().err
+
+
+def test_an_earlier_run_is_refused(recordings, weights, tmp_path, capsys):
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "metrics.json").write_text("{}")
+    assert main(command(recordings, weights, tmp_path / "run")) == 1
+    assert "--overwrite" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGTERM])
+def test_a_stop_in_the_middle_leaves_nothing(recordings, weights, tmp_path, stop):
+    more = ["--epochs", "100000"]
+    argv = command(recordings, weights, tmp_path / "runs" / "run", *more)
+    started = subprocess.Popen(
+        [sys.executable, "-m", "cry_tf.cli.main", *argv],
+        stderr=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        text=True,
+        env={**os.environ, "TF_NUM_INTRAOP_THREADS": "1"},
+    )
+    assert started.stderr is not None
+    for line in started.stderr:
+        if line.startswith("training"):
+            break
+    time.sleep(0.5)
+    started.send_signal(stop)
+    rest = started.stderr.read()
+
+    assert started.wait(timeout=60) == 1
+    assert rest.strip() == "stopped: nothing was left half written"
+    assert list((tmp_path / "runs").iterdir()) == []
