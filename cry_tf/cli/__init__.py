@@ -1,3 +1,1 @@
-"""The `cry-tf` command: one module a subcommand, none of which imports TensorFlow
-before it runs.
-"""
+"""The `cry-tf` command: one module a subcommand, TensorFlow only when one runs."""
