@@ -90,7 +90,7 @@ def run(args: argparse.Namespace) -> int:
         positive=args.positive,
         overwrite=args.overwrite,
         listener=console,
-        origin=args.data,
+        origin=str(Path(args.data).expanduser().absolute()),
     )
     if args.json:
         console.json({"output": str(found.path), "metrics": found.metrics.to_dict()})

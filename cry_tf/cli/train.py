@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cry_tf.cli.console import Console, import_tensorflow_quietly
@@ -147,7 +148,7 @@ def run(args: argparse.Namespace) -> int:
         args.output,
         overwrite=args.overwrite,
         listener=console,
-        origin=args.data,
+        origin=str(Path(args.data).expanduser().absolute()),
     )
     if args.json:
         console.json({"run": str(finished.path), "metrics": finished.metrics})

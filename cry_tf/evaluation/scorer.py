@@ -112,11 +112,14 @@ def _keras_scorer(path: Path, config: dict) -> Scorer:
 def _tflite_scorer(path: Path) -> Scorer:
     from cry_lite.interpreter import LiteRTModel
     from cry_lite.metadata import read_metadata
+    from cry_lite.terminal import without_delegate_notice
     from cry_lite.windows import window_starts
 
     metadata = read_metadata(path)
     spec = metadata.spec
-    model = LiteRTModel(path, num_threads=os.cpu_count() or 1)
+    with without_delegate_notice():
+        model = LiteRTModel(path, num_threads=os.cpu_count() or 1)
+        model.prepare(model.input_samples or spec.sample_rate_hz)
     hop = round(spec.decision.hop_s * spec.sample_rate_hz)
 
     def score(waveform: np.ndarray) -> np.ndarray:

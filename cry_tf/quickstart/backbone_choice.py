@@ -77,12 +77,12 @@ class BackboneChoice:
     ) -> Settings:
         """Returns how a model of this backbone is trained."""
         if self.weights is None:
-            # Twice Keras's rate: there are few steps, and batch norm bears it.
+            # Thrice Keras's rate: there are few steps, and batch norm bears it.
             recipe = FULL.replace(
                 name="quickstart",
                 epochs=scale.scratch_epochs,
                 batch_size=scale.scratch_batch,
-                learning_rate=2e-3,
+                learning_rate=3e-3,
             )
         else:
             recipe = QUICK.replace(name="quickstart", epochs=scale.head_epochs)

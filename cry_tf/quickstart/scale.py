@@ -28,15 +28,15 @@ class Scale:
     """
 
     infants: int = 16
-    detection_clips: int = 20
-    detection_s: float = 3.0
-    reason_clips: int = 3
-    reason_s: float = 4.0
+    detection_clips: int = 30
+    detection_s: float = 2.0
+    reason_clips: int = 4
+    reason_s: float = 3.0
     night_s: float = 600.0
     cry_episodes: int = 6
     household_events: int = 24
     scratch_epochs: int = 8
-    scratch_batch: int = 12
+    scratch_batch: int = 16
     scratch_folds: int = 2
     head_epochs: int = 30
     head_folds: int = 5

@@ -30,6 +30,17 @@ HOUSEHOLD_SOUNDS = {
 }
 """Sounds by name: functions of `(samples, character, rng)`."""
 
+LIKE_A_CRY = (
+    "alarm_beeps",
+    "cat_meow",
+    "dishes",
+    "dog_bark",
+    "kettle_whistle",
+    "music",
+    "speech",
+)
+"""Sounds with a pitch, or that come in bursts: the hard part of "not a cry"."""
+
 BACKGROUNDS = ("fan", "pink_noise", "rain", "washing_machine", "white_noise")
 """Sounds that go on for hours without harm."""
 

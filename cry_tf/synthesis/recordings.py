@@ -20,7 +20,12 @@ from pathlib import Path
 import numpy as np
 
 from cry_tf.synthesis.cry import cry
-from cry_tf.synthesis.household import BACKGROUNDS, HOUSEHOLD_SOUNDS, household_sound
+from cry_tf.synthesis.household import (
+    BACKGROUNDS,
+    HOUSEHOLD_SOUNDS,
+    LIKE_A_CRY,
+    household_sound,
+)
 from cry_tf.synthesis.infant import Infant
 from cry_tf.synthesis.reason import REASONS
 from cry_tf.synthesis.room import Home
@@ -105,8 +110,9 @@ def _detection_clips(
 ) -> list[_Clip]:
     """Half cries, half other sounds (the odd one out is another sound)."""
     names = list(HOUSEHOLD_SOUNDS)
-    # Every kind once before any twice, so that few clips hold many kinds.
-    turn = itertools.cycle(rng.permutation(names).tolist())
+    # Every kind before any again, so that few clips hold many kinds; the hard ones
+    # twice, as a detector is judged by its false alarms.
+    turn = itertools.cycle(rng.permutation([*names, *LIKE_A_CRY]).tolist())
     made = []
     for index in range(clips):
         if index % 2 == 0:
@@ -166,11 +172,11 @@ def write_recordings(
     folder: str | os.PathLike[str],
     *,
     seed: int,
-    infants: int = 20,
-    detection_clips: int = 20,
-    detection_s: float = 3.0,
-    reason_clips: int = 3,
-    reason_s: float = 4.0,
+    infants: int = 16,
+    detection_clips: int = 30,
+    detection_s: float = 2.0,
+    reason_clips: int = 4,
+    reason_s: float = 3.0,
     advance: Callable[[], None] | None = None,
 ) -> Recordings:
     """Writes `detection/` and `reasons/`, each with WAVs and a `manifest.csv`.

@@ -12,6 +12,8 @@ from typing import Any
 import keras
 import numpy as np
 
+import cry_hub
+from cry_hub import registry, store
 from cry_tf.data import EmbeddingCache, sound_source
 from cry_tf.data.dataset import Dataset
 from cry_tf.evaluation import result_folder, summary_text
@@ -71,6 +73,7 @@ def train(
     """
     listener = listener or Silence()
     with result_folder.writing(path, overwrite) as part:
+        _check_backbone(settings)
         prepared = prepare(dataset, settings, listener)
         keras.utils.set_random_seed(settings.seed)
         model = _build(prepared, settings)
@@ -100,6 +103,19 @@ def train(
         record.write(part, made)
         summary_text.tell(listener, made.metrics, record.operating_points(made))
     return RunFolder.open(path)
+
+
+def _check_backbone(settings: Settings) -> None:
+    """Says that weights are missing before every clip is decoded."""
+    registry.get(settings.backbone)
+    if settings.weights is None:
+        return
+    if settings.weights == "pretrained":
+        is_there = store.find(settings.backbone) is not None
+    else:
+        is_there = Path(settings.weights).is_file()
+    if not is_there:  # loading raises, and has the words for it
+        cry_hub.load(settings.backbone, weights=settings.weights)
 
 
 def _build(prepared: Prepared, settings: Settings) -> Any:

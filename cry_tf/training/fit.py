@@ -14,12 +14,14 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from cry_tf.data import sound_source
 from cry_tf.training.recipe import Recipe
 
 Tell = Callable[[int], None]
 History = dict[str, list[float]]
 
 _SCORING_BATCH = 64
+_SCORING_SECONDS = 320.0
 
 
 class Trainer(Protocol):
@@ -139,8 +141,11 @@ class WaveformTrainer:
     def predict(self, indices: np.ndarray) -> np.ndarray:
         """Scores whole clips; see `Trainer`."""
         part = self._dataset.subset(indices)
+        # One long recording must not be padded to by a whole batch of them.
+        longest_s = max(sound_source.info(clip.path).duration_s for clip in part.clips)
+        most = max(1, int(_SCORING_SECONDS / max(longest_s, 1e-3)))
         batches = part.to_tf(
-            batch_size=self._recipe.batch_size, sample_rate_hz=self._rate_hz
+            batch_size=min(most, _SCORING_BATCH), sample_rate_hz=self._rate_hz
         )
         return self._model.predict(batches, verbose=0)
 

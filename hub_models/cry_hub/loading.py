@@ -43,7 +43,7 @@ def load(
     record = registry.get(preset)
     if weights is None:
         model = record.build(head, cutoff_hz=cutoff_hz, **record.from_scratch)
-        return _say(model, "random initialisation", None)
+        return porting.set_source(model, "random initialisation", None)
 
     if weights == "pretrained":
         path = _installed(record)
@@ -61,7 +61,7 @@ def load(
         source=str(path),
     )
     kind = "a known file" if is_known else "not a known file; every tensor fits"
-    return _say(model, f"{path.name} ({kind})", digest)
+    return porting.set_source(model, f"{path.name} ({kind})", digest)
 
 
 def _installed(record: registry.Preset) -> Path:
@@ -82,9 +82,3 @@ def _installed(record: registry.Preset) -> Path:
         f"(`--weights FILE`), or install it once with "
         f"cry_hub.store.install({record.name!r}, PATH)."
     )
-
-
-def _say(model: Any, source: str, digest: str | None) -> Any:
-    model.weights_source = source
-    model.weights_sha256 = digest
-    return model

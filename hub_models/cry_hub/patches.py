@@ -100,7 +100,7 @@ class MeanOverPatches(keras.layers.Layer):
         return (input_shape[0], input_shape[-1])
 
 
-def he_depthwise() -> keras.initializers.Initializer:
+def he_depthwise() -> Any:
     """Returns He's initializer for a 3 x 3 depthwise kernel.
 
     Keras's own counts every channel as an input of every output, and draws kernels

@@ -12,6 +12,7 @@ import keras
 import numpy as np
 
 from cry_hub import registry
+from cry_hub.backbone import Backbone
 from cry_hub.errors import WeightsError
 
 
@@ -101,7 +102,7 @@ def port_weights(
     *,
     cutoff_hz: float | None = None,
     source: str = "the given tensors",
-) -> keras.Model:
+) -> Any:
     """Builds a preset and fills it with named tensors.
 
     Args:
@@ -121,6 +122,19 @@ def port_weights(
     """
     model = registry.get(preset).build(head, cutoff_hz=cutoff_hz)
     port_tensors(layouts_of(preset, model), tensors, source)
+    return set_source(model, source, None)
+
+
+def set_source(model: Any, source: str, sha256: str | None) -> Any:
+    """Writes where weights come from on a model and on the backbone in it.
+
+    Returns:
+        The model.
+    """
+    inner = [layer for layer in model.layers if isinstance(layer, Backbone)]
+    for each in (model, *inner):
+        each.weights_source = source
+        each.weights_sha256 = sha256
     return model
 
 

@@ -147,5 +147,9 @@ def test_a_known_file_is_known_under_any_name(assets, tmp_path):
     assert model.weights_source == "mine.npz (a known file)"
     assert model.weights_sha256 == DIGEST
     assert model.freeze_batch_norm
+    classifier = cry_hub.load("yamnet_audioset", weights=path, head="audioset")
+    for each in (classifier, classifier.get_layer("yamnet")):
+        assert each.weights_source == "mine.npz (a known file)"
+        assert each.weights_sha256 == DIGEST
     store.install("yamnet_audioset", path)
     assert cry_hub.load("yamnet_audioset").weights_sha256 == DIGEST

@@ -10,6 +10,7 @@ from typing import Any
 import keras
 import numpy as np
 
+from cry_export.flips import Flip, find_flips
 from cry_export.quiet import quiet
 from cry_export.recipe import Recipe
 from cry_lite.interpreter import LiteRTModel
@@ -17,23 +18,6 @@ from cry_lite.spec import ModelSpec
 
 _Score = Callable[[np.ndarray], np.ndarray]
 _PADDED_CLIPS = 8
-
-
-@dataclass(frozen=True, kw_only=True)
-class Flip:
-    """A clip on which the two models decide differently.
-
-    Attributes:
-        clip: Its name.
-        keras: What the Keras model decides.
-        tflite: What the TFLite file decides.
-        margin: How clear the Keras model's decision was, in [0, 1].
-    """
-
-    clip: str
-    keras: str
-    tflite: str
-    margin: float
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -133,7 +117,7 @@ def measure(
         keras_scores, runtime, waveforms, spec.sample_rate_hz, samples
     )
     differences = np.abs(expected - found)
-    flips = _flips(expected, found, spec, names)
+    flips = find_flips(expected, found, spec, names)
     report = ParityReport(
         recipe=recipe.name,
         clips=len(waveforms),
@@ -159,38 +143,6 @@ def _fit(waveform: np.ndarray, samples: int | None) -> np.ndarray:
         return waveform
     waveform = waveform[:samples]
     return np.pad(waveform, (0, samples - len(waveform)))
-
-
-def _flips(
-    expected: np.ndarray, found: np.ndarray, spec: ModelSpec, names: Sequence[str]
-) -> tuple[Flip, ...]:
-    before, margins = _decisions(expected, spec)
-    after, _ = _decisions(found, spec)
-    return tuple(
-        Flip(
-            clip=names[i],
-            keras=before[i],
-            tflite=after[i],
-            margin=float(margins[i]),
-        )
-        for i in range(len(before))
-        if before[i] != after[i]
-    )
-
-
-def _decisions(scores: np.ndarray, spec: ModelSpec) -> tuple[list[str], np.ndarray]:
-    """Returns what each clip is taken for, and how clear that is."""
-    if spec.task == "detect" and spec.positive_label is not None:
-        score = scores[:, spec.labels.index(spec.positive_label)]
-        threshold = spec.decision.onset_threshold
-        names = [
-            spec.positive_label if is_positive else f"no {spec.positive_label}"
-            for is_positive in score >= threshold
-        ]
-        return names, np.abs(score - threshold)
-    best = np.sort(scores, axis=1)
-    names = [spec.labels[i] for i in scores.argmax(axis=1)]
-    return names, best[:, -1] - best[:, -2]
 
 
 def _edges(
