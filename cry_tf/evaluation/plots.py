@@ -22,14 +22,16 @@ def confusion_matrix(metrics: Metrics) -> str:
     """Draws counts: a row is a true label, a column an answer."""
     labels = [entry.label for entry in metrics.labels]
     left = min(_LETTER * max(10, *map(len, labels)) + 24, 190)
-    cell = min((_WIDTH - left) / len(labels), 84)
+    # Many labels make a wider drawing, which the page scales down.
+    cell = max(min((_WIDTH - left) / len(labels), 84), 30)
     row = min(cell, 46)
     # Long names under narrow columns are turned.
     is_turned = _LETTER * max(map(len, labels)) > cell
     below = 26 + (_LETTER * max(map(len, labels)) * 0.72 if is_turned else 0)
     top = 22
     bottom = top + row * len(labels)
-    drawing = Drawing(_WIDTH, bottom + below + 18, "Confusion matrix")
+    width = max(_WIDTH, left + cell * len(labels))
+    drawing = Drawing(width, bottom + below + 18, "Confusion matrix")
     drawing.text(left - 10, 14, "true label", "end")
     for i, counts in enumerate(metrics.confusion_matrix):
         y = top + i * row
@@ -56,12 +58,17 @@ def confusion_matrix(metrics: Metrics) -> str:
 
 def label_bars(metrics: Metrics) -> str:
     """Draws precision and recall of each label with their 95 % intervals."""
-    left, right, row, top = 150, _WIDTH - 16, 44, 28
+    longest = max(len(entry.label) for entry in metrics.labels)
+    left = min(max(_LETTER * longest + 24, 90), 240)
+    right, row, top = _WIDTH - 16, 44, 28
     bottom = top + row * len(metrics.labels)
     drawing = Drawing(_WIDTH, bottom + 44, "Precision and recall of each label")
     axes = Axes(drawing, (left, top, right, bottom), (0, 1), (0, 1))
     axes.x_ticks(_SHARES, "share of clips, with 95 % interval")
-    for name, colour, x in (("recall", "accent", left), ("precision", "contrast", 226)):
+    for name, colour, x in (
+        ("recall", "accent", left),
+        ("precision", "contrast", left + 76),
+    ):
         drawing.rectangle(x, 8, 10, 10, colour)
         drawing.text(x + 15, 17, name, colour="ink")
     for i, entry in enumerate(metrics.labels):

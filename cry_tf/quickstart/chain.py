@@ -159,6 +159,9 @@ def _build(
         count = min(scale.parity_clips, len(dataset))
         evenly = np.linspace(0, len(dataset) - 1, count).astype(int)
         model: Any = run.load_model()
+        if task == "detect":
+            # A cry lasts: a single window on its own is no event.
+            model.decision = model.decision.replace(smoothing_windows=3)
         artefact = export(
             model,
             folder / f"{task}.tflite",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass
 
 import numpy as np
@@ -133,11 +134,13 @@ def synthesise_night(
         )
 
     share_s = duration_s / max(cry_episodes, 1)
+    # Every reason before any again.
+    reasons = itertools.cycle(rng.permutation(list(REASONS)).tolist())
     for index in range(cry_episodes):
         length_s = float(rng.uniform(10, 30))
         # Each in a share of its own, ten seconds from the borders where it fits.
         start_s = index * share_s + rng.uniform(5, share_s - length_s - 5)
-        reason = str(rng.choice(list(REASONS)))
+        reason = next(reasons)
         sound = cry(infant, reason, length_s, rng)
         start = int(start_s * SAMPLE_RATE_HZ)
         level_db = 0.0 if index == 0 else float(rng.uniform(-14, 0))

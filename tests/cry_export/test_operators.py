@@ -1,12 +1,19 @@
 from __future__ import annotations
 
 import keras
+import numpy as np
 import pytest
 import tensorflow as tf
 
 from cry_export.convert import to_tflite
 from cry_export.errors import ConversionError
-from cry_export.operators import is_front_end, list_operators, read_graph, write_graph
+from cry_export.operators import (
+    is_front_end,
+    list_operators,
+    read_graph,
+    schema,
+    write_graph,
+)
 from cry_export.recipe import get
 
 
@@ -66,6 +73,21 @@ def test_the_front_end_is_told_by_its_place_in_the_path(path, expected):
 def test_a_graph_read_and_written_lists_the_same(tflite):
     again = write_graph(read_graph(tflite["none"]))
     assert list_operators(again) == list_operators(tflite["none"])
+
+
+def test_constants_are_written_where_a_device_can_read_them(tflite):
+    content = write_graph(read_graph(tflite["dynamic"]))
+    start = np.frombuffer(content, np.uint8).__array_interface__["data"][0]
+    model = schema.Model.GetRootAsModel(content, 0)
+    constants = [
+        model.Buffers(i).DataAsNumpy()
+        for i in range(model.BuffersLength())
+        if model.Buffers(i).DataLength()
+    ]
+    assert len(constants) > 10
+    for constant in constants:
+        place = constant.__array_interface__["data"][0] - start
+        assert place % 16 == 0
 
 
 def test_an_operator_that_needs_flex_is_refused_by_name():

@@ -14,6 +14,7 @@ import tensorflow as tf
 from cry_export import artefact
 from cry_export.convert import to_tflite
 from cry_export.errors import ConversionError, ParityError
+from cry_export.metadata_writer import add_audio_metadata
 from cry_export.operators import list_operators
 from cry_export.parity import measure
 from cry_export.recipe import get
@@ -54,7 +55,8 @@ def export(
             file beside this package's own entries.
         overwrite: True replaces an earlier file.
         length_s: Fixed length of the input, seconds; the runtime completes shorter
-            clips with zeros. None lets the runtime resize the input to each clip.
+            clips with zeros, and MediaPipe can read the file. None lets the
+            runtime resize the input to each clip.
         advance: Called after each clip that was compared, for a progress bar.
 
     Returns:
@@ -76,6 +78,8 @@ def export(
     samples = _samples(length_s, spec)
 
     tflite = to_tflite(model, recipe, samples)
+    if samples is not None:  # all that MediaPipe takes
+        tflite = add_audio_metadata(tflite, spec)
     origin = {
         **(provenance or {}),
         "cry_tf_version": __version__,

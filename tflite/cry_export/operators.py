@@ -79,9 +79,21 @@ def read_graph(tflite: bytes) -> Any:
     return schema.ModelT.InitFromObj(schema.Model.GetRootAsModel(tflite, 0))
 
 
+class _AligningBuilder(flatbuffers.Builder):
+    """Puts constants at multiples of 16 bytes, as the schema asks (force_align).
+
+    Python's flatbuffers package leaves that out; a device may map and read them
+    where they lie.
+    """
+
+    def CreateNumpyVector(self, x: Any) -> int:
+        self.Prep(16, x.nbytes)
+        return super().CreateNumpyVector(x)
+
+
 def write_graph(graph: Any) -> bytes:
     """Writes a `ModelT` tree back into a TFLite flatbuffer."""
-    builder = flatbuffers.Builder(1024)
+    builder = _AligningBuilder(1024)
     builder.Finish(graph.Pack(builder), file_identifier=b"TFL3")
     return bytes(builder.Output())
 

@@ -100,6 +100,7 @@ def measure(
     """
     with quiet():
         runtime = LiteRTModel(tflite)
+        runtime.prepare(samples or spec.sample_rate_hz)
 
     def keras_scores(waveform: np.ndarray) -> np.ndarray:
         scores = model(waveform[None], training=False)
