@@ -56,7 +56,7 @@ def measure(command: list[str], bytecode: str) -> tuple[float, float, float]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
     parser.add_argument("model", help="a .tflite that cry-tf export wrote")
     parser.add_argument("clip", help="a short sound file")
     parser.add_argument("--runs", type=int, default=20, help="processes (default: 20)")

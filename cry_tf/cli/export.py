@@ -26,7 +26,7 @@ The front end that turns sound into a spectrogram stays float32 in both.
 Before it is written, the file is compared with the model on real clips: those of
 --check, or else those that the run was trained on, if they are still there. If it
 answers differently it is not written, and the exit code is 1. The figures are in
-FILE.parity.json either way.
+FILE.parity.json either way; only an earlier FILE.tflite keeps its own.
 
 examples:
   cry-tf export runs/reason -o cry.tflite

@@ -182,11 +182,13 @@ def tell(console: Console, values: dict[str, Any], output: Path) -> None:
 
 
 def _tell_night(console: Console, night: dict[str, Any]) -> None:
+    from cry_tf.data.grouping import plural
+
     console.line()
     console.line(
         f"night of {night['duration_s'] / 60:.1f} minutes, heard by detect.tflite: "
         f"{night['found']} of {night['cries']} cries found, "
-        f"{night['false_alarms']} false alarms"
+        f"{plural(night['false_alarms'], 'false alarm')}"
     )
     if night["false_alarms_per_hour"] is not None:
         quiet_minutes = (night["duration_s"] - night["cry_s"]) / 60

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
@@ -13,24 +14,15 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from cry_lite.detector import Analysis, Analyzer
-from cry_lite.events import to_audacity, to_csv, write_text
 from cry_tf.data import Dataset
+from cry_tf.data.grouping import plural
 from cry_tf.exporting import export
 from cry_tf.quickstart import material as materials
 from cry_tf.quickstart.backbone_choice import BackboneChoice
+from cry_tf.quickstart.hearing import hear_night
 from cry_tf.quickstart.material import Material
-from cry_tf.quickstart.night_score import (
-    NightScore,
-    overlap_s,
-    score_night,
-    write_truth,
-)
+from cry_tf.quickstart.night_score import NightScore
 from cry_tf.quickstart.scale import STANDARD, Scale
-from cry_tf.quickstart.timeline import write_timeline
-from cry_tf.synthesis.night import Night
-from cry_tf.synthesis.recordings import write_wav
-from cry_tf.synthesis.voice import SAMPLE_RATE_HZ
 from cry_tf.training.experiment import train
 from cry_tf.training.listener import Listener
 from cry_tf.training.run import RunFolder
@@ -127,7 +119,15 @@ def run_chain(
     score = None
     if found.night is not None:
         with _timed(seconds, "night"):
-            score = _hear(folder, found, found.night, built, listener)
+            minutes = found.night.duration_s / 60
+            listener.line(f"night: {minutes:.1f} minutes, {found.night_origin}")
+            score = hear_night(
+                folder,
+                found.night,
+                detector=built["detect"].artefact.path,
+                namer=built["reason"].artefact.path if "reason" in built else None,
+                is_synthetic=found.is_synthetic,
+            )
     return Outcome(found, choice, built, score, seconds)
 
 
@@ -142,17 +142,20 @@ def _build(
     listener: Listener,
     seconds: dict[str, float],
 ) -> Built:
-    listener.line(f"{task}: {dataset!r}")
-    folds = choice.folds(scale)
-    if task == "reason":  # a detector's labels are two, their groups enough
-        folds = min(folds, *dataset.group_counts.values())
-    with _timed(seconds, f"train {task}"):
+    groups = len(set(dataset.groups))
+    listener.line(f"{task}: {plural(len(dataset), 'clip')}, {plural(groups, 'group')}")
+    folds = materials.possible_folds(dataset, task, choice.folds(scale))
+    # The recordings stand beside the models: their embeddings need not be kept.
+    with (
+        _timed(seconds, f"train {task}"),
+        tempfile.TemporaryDirectory() as embeddings_dir,
+    ):
         run = train(
             dataset,
             choice.settings(task, seed, scale, folds),
             folder / task,
             listener=_Aside(listener),
-            embeddings_dir=folder / ".embeddings",
+            embeddings_dir=embeddings_dir,
             origin=found.origin,
         )
     with _timed(seconds, f"export {task}"):
@@ -175,53 +178,6 @@ def _build(
             },
         )
     return Built(run, artefact)
-
-
-def _hear(
-    folder: Path,
-    found: Material,
-    night: Night,
-    built: dict[Task, Built],
-    listener: Listener,
-) -> NightScore:
-    """Listens to the night with the detector's file, and names its cries."""
-    listener.line(f"night: {night.duration_s / 60:.1f} minutes, {found.night_origin}")
-    wav = folder / "night.wav"
-    write_wav(wav, night.waveform)
-    write_truth(folder / "night_truth.csv", night)
-    analyzer = Analyzer(built["detect"].artefact.path)
-    analysis = analyzer.analyze_file(wav)
-    reasons = []
-    if "reason" in built:
-        reasons = _name_reasons(
-            night, analysis, Analyzer(built["reason"].artefact.path)
-        )
-    score = score_night(night, analysis.events, reasons)
-    write_text(folder / "night_found.csv", to_csv(analysis.events))
-    write_text(folder / "night_found.txt", to_audacity(analysis.events))
-    write_timeline(
-        folder / "night.png", night, analysis, analyzer.spec, found.is_synthetic
-    )
-    return score
-
-
-def _name_reasons(
-    night: Night, analysis: Analysis, namer: Analyzer
-) -> list[tuple[str, str]]:
-    """Answers the reason of each found cry from the sound under its event."""
-    named = []
-    for cry in night.cries:
-        over = [event for event in analysis.events if overlap_s(cry, event) > 0]
-        if not over or cry.reason not in namer.spec.labels:
-            continue
-        best = max(over, key=lambda event: overlap_s(cry, event))
-        start, end = (
-            round(moment * SAMPLE_RATE_HZ) for moment in (best.start_s, best.end_s)
-        )
-        _, _, scores = namer.scores(night.waveform[start:end])
-        answer = namer.spec.labels[int(scores.mean(axis=0).argmax())]
-        named.append((cry.reason, answer))
-    return named
 
 
 @contextlib.contextmanager

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 
@@ -178,3 +179,12 @@ def _reasons(
             f"{', '.join(dropped)}."
         )
     return reasons, ""
+
+
+def possible_folds(
+    dataset: Dataset, task: Literal["detect", "reason"], wanted: int
+) -> int:
+    """Returns the number of folds that every label has groups enough for."""
+    if task == "detect":
+        dataset = dataset.map_labels(map_labels([clip.label for clip in dataset.clips]))
+    return min(wanted, *dataset.group_counts.values())

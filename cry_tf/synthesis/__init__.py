@@ -11,13 +11,8 @@ from cry_tf.synthesis.infant import Infant
 from cry_tf.synthesis.melody import MELODIES, melody
 from cry_tf.synthesis.night import Night, TrueEvent, synthesise_night
 from cry_tf.synthesis.reason import REASONS, Reason
-from cry_tf.synthesis.recordings import (
-    Recordings,
-    draw_home,
-    mix,
-    record_cry,
-    write_recordings,
-)
+from cry_tf.synthesis.recording import draw_home, mix, record_cry, write_wav
+from cry_tf.synthesis.recordings import Recordings, write_recordings
 from cry_tf.synthesis.room import Home
 from cry_tf.synthesis.voice import SAMPLE_RATE_HZ
 
@@ -43,4 +38,5 @@ __all__ = [
     "render_burst",
     "synthesise_night",
     "write_recordings",
+    "write_wav",
 ]

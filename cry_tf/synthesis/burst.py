@@ -120,7 +120,7 @@ def _pitch(
     # No melody is drawn with a ruler: a slow wander, knots 60 ms apart.
     knots = rng.standard_normal(int(burst.duration_s / 0.06) + 2)
     semitones += (
-        25 * infant.jitter * np.interp(time_s / 0.06, np.arange(len(knots)), knots)
+        45 * infant.jitter * np.interp(time_s / 0.06, np.arange(len(knots)), knots)
     )
     f0_hz = burst.f0_hz * 2 ** (semitones / 12)
     if burst.phonation == "hyperphonation":

@@ -6,7 +6,8 @@ import math
 from typing import Any
 
 import keras
-from keras import ops
+
+ops: Any = keras.ops  # Keras types most results as perhaps None
 
 
 @keras.saving.register_keras_serializable(package="cry_tf")

@@ -32,14 +32,18 @@ _HYBRID_VERSION = {
 # The first runtime with both (tensorflow/lite/tools/versioning/runtime_version.cc).
 _MIN_RUNTIME = "2.17.0"
 # Sparing the first layers and a small head takes a third off the error of YAMNet's
-# scores, costs 1 % of its bytes and no time. TFLiteConverter's own limit is 1024.
-_MIN_ELEMENTS = 16_384
+# scores, costs 1 % of its bytes and no time: what holds less than 1/200 of the
+# weights is not worth its error. Between TFLiteConverter's own limit and the size
+# from which a layer's time counts.
+_MIN_SHARE = 1 / 200
+_MIN_ELEMENTS, _MAX_SPARED = 1_024, 16_384
 
 
 def quantize_weights(tflite: bytes) -> bytes:
     """Stores the weights of convolutions and dense layers as int8.
 
-    Depthwise convolutions, weights of fewer than 16384 elements, weights that
+    Depthwise convolutions, weights that are small beside the whole network (fewer
+    than 1024 elements, or fewer than 16384 and less than 1/200 of all), weights that
     another operator reads too, biases, and all that comes from the layer named
     `frontend` stay float32.
 
@@ -59,6 +63,7 @@ def quantize_weights(tflite: bytes) -> bytes:
             "comes from a layer named 'frontend'. Name the model's FrontEnd so."
         )
     graph = read_graph(tflite)
+    fewest = _fewest_elements(graph)
     for subgraph in graph.subgraphs:
         readers = Counter(
             index for operator in subgraph.operators for index in operator.inputs
@@ -71,7 +76,7 @@ def quantize_weights(tflite: bytes) -> bytes:
             output = subgraph.tensors[operator.outputs[0]]
             if (
                 readers[operator.inputs[1]] == 1
-                and _is_large_float(graph, weights)
+                and _is_large_float(graph, weights, fewest)
                 and not is_front_end(output.name.decode())
                 and not is_front_end(weights.name.decode())
             ):
@@ -82,11 +87,24 @@ def quantize_weights(tflite: bytes) -> bytes:
     return write_graph(graph)
 
 
-def _is_large_float(graph: Any, tensor: Any) -> bool:
+def _fewest_elements(graph: Any) -> int:
+    """Returns the size from which weights are worth quantising."""
+    everything = sum(
+        int(np.prod(tensor.shape))
+        for subgraph in graph.subgraphs
+        for tensor in subgraph.tensors
+        if tensor.type == schema.TensorType.FLOAT32
+        and tensor.shape is not None
+        and graph.buffers[tensor.buffer].data is not None
+    )
+    return int(np.clip(_MIN_SHARE * everything, _MIN_ELEMENTS, _MAX_SPARED))
+
+
+def _is_large_float(graph: Any, tensor: Any, fewest: int) -> bool:
     return (
         tensor.type == schema.TensorType.FLOAT32
         and graph.buffers[tensor.buffer].data is not None
-        and int(np.prod(tensor.shape)) >= _MIN_ELEMENTS
+        and int(np.prod(tensor.shape)) >= fewest
         and sum(
             other.buffer == tensor.buffer
             for subgraph in graph.subgraphs

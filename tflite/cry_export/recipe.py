@@ -82,7 +82,7 @@ RECIPES: dict[str, Recipe] = {
             # on average 0.003, no clear flip. A head that guesses moves more than one
             # that knows, so single clips get more room than the average.
             budget=Budget(
-                max_score_difference=0.2,
+                max_score_difference=0.1,
                 max_mean_difference=0.01,
                 near_tie=0.05,
                 max_flip_fraction=0.01,

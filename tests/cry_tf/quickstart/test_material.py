@@ -5,7 +5,12 @@ import numpy as np
 import pytest
 import soundfile
 
-from cry_tf.quickstart.material import real_material, synthetic_material
+from cry_tf.data import load
+from cry_tf.quickstart.material import (
+    possible_folds,
+    real_material,
+    synthetic_material,
+)
 from cry_tf.quickstart.scale import STANDARD
 from cry_tf.training.listener import Silence
 
@@ -103,3 +108,11 @@ def test_data_that_teach_nothing_are_refused(tmp_path):
     data = recordings(tmp_path, {"hungry": 1, "tired": 1})
     with pytest.raises(ValueError, match="Nothing can be trained"):
         real_material(data, 0, TINY)
+
+
+def test_there_are_no_more_folds_than_groups_of_a_label(tmp_path):
+    dataset = load(recordings(tmp_path, {"hungry": 3, "tired": 2, "rain": 4}))
+    assert possible_folds(dataset, "reason", 5) == 2
+    # For a detector, hungry and tired are one label of five groups.
+    assert possible_folds(dataset, "detect", 5) == 4
+    assert possible_folds(dataset, "detect", 2) == 2
