@@ -80,7 +80,8 @@ def judge(
         for problem in left_out:
             listener.warn(f"left out: {problem.sentence}")
         metrics = measure(predictions)
-        warnings = [verdict(metrics), _overlap(scorer, dataset)]
+        overlap = _overlap(scorer, dataset)
+        warnings = [verdict(metrics), overlap]
         if left_out:
             warnings.append(f"{len(left_out)} clips could not be decoded.")
         warnings = tuple(sentence for sentence in warnings if sentence)
@@ -103,7 +104,7 @@ def judge(
         report = _report(scorer.spec, predictions, metrics, warnings, judged)
         (part / "report.html").write_text(render(report), encoding="utf-8")
         summary_text.tell(listener, metrics, report.operating_points)
-        if overlap := _overlap(scorer, dataset):
+        if overlap:
             listener.warn(overlap)
     return Judgement(Path(path), metrics, left_out)
 
@@ -191,12 +192,17 @@ def _score(
 
 
 def _overlap(scorer: Scorer, dataset: Dataset) -> str | None:
+    """Says whether the model has heard these clips before; None if it has not."""
     if scorer.data_sha256 is not None and scorer.data_sha256 == dataset.sha256:
         heard = len(dataset)
     elif scorer.trained_on:
         heard = sum(digest in scorer.trained_on for digest in short_digests(dataset))
     else:
-        return None
+        return (
+            f"{scorer.path.name} does not say which clips it was trained on. If some "
+            "of these were among them, the figures are too good; evaluate the run "
+            "folder instead to find out."
+        )
     if not heard:
         return None
     return (

@@ -192,11 +192,16 @@ def write_recordings(
 
     rows: dict[str, list[tuple]] = {kind: [] for kind in sets}
     with ThreadPoolExecutor(min(4, os.cpu_count() or 1)) as pool:
-        for written in pool.map(write_infant, range(infants)):
-            for kind in sets:
-                rows[kind] += written[kind]
-            if advance is not None:
-                advance()
+        try:
+            for written in pool.map(write_infant, range(infants)):
+                for kind in sets:
+                    rows[kind] += written[kind]
+                if advance is not None:
+                    advance()
+        except BaseException:
+            # Ctrl-C must not wait for infants that nobody will hear.
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
     settings = {
         "synthetic": "Computed, not recorded. The labels are true by construction "
         "and no evidence about real infants.",

@@ -142,6 +142,14 @@ def test_clips_from_the_training_are_warned_of(models, recordings, tmp_path, cap
     assert "2 of 6 clips" in (tmp_path / "out" / "report.html").read_text()
 
 
+def test_a_model_that_cannot_tell_its_training_clips_says_so(
+    models, recordings, tmp_path, capsys
+):
+    argv = ["evaluate", str(models / "detector.keras"), str(recordings)]
+    assert main([*argv, "-o", str(tmp_path / "out")]) == 0
+    assert "does not say which clips it was trained on" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("name", "sentence"),
     [
