@@ -146,10 +146,13 @@ def _part(target: Path, content: bytes) -> Iterator[Path]:
     """Writes a part file in the target's folder; removes it if it is still there."""
     part = target.with_name(f".{target.name}.{os.getpid()}.part")
     try:
-        with part.open("xb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
+        try:
+            with part.open("xb") as file:
+                file.write(content)
+                file.flush()
+                os.fsync(file.fileno())
+        except OSError as error:  # A full disk names no file; users know the target.
+            raise OSError(error.errno, error.strerror, str(target)) from error
         yield part
     finally:
         part.unlink(missing_ok=True)

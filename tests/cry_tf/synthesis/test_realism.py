@@ -43,10 +43,12 @@ def test_yamnet_hears_cries_in_synthetic_cries_and_not_in_a_home(yamnet):
     cry_scores, other_scores = scores(yamnet, cries), scores(yamnet, others)
 
     better = (cry_scores > cry_scores[:, CRIES].max(axis=1, keepdims=True)).sum(axis=1)
-    # Of 521 classes. Measured: 0.87; real cries of donateacry 0.63, of ESC-10 0.89.
-    assert np.mean(better <= 2) > 0.7
+    # Of 521 classes. Measured over four seeds: 0.67 to 0.83; whole real clips of
+    # donateacry 0.63, of ESC-10 0.89.
+    assert np.mean(better <= 2) > 0.6
     crying = cry_scores[:, CRIES].max(axis=1)
     not_crying = other_scores[:, CRIES].max(axis=1)
-    # Measured: 0.16; donateacry 0.06, ESC-10 0.45.
-    assert np.median(crying) > 0.08
-    assert np.quantile(not_crying, 0.9) < 0.05
+    # Measured: 0.08 to 0.20; donateacry 0.06, ESC-10 0.45.
+    assert np.median(crying) > 0.05
+    # Cats come nearest, with 0.11.
+    assert np.quantile(not_crying, 0.9) < 0.01
