@@ -20,7 +20,7 @@ recipes:
              laptop. The default, unless --weights none.
   full       every layer is trained, from the waveform on, at learning rate 1e-3.
              The default with --weights none.
-  fine_tune  as full, at 1e-4: for pretrained weights.
+  finetune   as full, at 1e-4: for pretrained weights.
 
 examples:
   cry-tf train recordings/ -o runs/reason --task reason

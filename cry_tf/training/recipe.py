@@ -87,7 +87,7 @@ FULL = Recipe(
 )
 # The VGGish paper and most fine-tuning: a tenth of the rate, so that pretrained
 # layers are adjusted and not overwritten.
-FINE_TUNE = FULL.replace(name="fine_tune", learning_rate=1e-4)
+FINE_TUNE = FULL.replace(name="finetune", learning_rate=1e-4)
 
 RECIPES = {recipe.name: recipe for recipe in (QUICK, FULL, FINE_TUNE)}
 
