@@ -78,13 +78,14 @@ RECIPES: dict[str, Recipe] = {
             name="dynamic",
             summary="int8 weights of convolutions and dense layers, float32 otherwise",
             has_int8_weights=True,
-            # The same heads on 34 to 40 clips that they had not heard: at most 0.07,
-            # on average 0.003, no clear flip. A head that guesses moves more than one
-            # that knows, so single clips get more room than the average.
+            # The same heads on 34 to 40 clips that they had not heard: at most 0.07, on
+            # average 0.003; YAMNet fine-tuned for two epochs on 64: 0.09 and 0.008. A
+            # model that guesses moves more than one that knows, so single clips get
+            # more room than the average, and a margin within that room is a near tie.
             budget=Budget(
                 max_score_difference=0.1,
                 max_mean_difference=0.01,
-                near_tie=0.05,
+                near_tie=0.1,
                 max_flip_fraction=0.01,
             ),
         ),
