@@ -25,6 +25,7 @@ SAVED_CLASSES = {
     "cry_hub.front_end": ("FrontEnd",),
     "cry_hub.patches": ("MeanOverPatches", "MergeMask", "MergePatches", "SplitPatches"),
     "cry_hub.time_mask": ("TimeMask",),
+    "cry_hub.vggish.vggish": ("VGGish",),
     "cry_hub.yamnet.frozen_batch_normalization": ("FrozenBatchNormalization",),
     "cry_hub.yamnet.yamnet": ("YAMNet",),
     "cry_tf.layers.attention_pooling": ("AttentionPooling",),

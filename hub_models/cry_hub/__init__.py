@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from cry_hub.porting import port_weights, save_npz
     from cry_hub.registry import Preset, presets
     from cry_hub.time_mask import TimeMask
+    from cry_hub.vggish.vggish import VGGish
     from cry_hub.yamnet.yamnet import YAMNet
 
 __all__ = [
@@ -25,6 +26,7 @@ __all__ = [
     "FrontEnd",
     "Preset",
     "TimeMask",
+    "VGGish",
     "WeightsError",
     "YAMNet",
     "load",
@@ -39,6 +41,7 @@ _HOMES = {
     "FrontEnd": "front_end",
     "Preset": "registry",
     "TimeMask": "time_mask",
+    "VGGish": "vggish.vggish",
     "WeightsError": "errors",
     "YAMNet": "yamnet.yamnet",
     "load": "loading",

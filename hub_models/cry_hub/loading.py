@@ -68,14 +68,14 @@ def _installed(record: registry.Preset) -> Path:
     path = store.find(record.name)
     if path is not None:
         return path
-    if not record.files:
+    if not record.files and not record.layouts:
         raise WeightsError(
             f"weights='pretrained' needs an installed file. Nothing is published for "
             f"{record.name}: it is {record.source}. Use weights=None (`--weights "
             "none`) to start from random weights, or give a file of yours "
             "(`--weights FILE`)."
         )
-    files = " or ".join(record.files.values())
+    files = " or ".join(record.files.values()) or f"a file ({record.source})"
     raise WeightsError(
         f"weights='pretrained' needs an installed file. Found none for {record.name} "
         f"in {store.weights_dir(record.name)}. Give {files} as weights=PATH "

@@ -9,7 +9,7 @@ from importlib import resources
 from types import MappingProxyType
 from typing import Any
 
-from cry_lite.front_ends import YAMNET
+from cry_lite.front_ends import VGGISH, YAMNET
 from cry_lite.spec import FrontEndSpec
 
 
@@ -144,6 +144,21 @@ _PRESETS = {
                 {"audioset": "cry_hub.yamnet.audioset:audioset_classifier"}
             ),
             label_file="yamnet/class_names.txt",
+        ),
+        Preset(
+            name="vggish_audioset",
+            summary="VGG of 9 layers on 0.96 s patches, 72 M parameters, YouTube-8M",
+            backbone="cry_hub.vggish.vggish:VGGish",
+            front_end=VGGISH,
+            licence="Apache-2.0",
+            paper="https://arxiv.org/abs/1609.09430",
+            source=(
+                "tfhub.dev/google/vggish/1, or "
+                "storage.googleapis.com/audioset/vggish_model.ckpt, published "
+                "without a digest; its arrays in an .npz under the checkpoint's "
+                "names (vggish/conv1/weights)"
+            ),
+            layouts=("cry_hub.vggish.porting:slim_layout",),
         ),
         Preset(
             name="ds_cnn_s",

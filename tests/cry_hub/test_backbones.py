@@ -81,7 +81,10 @@ def test_padding_never_changes_an_embedding(backbone, rng):
         alone = np.asarray(backbone(waveform[None]))[0]
         assert mask[row].sum() == len(alone)
         # float32 in another order of summing
-        np.testing.assert_allclose(together[row][mask[row]], alone, atol=2e-5)
+        scale = max(1.0, np.abs(alone).max())
+        np.testing.assert_allclose(
+            together[row][mask[row]] / scale, alone / scale, atol=2e-5
+        )
 
 
 def test_it_is_saved_and_reloaded_by_plain_keras(backbone, rng, tmp_path):
@@ -124,7 +127,7 @@ def test_a_frozen_backbone_keeps_its_statistics_in_training(preset, rng):
     waveform = padded([clip(rng, 20_000), clip(rng, 30_000)])
     inference = np.asarray(backbone(waveform, training=False))
     moving = [each.name.startswith("moving") for each in backbone.weights]
-    assert any(moving)
+    assert any(moving) == (preset != "vggish_audioset")  # which has no batch norm
 
     backbone.trainable = False
     before = backbone.get_weights()
@@ -132,6 +135,8 @@ def test_a_frozen_backbone_keeps_its_statistics_in_training(preset, rng):
     for old, new in zip(before, backbone.get_weights(), strict=True):
         np.testing.assert_array_equal(old, new)
 
+    if not any(moving):
+        return
     backbone.trainable = True
     assert np.abs(backbone(waveform, training=True) - inference).max() > 0.01
     for old, new, moves in zip(before, backbone.get_weights(), moving, strict=True):

@@ -63,6 +63,13 @@ def test_pretrained_says_so_where_nothing_is_published():
         cry_hub.load("ds_cnn_s")
 
 
+def test_pretrained_without_a_known_digest_says_where_weights_come_from():
+    with pytest.raises(cry_hub.WeightsError) as error:
+        cry_hub.load("vggish_audioset")
+    for part in ("tfhub.dev/google/vggish/1", "vggish/conv1/weights", "weights=PATH"):
+        assert part in str(error.value)
+
+
 def test_pretrained_takes_what_is_installed(student):
     model, path = student
     store.install("ds_cnn_s", path)

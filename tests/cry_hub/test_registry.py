@@ -34,7 +34,7 @@ def test_every_public_name_can_be_had():
 
 
 def test_presets_are_named_in_order():
-    assert cry_hub.presets() == ("yamnet_audioset", "ds_cnn_s")
+    assert cry_hub.presets() == ("yamnet_audioset", "vggish_audioset", "ds_cnn_s")
 
 
 @pytest.mark.parametrize("preset", cry_hub.presets())
@@ -57,7 +57,9 @@ def test_a_record_is_complete_and_frozen(preset):
 
 
 def test_an_unknown_preset_names_the_known_ones():
-    with pytest.raises(ValueError, match=r"yamnet_audioset, ds_cnn_s.*'yamnet'"):
+    with pytest.raises(
+        ValueError, match=r"yamnet_audioset, vggish_audioset, ds_cnn_s.*'yamnet'"
+    ):
         registry.get("yamnet")
 
 
