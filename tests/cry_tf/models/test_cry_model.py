@@ -204,7 +204,11 @@ def test_xla_is_taken_only_where_the_backbone_prefers_it(toy_backbone, monkeypat
     assert model.jit_compile is True
 
 
-@pytest.mark.parametrize("preset", cry_hub.presets())
+# CNN14 at its other two rates is the same network, and has 81 M parameters.
+@pytest.mark.parametrize(
+    "preset",
+    sorted(set(cry_hub.presets()) - {"cnn14_16k_audioset", "cnn14_8k_audioset"}),
+)
 @pytest.mark.parametrize("model_class", [CryClassifier, CryDetector])
 def test_every_preset_makes_a_model(model_class, preset):
     model = model_class.from_preset(preset, labels=("no_cry", "cry"), weights=None)
