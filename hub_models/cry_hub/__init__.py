@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from cry_hub.errors import WeightsError
     from cry_hub.front_end import FrontEnd
     from cry_hub.loading import load
+    from cry_hub.panns.cnn10 import CNN10
+    from cry_hub.panns.cnn14 import CNN14
     from cry_hub.porting import port_weights, save_npz
     from cry_hub.registry import Preset, presets
     from cry_hub.time_mask import TimeMask
@@ -21,6 +23,8 @@ if TYPE_CHECKING:
     from cry_hub.yamnet.yamnet import YAMNet
 
 __all__ = [
+    "CNN10",
+    "CNN14",
     "DSCNN",
     "Backbone",
     "FrontEnd",
@@ -37,6 +41,8 @@ __all__ = [
 
 _HOMES = {
     "Backbone": "backbone",
+    "CNN10": "panns.cnn10",
+    "CNN14": "panns.cnn14",
     "DSCNN": "ds_cnn.ds_cnn",
     "FrontEnd": "front_end",
     "Preset": "registry",

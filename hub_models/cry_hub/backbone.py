@@ -23,6 +23,7 @@ class Backbone(keras.Model):
             measured figure per architecture.
         patches_per_batch: Steps of the time axis to run at once for the best
             speed on a CPU without gradients.
+        head_layers: Names of the layers of a preset's own head.
         weights_source: A sentence: where the weights come from. `cry_hub.load`
             sets it; a saved model does not carry it.
         weights_sha256: Digest of the weights file, or None.
@@ -38,6 +39,7 @@ class Backbone(keras.Model):
 
     prefers_jit: ClassVar[bool] = False
     patches_per_batch: ClassVar[int] = 64
+    head_layers: ClassVar[tuple[str, ...]] = ("logits",)
 
     def __init__(
         self, inputs: Any, outputs: Any, *, front_end_spec: FrontEndSpec, **kwargs: Any

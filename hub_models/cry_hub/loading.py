@@ -68,6 +68,15 @@ def _installed(record: registry.Preset) -> Path:
     path = store.find(record.name)
     if path is not None:
         return path
+    if record.published:
+        (address, digest), *_ = record.published.items()
+        raise WeightsError(
+            f"weights='pretrained' needs an installed file. Found none for "
+            f"{record.name} in {store.weights_dir(record.name)}. The published file "
+            f"is {address} ({digest}). It is PyTorch's: check it, write the tensors "
+            "of its state dict under their names to an .npz, and give that as "
+            "weights=PATH (`--weights FILE`)."
+        )
     if not record.files and not record.layouts:
         raise WeightsError(
             f"weights='pretrained' needs an installed file. Nothing is published for "

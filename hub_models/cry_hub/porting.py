@@ -40,11 +40,16 @@ class Layout:
         constants: Variables that the source does not hold, with their values.
         other_heads: Names that may be in the file and that this model, built
             without that head, does not need.
+        ignored: Names that may be in the file and say nothing about the result.
+        fixed: Tensors that may be in the file and must then have these values:
+            they are part of the model's front end.
     """
 
     targets: Mapping[str, Target]
     constants: tuple[tuple[Any, np.ndarray], ...] = ()
     other_heads: frozenset[str] = field(default_factory=frozenset)
+    ignored: frozenset[str] = field(default_factory=frozenset)
+    fixed: Mapping[str, np.ndarray] = field(default_factory=dict)
 
 
 def native_layout(model: keras.Model) -> Layout:
@@ -53,9 +58,13 @@ def native_layout(model: keras.Model) -> Layout:
         name: Target(variable, tuple(variable.shape))
         for name, variable in _named_variables(model)
     }
-    # Every head ends in a dense layer of that name.
-    head = {"logits/kernel", "logits/bias"} - targets.keys()
-    return Layout(targets, other_heads=frozenset(head))
+    inner = [each for each in (model, *model.layers) if isinstance(each, Backbone)]
+    head = {
+        f"{layer}/{variable}"
+        for layer in (inner[0] if inner else Backbone).head_layers
+        for variable in ("kernel", "bias")
+    }
+    return Layout(targets, other_heads=frozenset(head - targets.keys()))
 
 
 def port_tensors(
@@ -72,7 +81,8 @@ def port_tensors(
 
     Raises:
         WeightsError: If a tensor is missing, unused, of another shape, not of
-            real numbers, or not finite. Every such tensor is named.
+            real numbers, not finite, or of another front end. Every such tensor
+            is named.
     """
     layout = max(layouts, key=lambda each: len(each.targets.keys() & tensors.keys()))
     faults = _faults(layout, tensors)
@@ -188,8 +198,10 @@ def _faults(layout: Layout, tensors: Mapping[str, np.ndarray]) -> list[str]:
     ]
     for name, tensor in tensors.items():
         target = layout.targets.get(name)
-        if target is None:
-            if name not in layout.other_heads:
+        if name in layout.fixed:
+            faults += _front_end_faults(name, tensor, layout.fixed[name])
+        elif target is None:
+            if name not in layout.other_heads | layout.ignored:
                 faults.append(f"{name} {np.shape(tensor)} has no place in the model")
         elif np.shape(tensor) != target.shape:
             faults.append(f"{name} is {np.shape(tensor)}, not {target.shape}")
@@ -198,3 +210,16 @@ def _faults(layout: Layout, tensors: Mapping[str, np.ndarray]) -> list[str]:
         elif not np.isfinite(tensor).all():
             faults.append(f"{name} holds NaN or infinity")
     return faults
+
+
+def _front_end_faults(name: str, tensor: Any, expected: np.ndarray) -> list[str]:
+    rule = "the weights are of another front end (sample rate, window or mel bands)"
+    if np.shape(tensor) != expected.shape:
+        return [f"{name} is {np.shape(tensor)}, not {expected.shape}: {rule}"]
+    if not np.issubdtype(np.asarray(tensor).dtype, np.floating):
+        return [f"{name} holds {np.asarray(tensor).dtype}, not floats"]
+    # float32 cosines and mel weights of several implementations
+    error = np.abs(np.asarray(tensor, "float64") - expected).max()
+    if not error <= 1e-4 * np.abs(expected).max():
+        return [f"{name} is off by up to {error:.2g}: {rule}"]
+    return []

@@ -9,7 +9,7 @@ from importlib import resources
 from types import MappingProxyType
 from typing import Any
 
-from cry_lite.front_ends import VGGISH, YAMNET
+from cry_lite.front_ends import PANNS_8K, PANNS_16K, PANNS_32K, VGGISH, YAMNET
 from cry_lite.spec import FrontEndSpec
 
 
@@ -31,6 +31,8 @@ class Preset:
         paper: Where the architecture was published.
         source: Where the weights come from, for a person to read.
         files: sha256 (hex) to file name, for every weights file that is known.
+        published: Address to digest (`md5:HEX` or `sha256:HEX`) of the files of the
+            authors in a format that is not read here.
         layouts: `module:function`s; each takes a model and returns the
             `porting.Layout` of one way in which its weights are named.
         heads: Name to `module:function` that puts that head on the backbone.
@@ -49,6 +51,7 @@ class Preset:
         default_factory=lambda: MappingProxyType({})
     )
     files: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    published: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     layouts: tuple[str, ...] = ()
     heads: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     label_file: str | None = None
@@ -116,6 +119,28 @@ def get(preset: str) -> Preset:
     return _PRESETS[preset]
 
 
+def _panns(name: str, backbone: str, front_end: FrontEndSpec, **facts: Any) -> Preset:
+    """Returns the record of a network of PANNs trained on AudioSet."""
+    return Preset(
+        name=name,
+        backbone=backbone,
+        front_end=front_end,
+        licence="CC-BY-4.0",
+        paper="https://arxiv.org/abs/1912.10211",
+        layouts=("cry_hub.panns.porting:state_dict_layout",),
+        heads=MappingProxyType(
+            {"audioset": "cry_hub.panns.audioset:audioset_classifier"}
+        ),
+        label_file="panns/class_names.txt",
+        **facts,
+    )
+
+
+def _zenodo(file_name: str, digest: str) -> Mapping[str, str]:
+    address = f"https://zenodo.org/record/3987831/files/{file_name}"
+    return MappingProxyType({address: digest})
+
+
 _PRESETS = {
     record.name: record
     for record in (
@@ -169,6 +194,49 @@ _PRESETS = {
             licence="Apache-2.0",
             paper="https://arxiv.org/abs/1711.07128",
             source="trained by you: no pretrained weights are published",
+        ),
+        _panns(
+            "cnn10_audioset",
+            "cry_hub.panns.cnn10:CNN10",
+            PANNS_32K,
+            summary="PANNs CNN10, 32 kHz, 5 M parameters, AudioSet mAP 0.380",
+            source="Cnn10_mAP=0.380.pth of PANNs, Zenodo record 3987831",
+            published=_zenodo(
+                "Cnn10_mAP%3D0.380.pth",
+                "sha256:5240bdc47444e331bbeb54fd741d2b3f"
+                "933a4526e84b0c17bf3593df94b13962",
+            ),
+        ),
+        _panns(
+            "cnn14_audioset",
+            "cry_hub.panns.cnn14:CNN14",
+            PANNS_32K,
+            summary="PANNs CNN14, 32 kHz, 81 M parameters, AudioSet mAP 0.431",
+            source="Cnn14_mAP=0.431.pth of PANNs, Zenodo record 3987831",
+            published=_zenodo(
+                "Cnn14_mAP%3D0.431.pth", "md5:541141fa2ee191a88f24a3219fff024e"
+            ),
+        ),
+        _panns(
+            "cnn14_16k_audioset",
+            "cry_hub.panns.cnn14:CNN14",
+            PANNS_16K,
+            arguments=MappingProxyType({"sample_rate_hz": 16_000}),
+            summary="PANNs CNN14, 16 kHz, 81 M parameters, AudioSet mAP 0.438",
+            source="Cnn14_16k_mAP=0.438.pth of PANNs, Zenodo record 3987831",
+            published=_zenodo(
+                "Cnn14_16k_mAP%3D0.438.pth", "md5:362fc5ff18f1d6ad2f6d464b45893f2c"
+            ),
+        ),
+        _panns(
+            "cnn14_8k_audioset",
+            "cry_hub.panns.cnn14:CNN14",
+            PANNS_8K,
+            arguments=MappingProxyType({"sample_rate_hz": 8_000}),
+            summary="PANNs CNN14, 8 kHz, 81 M parameters, AudioSet",
+            source=(
+                "Cnn14_8k of PANNs, Zenodo record 3987831; no digest is known here"
+            ),
         ),
     )
 }

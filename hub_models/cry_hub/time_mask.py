@@ -70,27 +70,42 @@ class TimeMask(keras.layers.Layer):
     Args:
         spec: `FrontEndSpec` of the model's `FrontEnd`, or its `to_dict()`.
         stride: Int > 0, how many steps of the front end become one step of
-            the model's output. A group is real if its first step is.
+            the model's output.
+        partial_group: String. `"keep"`: a group of `stride` steps is real if
+            its first step is. `"drop"`: if all are, as with a pool that has no
+            padding.
 
     Call arguments:
         inputs: Float tensor `(batch, samples)`.
 
     Output shape:
-        Bool `(batch, ceil(steps / stride))`, where `FrontEnd` has `steps`.
+        Bool `(batch, ceil(steps / stride))`, where `FrontEnd` has `steps`; with
+        `"drop"` `(batch, max(1, floor(steps / stride)))`.
 
     Raises:
-        ValueError: If `stride` is not positive or the input has another rank.
+        ValueError: If `stride` is not positive, `partial_group` is something
+            else, or the input has another rank.
     """
 
     def __init__(
-        self, spec: FrontEndSpec | dict[str, Any], stride: int = 1, **kwargs: Any
+        self,
+        spec: FrontEndSpec | dict[str, Any],
+        stride: int = 1,
+        partial_group: str = "keep",
+        **kwargs: Any,
     ):
         # A cast of the waveform to 16 bits would turn faint samples into zeros.
         super().__init__(autocast=False, **kwargs)
         if stride < 1:
             raise ValueError(f"stride must be positive. Received: stride={stride}.")
+        if partial_group not in ("keep", "drop"):
+            raise ValueError(
+                "partial_group must be 'keep' or 'drop'. Received: "
+                f"partial_group={partial_group!r}."
+            )
         self.spec = FrontEndSpec.from_dict(spec) if isinstance(spec, dict) else spec
         self.stride = stride
+        self.partial_group = partial_group
 
     def call(self, inputs):
         check_waveform(self, inputs)
@@ -99,6 +114,8 @@ class TimeMask(keras.layers.Layer):
         return ops.arange(steps, dtype="int32") < ops.expand_dims(real, 1)
 
     def _strided(self, steps: Any) -> Any:
+        if self.partial_group == "drop":
+            return larger(steps // self.stride, 1)
         return (steps + self.stride - 1) // self.stride
 
     def compute_output_shape(self, input_shape):
@@ -113,8 +130,12 @@ class TimeMask(keras.layers.Layer):
         return keras.KerasTensor(shape, dtype="bool")
 
     def get_config(self):
-        config = {"spec": self.spec.to_dict(), "stride": self.stride}
-        return {**super().get_config(), **config}
+        return {
+            **super().get_config(),
+            "spec": self.spec.to_dict(),
+            "stride": self.stride,
+            "partial_group": self.partial_group,
+        }
 
 
 def check_waveform(layer: keras.layers.Layer, inputs: Any) -> None:

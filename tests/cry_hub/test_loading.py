@@ -26,7 +26,11 @@ def student(tmp_path):
     return model, cry_hub.save_npz(model, tmp_path / "student.npz")
 
 
-@pytest.mark.parametrize("preset", cry_hub.presets())
+# CNN14 at its other two rates is the same network, and has 81 M parameters.
+@pytest.mark.parametrize(
+    "preset",
+    sorted(set(cry_hub.presets()) - {"cnn14_16k_audioset", "cnn14_8k_audioset"}),
+)
 def test_weights_none_is_random(preset):
     model = cry_hub.load(preset, weights=None)
     assert model.weights_source == "random initialisation"

@@ -34,7 +34,15 @@ def test_every_public_name_can_be_had():
 
 
 def test_presets_are_named_in_order():
-    assert cry_hub.presets() == ("yamnet_audioset", "vggish_audioset", "ds_cnn_s")
+    assert cry_hub.presets() == (
+        "yamnet_audioset",
+        "vggish_audioset",
+        "ds_cnn_s",
+        "cnn10_audioset",
+        "cnn14_audioset",
+        "cnn14_16k_audioset",
+        "cnn14_8k_audioset",
+    )
 
 
 @pytest.mark.parametrize("preset", cry_hub.presets())
@@ -48,6 +56,9 @@ def test_a_record_is_complete_and_frozen(preset):
     for digest, file_name in record.files.items():
         assert re.fullmatch("[0-9a-f]{64}", digest)
         assert file_name.endswith(".npz")
+    for address, digest in record.published.items():
+        assert address.startswith("https://")
+        assert re.fullmatch("md5:[0-9a-f]{32}|sha256:[0-9a-f]{64}", digest)
     for reference in (record.backbone, *record.layouts, *record.heads.values()):
         assert callable(registry.imported(reference))
     with pytest.raises(dataclasses.FrozenInstanceError):

@@ -57,6 +57,27 @@ def test_mask_counts_the_real_steps_and_the_first_is_always_real(spec, stride, r
         np.testing.assert_array_equal(row, np.arange(steps) < real)
 
 
+@pytest.mark.parametrize("stride", [1, 2, 32])
+def test_a_partial_group_is_dropped_where_asked(stride, rng):
+    layer = TimeMask(PANNS_16K, stride=stride, partial_group="drop")
+    batch = padded_batch(LENGTHS, rng)
+    mask = keras.ops.convert_to_numpy(layer(batch))
+    counts = [
+        max(1, log_mel.num_steps(length, PANNS_16K) // stride)
+        for length in (*LENGTHS, 40_000)
+    ]
+    assert mask.shape == (len(LENGTHS), counts[-1])
+    np.testing.assert_array_equal(mask.sum(axis=1), counts[:-1])
+    assert layer.compute_output_shape(batch.shape) == mask.shape
+    again = TimeMask.from_config(layer.get_config())
+    np.testing.assert_array_equal(again(batch), mask)
+
+
+def test_another_rule_for_partial_groups_is_refused():
+    with pytest.raises(ValueError, match="'keep' or 'drop'.*'floor'"):
+        TimeMask(PANNS_16K, partial_group="floor")
+
+
 @pytest.mark.parametrize("samples", [1, 15_600, 15_601, 40_000])
 @pytest.mark.parametrize("spec", ALL.values(), ids=ALL)
 def test_mask_has_the_steps_of_the_front_end(spec, samples):

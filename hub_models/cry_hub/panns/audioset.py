@@ -1,0 +1,37 @@
+"""PANNs' own head: the 527 classes of AudioSet."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+
+from cry_hub.panns import class_names
+from cry_hub.panns.frames import MaxPlusMeanOverTime
+from cry_hub.panns.panns_backbone import PANNsBackbone
+
+
+def audioset_classifier(backbone: PANNsBackbone) -> keras.Model:
+    """Puts the AudioSet head on a CNN10 or CNN14.
+
+    The maximum and the mean over time, added, go through `fc1` and its ReLU, whose
+    output PANNs calls the embedding of a clip, to the logits.
+
+    Args:
+        backbone: A `CNN10` or `CNN14`; the classifier shares its weights.
+
+    Returns:
+        A model from waveform `(batch, samples)` to logits `(batch, 527)`. The
+        classes do not exclude each other: their scores are the sigmoid of the
+        logits.
+    """
+    waveform = keras.Input((None,), name="waveform")
+    # float32, as the mean over many steps outruns the digits of bfloat16.
+    pooled: Any = MaxPlusMeanOverTime(dtype="float32", name="max_plus_mean")(
+        backbone(waveform), backbone.time_mask()(waveform)
+    )
+    hidden = keras.layers.Dense(
+        pooled.shape[-1], activation="relu", dtype="float32", name="fc1"
+    )(pooled)
+    logits = keras.layers.Dense(len(class_names()), dtype="float32", name="logits")
+    return keras.Model(waveform, logits(hidden), name=f"{backbone.name}_audioset")

@@ -1,0 +1,106 @@
+"""PyTorch's names for the weights of PANNs, to ours."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+import numpy as np
+
+from cry_hub.backbone import Backbone
+from cry_hub.panns.panns_backbone import PANNsBackbone
+from cry_hub.porting import Layout, Target
+from cry_lite.log_mel import fft_window
+from cry_lite.mel import mel_matrix
+from cry_lite.spec import FrontEndSpec
+
+HEAD_TENSORS = frozenset(
+    {"fc1.weight", "fc1.bias", "fc_audioset.weight", "fc_audioset.bias"}
+)
+
+
+def state_dict_layout(model: keras.Model) -> Layout:
+    """Returns where the tensors of a PANNs checkpoint go.
+
+    The names are those of `checkpoint["model"]` in the files of
+    qiuqiangkong/audioset_tagging_cnn. The STFT and mel matrices there must be
+    those of the model's front end; they may be left out.
+
+    Args:
+        model: A `CNN10` or `CNN14`, or one with its AudioSet head.
+    """
+    has_head = not isinstance(model, Backbone)
+    backbone: Any = model
+    if has_head:
+        backbone = next(
+            each for each in model.layers if isinstance(each, PANNsBackbone)
+        )
+    targets: dict[str, Target] = {}
+    counters = set()
+
+    def add_batch_norm(name: str, layer: Any) -> None:
+        channels = tuple(layer.gamma.shape)
+        targets[f"{name}.weight"] = Target(layer.gamma, channels)
+        targets[f"{name}.bias"] = Target(layer.beta, channels)
+        targets[f"{name}.running_mean"] = Target(layer.moving_mean, channels)
+        targets[f"{name}.running_var"] = Target(layer.moving_variance, channels)
+        # How many batches PyTorch has seen: nothing that inference needs.
+        counters.add(f"{name}.num_batches_tracked")
+
+    def add_dense(name: str, layer: Any) -> None:
+        features, units = layer.kernel.shape
+        targets[f"{name}.weight"] = Target(
+            layer.kernel,
+            (units, features),
+            lambda tensor: tensor.T,  # out, in -> in, out
+        )
+        targets[f"{name}.bias"] = Target(layer.bias, (units,))
+
+    add_batch_norm("bn0", backbone.get_layer("bn0"))
+    for block in range(1, len(backbone.blocks) + 1):
+        for conv in (1, 2):
+            kernel = backbone.get_layer(f"conv_block{block}_conv{conv}").kernel
+            height, width, inputs, outputs = kernel.shape
+            targets[f"conv_block{block}.conv{conv}.weight"] = Target(
+                kernel,
+                (outputs, inputs, height, width),
+                # out, in, time, band -> time, band, in, out
+                lambda tensor: tensor.transpose(2, 3, 1, 0),
+            )
+            add_batch_norm(
+                f"conv_block{block}.bn{conv}",
+                backbone.get_layer(f"conv_block{block}_bn{conv}"),
+            )
+    if has_head:
+        add_dense("fc1", model.get_layer("fc1"))
+        add_dense("fc_audioset", model.get_layer("logits"))
+    return Layout(
+        targets,
+        other_heads=frozenset() if has_head else HEAD_TENSORS,
+        ignored=frozenset(counters),
+        fixed=front_end_tensors(backbone.front_end_spec),
+    )
+
+
+def front_end_tensors(spec: FrontEndSpec) -> dict[str, np.ndarray]:
+    """Returns the matrices with which a PANNs checkpoint computes its log-mel.
+
+    Args:
+        spec: A front end of PANNs. Its `cutoff_hz` is ours, not the checkpoint's.
+
+    Returns:
+        Float64 arrays by the checkpoint's names: cosines and negative sines
+        `(bins, 1, fft_length)` times the window, and mel weights
+        `(bins, bands)`.
+    """
+    bins = np.arange(spec.fft_length // 2 + 1)[:, None, None]
+    samples = np.arange(spec.fft_length)
+    phase = 2.0 * np.pi * (bins * samples % spec.fft_length) / spec.fft_length
+    window = fft_window(spec)
+    return {
+        "spectrogram_extractor.stft.conv_real.weight": np.cos(phase) * window,
+        "spectrogram_extractor.stft.conv_imag.weight": -np.sin(phase) * window,
+        "logmel_extractor.melW": mel_matrix(spec.replace(cutoff_hz=None)).astype(
+            np.float64
+        ),
+    }
