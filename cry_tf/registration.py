@@ -21,8 +21,8 @@ from typing import Any
 # it under the name `cry_tf>CLASS`.
 SAVED_CLASSES = {
     "cry_hub.ds_cnn.ds_cnn": ("DSCNN",),
-    "cry_hub.ds_cnn.masked_batch_normalization": ("MaskedBatchNormalization",),
     "cry_hub.front_end": ("FrontEnd",),
+    "cry_hub.masked_batch_normalization": ("MaskedBatchNormalization",),
     "cry_hub.panns.cnn10": ("CNN10",),
     "cry_hub.panns.cnn14": ("CNN14",),
     "cry_hub.panns.frames": (

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from cry_tf.cli.console import Console, import_tensorflow_quietly
-from cry_tf.cli.train import names
+from cry_tf.cli.data_arguments import add_data_arguments
 
 _EPILOG = """\
 MODEL is a run folder of cry-tf train, a .keras or a .tflite file. DATA is a folder per
@@ -40,23 +40,7 @@ def add_parser(subparsers: Any) -> None:
     parser.add_argument(
         "-o", "--output", metavar="DIR", required=True, help="folder to write"
     )
-    parser.add_argument(
-        "--group-by",
-        metavar="COLUMN",
-        help="manifest column that names the source (default: group)",
-    )
-    parser.add_argument(
-        "--label-column",
-        metavar="COLUMN",
-        default="label",
-        help="manifest column that names the label (default: %(default)s)",
-    )
-    parser.add_argument(
-        "--positive",
-        metavar="LABEL,...",
-        type=names,
-        help="labels that mean a cry, for a detector (default: well-known names)",
-    )
+    add_data_arguments(parser)
     parser.add_argument(
         "--overwrite", action="store_true", help="replace an earlier result"
     )

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cry_tf.cli.console import Console, import_tensorflow_quietly
+from cry_tf.cli.data_arguments import add_data_arguments
 
 if TYPE_CHECKING:
     from cry_tf.training.settings import Settings
@@ -92,23 +93,7 @@ def add_parser(subparsers: Any) -> None:
     parser.add_argument(
         "--seed", metavar="N", type=int, default=0, help="default: %(default)s"
     )
-    parser.add_argument(
-        "--group-by",
-        metavar="COLUMN",
-        help="manifest column that names the source (default: group)",
-    )
-    parser.add_argument(
-        "--label-column",
-        metavar="COLUMN",
-        default="label",
-        help="manifest column that names the label (default: %(default)s)",
-    )
-    parser.add_argument(
-        "--positive",
-        metavar="LABEL,...",
-        type=names,
-        help="labels that mean a cry, for --task detect (default: well-known names)",
-    )
+    add_data_arguments(parser)
     parser.add_argument(
         "--bandwidth",
         metavar="auto|none|HZ",
@@ -183,18 +168,6 @@ def _settings(args: argparse.Namespace) -> Settings:
         positive=args.positive,
         bandwidth=args.bandwidth,
     )
-
-
-def names(text: str) -> tuple[str, ...]:
-    """Returns the names in `a,b,c`; the type of an argument.
-
-    Raises:
-        argparse.ArgumentTypeError: If there is none.
-    """
-    found = tuple(name.strip() for name in text.split(",") if name.strip())
-    if not found:
-        raise argparse.ArgumentTypeError("must name at least one label")
-    return found
 
 
 def _bandwidth(text: str) -> str | float | None:

@@ -8,8 +8,8 @@ import keras
 from keras import layers
 
 from cry_hub.backbone import Backbone
-from cry_hub.ds_cnn.masked_batch_normalization import MaskedBatchNormalization
 from cry_hub.front_end import FrontEnd
+from cry_hub.masked_batch_normalization import MaskedBatchNormalization
 from cry_hub.patches import MergeMask, MergePatches, SplitPatches, he_depthwise
 from cry_hub.time_mask import TimeMask
 from cry_lite.front_ends import YAMNET

@@ -8,8 +8,8 @@ import keras
 from keras import layers
 
 from cry_hub.backbone import Backbone
-from cry_hub.ds_cnn.masked_batch_normalization import MaskedBatchNormalization
 from cry_hub.front_end import FrontEnd
+from cry_hub.masked_batch_normalization import MaskedBatchNormalization
 from cry_hub.panns.frames import (
     FramesToImage,
     HalveMask,
