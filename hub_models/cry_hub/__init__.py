@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from cry_hub.panns.cnn10 import CNN10
     from cry_hub.panns.cnn14 import CNN14
     from cry_hub.porting import port_weights, save_npz
-    from cry_hub.registry import Preset, presets
+    from cry_hub.preset import Preset
+    from cry_hub.registry import presets
     from cry_hub.time_mask import TimeMask
     from cry_hub.vggish.vggish import VGGish
     from cry_hub.yamnet.yamnet import YAMNet
@@ -45,7 +46,7 @@ _HOMES = {
     "CNN14": "panns.cnn14",
     "DSCNN": "ds_cnn.ds_cnn",
     "FrontEnd": "front_end",
-    "Preset": "registry",
+    "Preset": "preset",
     "TimeMask": "time_mask",
     "VGGish": "vggish.vggish",
     "WeightsError": "errors",

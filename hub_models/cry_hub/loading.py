@@ -8,6 +8,7 @@ from typing import Any
 
 from cry_hub import porting, registry, store
 from cry_hub.errors import WeightsError
+from cry_hub.preset import Preset
 
 
 def load(
@@ -64,30 +65,21 @@ def load(
     return porting.set_source(model, f"{path.name} ({kind})", digest)
 
 
-def _installed(record: registry.Preset) -> Path:
+def _installed(record: Preset) -> Path:
     path = store.find(record.name)
     if path is not None:
         return path
-    if record.published:
-        (address, digest), *_ = record.published.items()
+    where = f"Found none for {record.name} in {store.weights_dir(record.name)}."
+    if not record.files:
         raise WeightsError(
-            f"weights='pretrained' needs an installed file. Found none for "
-            f"{record.name} in {store.weights_dir(record.name)}. The published file "
-            f"is {address} ({digest}). It is PyTorch's: check it, write the tensors "
-            "of its state dict under their names to an .npz, and give that as "
-            "weights=PATH (`--weights FILE`)."
+            f"weights='pretrained' needs an installed file. {where} Nothing is "
+            f"published: it is {record.source}. Use weights=None (`--weights none`) to "
+            "start from random weights, or give a file of yours (`--weights FILE`)."
         )
-    if not record.files and not record.layouts:
-        raise WeightsError(
-            f"weights='pretrained' needs an installed file. Nothing is published for "
-            f"{record.name}: it is {record.source}. Use weights=None (`--weights "
-            "none`) to start from random weights, or give a file of yours "
-            "(`--weights FILE`)."
-        )
-    files = " or ".join(record.files.values()) or f"a file ({record.source})"
+    file = record.files[0]
     raise WeightsError(
-        f"weights='pretrained' needs an installed file. Found none for {record.name} "
-        f"in {store.weights_dir(record.name)}. Give {files} as weights=PATH "
-        f"(`--weights FILE`), or install it once with "
-        f"cry_hub.store.install({record.name!r}, PATH)."
+        f"weights='pretrained' needs an installed file. {where} The published file is "
+        f"{file.name} ({file.url}, {file.digest or 'without a digest'}). Its tensors "
+        "under their names in an .npz can be given as weights=PATH (`--weights FILE`), "
+        f"or installed once with cry_hub.store.install({record.name!r}, PATH)."
     )

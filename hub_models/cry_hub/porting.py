@@ -14,6 +14,7 @@ import numpy as np
 from cry_hub import registry
 from cry_hub.backbone import Backbone
 from cry_hub.errors import WeightsError
+from cry_hub.preset import imported
 
 
 @dataclass(frozen=True)
@@ -101,7 +102,7 @@ def port_tensors(
 
 def layouts_of(preset: str, model: keras.Model) -> tuple[Layout, ...]:
     """Returns every layout in which weights of this model may come."""
-    makers = [registry.imported(name) for name in registry.get(preset).layouts]
+    makers = [imported(name) for name in registry.get(preset).layouts]
     return (*(make(model) for make in makers), native_layout(model))
 
 

@@ -36,7 +36,7 @@ def find(preset: str) -> Path | None:
         WeightsError: If two unknown files are installed, since neither can be
             preferred.
     """
-    known = registry.get(preset).files.values()
+    known = {file.name for file in registry.get(preset).files}
     installed = [
         path
         for path in sorted(weights_dir(preset).glob("*.npz"))
@@ -130,9 +130,13 @@ def check_digest(preset: str, path: Path, found: str) -> bool:
         WeightsError: If the name is that of a known file and the digest is not.
     """
     files = registry.get(preset).files
-    if found in files:
+    if f"sha256:{found}" in {file.digest for file in files}:
         return True
-    expected = [digest for digest, name in files.items() if name == path.name]
+    expected = [
+        (file.digest or "").removeprefix("sha256:")
+        for file in files
+        if file.name == path.name and (file.digest or "").startswith("sha256:")
+    ]
     if expected:
         raise WeightsError(
             f"{path} is not the published file of that name and is not used: expected "

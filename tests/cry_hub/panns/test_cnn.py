@@ -1,14 +1,10 @@
 """Our CNN10 and CNN14 beside PANNs' PyTorch code, layer by layer, on recipe weights.
 
-`tests/golden/Cnn*.npz` hold what the original computes with weights drawn by a
-recipe, so that no weight file is needed: see `recipe_tensors`.
+See `conftest.py` for the recipe.
 """
 
 from __future__ import annotations
 
-import json
-import zlib
-from pathlib import Path
 from typing import Any
 
 import keras
@@ -19,9 +15,9 @@ import cry_hub
 from cry_hub import registry
 from cry_hub.panns import class_names, frames
 from cry_hub.panns.porting import front_end_tensors
+from cry_hub.preset import imported
 from cry_lite.front_ends import PANNS_8K, PANNS_16K, PANNS_32K
 
-GOLDEN = Path(__file__).parents[1] / "golden"
 ORIGINALS = {
     "cnn10_audioset": "Cnn10",
     "cnn14_audioset": "Cnn14",
@@ -29,61 +25,6 @@ ORIGINALS = {
     "cnn14_8k_audioset": "Cnn14_8k",
 }
 MEL = "logmel_extractor.melW"
-
-
-def checkpoint_shapes(preset: str) -> dict[str, tuple[int, ...]]:
-    text = (GOLDEN / "panns_state_dict_shapes.json").read_text("utf-8")
-    shapes = json.loads(text)[ORIGINALS[preset]]
-    return {name: tuple(shape) for name, shape in shapes.items()}
-
-
-def recipe_tensors(preset: str, seed: int) -> dict[str, np.ndarray]:
-    """The weights of the golden files, but for the front end's matrices."""
-    return {
-        name: recipe_tensor(name, shape, seed)
-        for name, shape in checkpoint_shapes(preset).items()
-        if not name.startswith(("spectrogram_extractor", "logmel_extractor"))
-    }
-
-
-def recipe_tensor(name: str, shape: tuple[int, ...], seed: int) -> np.ndarray:
-    rng = np.random.default_rng([seed, zlib.crc32(name.encode())])
-    if name.endswith("num_batches_tracked"):
-        return np.zeros(shape, "int64")
-    if name == "bn0.running_var":
-        return (400 * (0.5 + rng.random(shape))).astype("float32")
-    if name.endswith("running_var"):
-        return (0.5 + rng.random(shape)).astype("float32")
-    normal = rng.standard_normal(shape)
-    if name == "bn0.running_mean":
-        return (-30 + 5 * normal).astype("float32")
-    if name.endswith(("running_mean", "bias")):
-        return (0.1 * normal).astype("float32")
-    if len(shape) == 1:
-        return (1 + 0.1 * normal).astype("float32")
-    return (normal * np.sqrt(2 / np.prod(shape[1:]))).astype("float32")
-
-
-def recipe_waveform(seed: int, seconds: float, rate: int) -> np.ndarray:
-    rng = np.random.default_rng([seed, round(seconds * 1000), rate])
-    time_s = np.arange(round(seconds * rate)) / rate
-    f0 = 430 + 60 * np.sin(2 * np.pi * 0.9 * time_s)
-    f0 += 20 * np.sin(2 * np.pi * 5 * time_s)
-    phase = 2 * np.pi * np.cumsum(f0) / rate
-    tone = sum(np.sin(k * phase) / k for k in range(1, 9))
-    loudness = 0.2 * np.clip(np.sin(2 * np.pi * 0.8 * time_s), 0, None)
-    noise = 0.01 * rng.standard_normal(len(time_s))
-    return (loudness * tone + noise).astype("float32")
-
-
-def golden(preset: str) -> tuple[dict[str, np.ndarray], np.ndarray, int]:
-    """What the original gave, the waveforms it got, and the seed of its weights."""
-    with np.load(GOLDEN / f"{ORIGINALS[preset]}.npz") as file:
-        expected = {name: file[name] for name in file.files}
-    seed, rate = int(expected["seed"]), int(expected["sample_rate_hz"])
-    seconds = float(expected["seconds"])
-    first, second = (recipe_waveform(seed + i, seconds, rate) for i in (0, 1))
-    return expected, np.stack((first, np.float32(0.05) * second)), seed
 
 
 def blocks_of(backbone: Any) -> keras.Model:
@@ -102,9 +43,9 @@ def relative_error(found: Any, expected: np.ndarray) -> float:
 
 
 @pytest.fixture(scope="module")
-def tensors() -> dict[str, np.ndarray]:
+def tensors(original) -> dict[str, np.ndarray]:
     """A checkpoint of CNN10 with recipe weights and the front end's matrices."""
-    return {**recipe_tensors("cnn10_audioset", 2026), **front_end_tensors(PANNS_32K)}
+    return {**original("Cnn10").tensors(), **front_end_tensors(PANNS_32K)}
 
 
 @pytest.fixture(scope="module")
@@ -113,9 +54,10 @@ def cnn10(tensors) -> Any:
 
 
 @pytest.mark.parametrize("preset", ORIGINALS)
-def test_front_end_blocks_embedding_and_logits_are_those_of_panns(preset):
-    expected, waveform, seed = golden(preset)
-    model = cry_hub.port_weights(preset, recipe_tensors(preset, seed), "audioset")
+def test_front_end_blocks_embedding_and_logits_are_those_of_panns(preset, original):
+    panns = original(ORIGINALS[preset])
+    expected, waveform = panns.expected, panns.waveform
+    model = cry_hub.port_weights(preset, panns.tensors(), "audioset")
     backbone = next(each for each in model.layers if isinstance(each, cry_hub.Backbone))
 
     assert backbone.front_end_spec == registry.get(preset).front_end
@@ -140,8 +82,8 @@ def test_front_end_blocks_embedding_and_logits_are_those_of_panns(preset):
 @pytest.mark.parametrize(
     "name", ["conv_block1.conv1", "conv_block2.conv2", "conv_block4.conv1"]
 )
-def test_a_swapped_transpose_is_noticed(name, tensors):
-    expected, waveform, _ = golden("cnn10_audioset")
+def test_a_swapped_transpose_is_noticed(name, tensors, original):
+    expected, waveform = original("Cnn10").expected, original("Cnn10").waveform
     swapped = {
         **tensors,
         f"{name}.weight": tensors[f"{name}.weight"].swapaxes(2, 3),  # time for band
@@ -154,23 +96,21 @@ def test_a_swapped_transpose_is_noticed(name, tensors):
     assert error > 0.01
 
 
-def test_a_swapped_transpose_of_a_dense_layer_is_noticed(tensors):
-    expected, waveform, _ = golden("cnn10_audioset")
+def test_a_swapped_transpose_of_a_dense_layer_is_noticed(tensors, original):
+    expected, waveform = original("Cnn10").expected, original("Cnn10").waveform
     swapped = {**tensors, "fc1.weight": tensors["fc1.weight"].T}
     model = cry_hub.port_weights("cnn10_audioset", swapped, "audioset")
     assert np.abs(model(waveform) - expected["logits"]).max() > 1
 
 
 @pytest.mark.parametrize("preset", ["cnn10_audioset", "cnn14_audioset"])
-def test_every_tensor_of_a_checkpoint_has_a_place(preset):
+def test_every_tensor_of_a_checkpoint_has_a_place(preset, original):
     model = registry.get(preset).build("audioset")
-    (layout,) = (
-        registry.imported(name)(model) for name in registry.get(preset).layouts
-    )
+    (layout,) = (imported(name)(model) for name in registry.get(preset).layouts)
     shapes = {name: target.shape for name, target in layout.targets.items()}
     shapes.update({name: value.shape for name, value in layout.fixed.items()})
     shapes.update(dict.fromkeys(layout.ignored, ()))
-    assert shapes == checkpoint_shapes(preset)
+    assert shapes == original(ORIGINALS[preset]).shapes
     variables = [id(target.variable) for target in layout.targets.values()]
     assert sorted(variables) == sorted(id(each) for each in model.weights)
 
