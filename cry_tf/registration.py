@@ -33,6 +33,12 @@ SAVED_CLASSES = {
         "MeanOverBands",
         "ZeroPadding",
     ),
+    "cry_hub.panns.segments": (
+        "AttentiveLogit",
+        "MaxOverTime",
+        "NeighbourMaxPlusMean",
+        "SegmentsToFrames",
+    ),
     "cry_hub.patches": ("MeanOverPatches", "MergeMask", "MergePatches", "SplitPatches"),
     "cry_hub.time_mask": ("TimeMask",),
     "cry_hub.vggish.vggish": ("VGGish",),

@@ -7,6 +7,7 @@ package. It is the `video` extra, and this is the one module that imports it.
 from __future__ import annotations
 
 import os
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,8 @@ CONTAINER_SUFFIXES = _EITHER_SUFFIXES | frozenset(
     + (".webm", ".wma")
 )
 """Names of the files that PyAV decodes."""
+
+_BLOCK_SAMPLES = 65_536
 
 
 def is_sound_name(path: str | os.PathLike[str]) -> bool:
@@ -50,6 +53,54 @@ def read(path: str | os.PathLike[str], sample_rate_hz: int) -> np.ndarray:
         return sound_file.read(path, sample_rate_hz)
     waveform, native_hz = _decode(path)
     return sound_file.resample(waveform, native_hz, sample_rate_hz).clip(-1, 1)
+
+
+def stream(
+    path: str | os.PathLike[str],
+    sample_rate_hz: int,
+    note: Callable[[str], None] | None = None,
+) -> Iterator[np.ndarray]:
+    """Decodes a recording block by block; joined, they are what `read` returns.
+
+    A block or two are in memory, however long the recording is.
+
+    Args:
+        path: A sound file, or a video with a sound track.
+        sample_rate_hz: Rate wanted, Hz. Channels are averaged, then resampled.
+        note: Called at the end with what was noticed, a sentence each (a file cut
+            short, say).
+
+    Yields:
+        float32 `(samples,)` in [-1, 1], at least one sample in all.
+
+    Raises:
+        SoundFileError: As for `read`.
+    """
+    path = Path(path)
+    if not _needs_pyav(path):
+        with sound_file.SoundStream(path, sample_rate_hz) as sound:
+            yield from sound
+            if note is not None:
+                for sentence in sound.notes():
+                    note(sentence)
+        return
+    resampler = None
+    for block, native_hz in _decoded_blocks(path):
+        if native_hz == sample_rate_hz:
+            yield block.clip(-1, 1)
+            continue
+        if resampler is None:
+            import soxr
+
+            resampler = soxr.ResampleStream(
+                native_hz, sample_rate_hz, 1, dtype="float32"
+            )
+        if len(resampled := resampler.resample_chunk(block)):
+            yield resampled.clip(-1, 1)
+    if resampler is not None:
+        rest = resampler.resample_chunk(np.zeros(0, np.float32), last=True)
+        if len(rest):
+            yield rest.clip(-1, 1)
 
 
 def read_native(
@@ -116,8 +167,46 @@ def _needs_pyav(path: Path) -> bool:
 
 def _decode(path: Path) -> tuple[np.ndarray, int]:
     """Returns the mean of the channels, float32 `(samples,)`, and its rate."""
+    blocks, rates_hz = zip(*_decoded_blocks(path), strict=True)
+    return np.concatenate(blocks), rates_hz[0]
+
+
+def _decoded_blocks(path: Path) -> Iterator[tuple[np.ndarray, int]]:
+    """Yields the mean of the channels, block by block, and its rate."""
+    is_empty = True
+    for block, native_hz in _joined(_decoded_frames(path)):
+        is_empty = False
+        if not np.isfinite(block).all():
+            raise SoundFileError(
+                f"Samples are finite. {path} holds NaN or infinity. Record or convert "
+                "it again."
+            )
+        yield block, native_hz
+    if is_empty:
+        raise SoundFileError(
+            f"A recording holds at least one sample. The sound track of {path} is "
+            "empty. Leave it out."
+        )
+
+
+def _joined(
+    frames: Iterator[tuple[np.ndarray, int]],
+) -> Iterator[tuple[np.ndarray, int]]:
+    """Joins a codec's frames, of 20 ms or so, to blocks of some seconds."""
+    pieces: list[np.ndarray] = []
+    samples = native_hz = 0
+    for piece, native_hz in frames:
+        pieces.append(piece)
+        samples += len(piece)
+        if samples >= _BLOCK_SAMPLES:
+            yield np.concatenate(pieces), native_hz
+            pieces, samples = [], 0
+    if samples:
+        yield np.concatenate(pieces), native_hz
+
+
+def _decoded_frames(path: Path) -> Iterator[tuple[np.ndarray, int]]:
     av = _pyav(path)
-    pieces = []
     try:
         with av.open(os.fspath(path)) as container:
             stream = _sound_track(container, path)
@@ -125,23 +214,11 @@ def _decode(path: Path) -> tuple[np.ndarray, int]:
             to_planar_float = av.AudioResampler(format="fltp", rate=native_hz)
             for frame in container.decode(stream):
                 for piece in to_planar_float.resample(frame):
-                    pieces.append(piece.to_ndarray().mean(axis=0, dtype=np.float32))
+                    yield piece.to_ndarray().mean(axis=0, dtype=np.float32), native_hz
             for piece in to_planar_float.resample(None):
-                pieces.append(piece.to_ndarray().mean(axis=0, dtype=np.float32))
+                yield piece.to_ndarray().mean(axis=0, dtype=np.float32), native_hz
     except av.FFmpegError as error:
         raise _unreadable(path, error) from error
-    waveform = np.concatenate(pieces) if pieces else np.zeros(0, np.float32)
-    if not waveform.size:
-        raise SoundFileError(
-            f"A recording holds at least one sample. The sound track of {path} is "
-            "empty. Leave it out."
-        )
-    if not np.isfinite(waveform).all():
-        raise SoundFileError(
-            f"Samples are finite. {path} holds NaN or infinity. Record or convert it "
-            "again."
-        )
-    return waveform, native_hz
 
 
 def _sound_track(container: Any, path: Path) -> Any:

@@ -12,12 +12,13 @@ import cry_hub
 from cry_hub import registry
 from cry_hub.front_end import FrontEnd
 
-# CNN14 has 81 M parameters, and is the same network at its other two rates: their
-# front ends and logits are compared with the original's in test_panns.py.
+# CNN14 has 81 M parameters, and is the same network at its other two rates and with
+# the heads that decide for each segment: what they add is compared with the original's
+# in panns/test_cnn.py and panns/test_decision_level.py.
 PRESETS = [
     name
     for name in cry_hub.presets()
-    if name not in ("cnn14_16k_audioset", "cnn14_8k_audioset")
+    if not name.startswith(("cnn14_16k", "cnn14_8k", "cnn14_decision"))
 ]
 # Building it twice or converting it again takes half a minute of every run. What
 # is checked with these alone is code that CNN14 shares with CNN10.

@@ -42,6 +42,8 @@ def test_presets_are_named_in_order():
         "cnn14_audioset",
         "cnn14_16k_audioset",
         "cnn14_8k_audioset",
+        "cnn14_decision_max_audioset",
+        "cnn14_decision_att_audioset",
         "ds_cnn_s",
     )
 

@@ -59,3 +59,9 @@ def test_a_folder_that_cannot_be_read_is_a_problem(folder):
         (folder / "sub").chmod(0o755)
     assert len(sounds) == 2
     assert len(problems) == 1
+
+
+def test_other_endings_can_be_asked_for(folder):
+    sounds, problems = find_sounds([str(folder)], {".txt"})
+    assert [os.path.basename(sound) for sound in sounds] == ["notes.txt"]
+    assert problems == []

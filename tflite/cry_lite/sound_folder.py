@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 SUFFIXES = frozenset(
     (".aif", ".aiff", ".au", ".caf", ".flac", ".mp3", ".oga", ".ogg", ".opus")
@@ -12,12 +12,15 @@ SUFFIXES = frozenset(
 """Names that a folder is searched for; a file named directly may have any."""
 
 
-def find_sounds(names: Iterable[str]) -> tuple[list[str], list[str]]:
+def find_sounds(
+    names: Iterable[str], suffixes: Collection[str] = SUFFIXES
+) -> tuple[list[str], list[str]]:
     """Returns the sound files that are named or lie below a named folder.
 
     Args:
         names: Paths of files, taken as they are, and of folders, searched for names
-            that end as in `SUFFIXES`. Hidden files and folders are left out.
+            that end as in `suffixes`. Hidden files and folders are left out.
+        suffixes: Endings of names in lower case, each with its dot.
 
     Returns:
         The sound files, each once however often it is named, in the order of
@@ -37,10 +40,10 @@ def find_sounds(names: Iterable[str]) -> tuple[list[str], list[str]]:
                 found += [
                     os.path.join(folder, file)
                     for file in sorted(files)
-                    if file[0] != "." and os.path.splitext(file)[1].lower() in SUFFIXES
+                    if file[0] != "." and os.path.splitext(file)[1].lower() in suffixes
                 ]
             if not found:
-                endings = " ".join(sorted(SUFFIXES))
+                endings = " ".join(sorted(suffixes))
                 problems.append(f"{name} has no sound files below it ({endings}).")
         for path in found:
             sounds.setdefault(os.path.realpath(path), path)

@@ -36,6 +36,8 @@ class CNN14(PANNsBackbone):
     # 2 cores, shared: a 10 s clip took 1.4 s, with XLA 0.8 s; a training step of
     # 4 x 2 s 3.9 s, with XLA 1.0 s. Compiling takes 3 to 18 s for each shape.
     prefers_jit = True
+    # Those of the head of `decision_level` too.
+    head_layers = ("fc1", "attention", "logits")
     # The last block has a pool of 1 x 1, which is none.
     blocks = (
         (64, True),

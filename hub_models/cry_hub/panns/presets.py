@@ -16,6 +16,8 @@ def _panns(
 ) -> Preset:
     """Returns the record of a network of PANNs trained on AudioSet."""
     facts.setdefault("front_end", PANNS_32K)
+    facts.setdefault("layouts", ("cry_hub.panns.porting:state_dict_layout",))
+    facts.setdefault("heads", _heads("cry_hub.panns.audioset:audioset_classifier"))
     return Preset(
         name=name,
         backbone=f"cry_hub.panns.{backbone}",
@@ -27,13 +29,13 @@ def _panns(
                 name=file, url=_ZENODO + file.replace("=", "%3D"), digest=digest
             ),
         ),
-        layouts=("cry_hub.panns.porting:state_dict_layout",),
-        heads=MappingProxyType(
-            {"audioset": "cry_hub.panns.audioset:audioset_classifier"}
-        ),
         label_file="panns/class_names.txt",
         **facts,
     )
+
+
+def _heads(audioset: str, **more: str) -> MappingProxyType[str, str]:
+    return MappingProxyType({"audioset": audioset, **more})
 
 
 PANNS_PRESETS = (
@@ -70,5 +72,31 @@ PANNS_PRESETS = (
         summary="PANNs CNN14, 8 kHz, 81 M parameters, AudioSet mAP 0.416",
         file="Cnn14_8k_mAP=0.416.pth",
         digest=None,
+    ),
+    _panns(
+        "cnn14_decision_max_audioset",
+        "cnn14:CNN14",
+        summary="PANNs CNN14 deciding every 0.32 s, 32 kHz, 81 M parameters, mAP 0.385",
+        file="Cnn14_DecisionLevelMax_mAP=0.385.pth",
+        digest=None,
+        heads=_heads(
+            "cry_hub.panns.decision_level:max_classifier",
+            frames="cry_hub.panns.decision_level:frame_classifier",
+        ),
+    ),
+    _panns(
+        "cnn14_decision_att_audioset",
+        "cnn14:CNN14",
+        summary=(
+            "PANNs CNN14 deciding every 0.32 s with attention, 32 kHz, 82 M "
+            "parameters, mAP 0.425"
+        ),
+        file="Cnn14_DecisionLevelAtt_mAP=0.425.pth",
+        digest="md5:c8281ca2b9967244b91d557aa941e8ca",
+        layouts=("cry_hub.panns.decision_level_porting:attention_state_dict_layout",),
+        heads=_heads(
+            "cry_hub.panns.decision_level:attention_classifier",
+            frames="cry_hub.panns.decision_level:frame_classifier",
+        ),
     ),
 )

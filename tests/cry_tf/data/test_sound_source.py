@@ -143,3 +143,36 @@ def test_raw_phone_uploads_sound_like_their_lossless_copies(assets):
             for w in (waveform, lossless)
         ]
         assert np.corrcoef(envelopes)[0, 1] > 0.95, path.name
+
+
+@pytest.mark.parametrize("suffix", [".wav", ".m4a"])
+@pytest.mark.parametrize("rate_hz", [44_100, 16_000])
+def test_a_stream_is_what_reading_gives(tmp_path, rng, suffix, rate_hz):
+    wave = _tone(5, 44_100) + rng.normal(0, 0.05, 5 * 44_100)
+    path = tmp_path / f"x{suffix}"
+    if suffix == ".wav":
+        soundfile.write(path, wave, 44_100)
+    else:
+        _encode(path, wave, 44_100, "aac")
+    blocks = list(sound_source.stream(path, rate_hz))
+    assert len(blocks) > 2
+    assert all(0 < len(block) <= 2 * 65_536 for block in blocks)
+    assert all(block.dtype == np.float32 for block in blocks)
+    whole = sound_source.read(path, rate_hz)
+    # Both resample with the same filter, in float32.
+    np.testing.assert_allclose(np.concatenate(blocks), whole, atol=1e-5)
+
+
+def test_a_stream_tells_what_was_noticed(tmp_path):
+    path = tmp_path / "x.wav"
+    soundfile.write(path, np.full(1000, 1.5), 16_000, subtype="FLOAT")
+    notes = []
+    assert np.concatenate(list(sound_source.stream(path, 16_000, notes.append))).max()
+    assert notes == ["1000 samples beyond full scale (peak 1.5) were clipped"]
+
+
+def test_a_stream_of_what_is_no_recording_is_refused(tmp_path):
+    path = tmp_path / "x.mp4"
+    path.write_bytes(b"nothing")
+    with pytest.raises(SoundFileError, match="cannot be decoded"):
+        next(sound_source.stream(path, 16_000))
