@@ -42,6 +42,8 @@ def test_presets_are_named_in_order():
         "cnn14_audioset",
         "cnn14_16k_audioset",
         "cnn14_8k_audioset",
+        "resnet22_audioset",
+        "wavegram_logmel_cnn14_audioset",
         "ds_cnn_s",
     )
 
