@@ -14,6 +14,8 @@ ops: Any = keras.ops  # Keras types most results as perhaps None
 # Samples go through as rows of so many: a filter of one channel in and one out is
 # a convolution that no library is fast at.
 _ROW_SAMPLES = 4
+# The end of a row is found block by block: no constant has one number a sample.
+_BLOCK_SAMPLES = 512
 # Less than 1024 weights (63 rows of 4 x 4), which dynamic-range quantization leaves
 # alone; 249 taps.
 _KERNEL_ROWS = 63
@@ -60,16 +62,16 @@ class LowPass(keras.layers.Layer):
     def call(self, inputs):
         waveform = ops.cast(inputs, "float32")
         batch, samples = ops.shape(waveform)
-        rows = (samples + _ROW_SAMPLES - 1) // _ROW_SAMPLES
-        signal = fit(waveform, rows * _ROW_SAMPLES)
-        signal = ops.reshape(signal, (batch, rows, _ROW_SAMPLES))
+        blocks = (samples + _BLOCK_SAMPLES - 1) // _BLOCK_SAMPLES
+        signal = fit(waveform, blocks * _BLOCK_SAMPLES)
+        signal = ops.reshape(signal, (batch, -1, _ROW_SAMPLES))
         filtered = ops.conv(signal, self._kernel, padding="same")
-        # Compared row by row: no constant has one number a sample.
-        first = ops.arange(rows, dtype="int32") * _ROW_SAMPLES
+        filtered = ops.reshape(filtered, (batch, blocks, _BLOCK_SAMPLES))
+        first = ops.arange(blocks, dtype="int32") * _BLOCK_SAMPLES
         left = ops.expand_dims(ops.expand_dims(real_length(waveform), 1) - first, -1)
-        is_real = np.arange(_ROW_SAMPLES, dtype="int32") < left
+        is_real = np.arange(_BLOCK_SAMPLES, dtype="int32") < left
         filtered = filtered * ops.cast(is_real, "float32")
-        filtered = ops.reshape(filtered, (batch, rows * _ROW_SAMPLES))
+        filtered = ops.reshape(filtered, (batch, blocks * _BLOCK_SAMPLES))
         return ops.cast(filtered[:, :samples], self.compute_dtype)
 
     def compute_output_spec(self, inputs):

@@ -33,7 +33,7 @@ class ResNet22(PANNsBackbone):
         [Kong et al., 2020](https://arxiv.org/abs/1912.10211), table III.
     """
 
-    prefers_jit = False
+    prefers_jit = True
     # The one before the residual blocks; the one behind them is no pool's.
     blocks = ((64, True),)
     stages = (64, 128, 256, 512)

@@ -53,7 +53,7 @@ class WavegramLogmelCNN14(PANNsBackbone):
         [Kong et al., 2020](https://arxiv.org/abs/1912.10211), section III-B.
     """
 
-    prefers_jit = False
+    prefers_jit = True
     blocks = CNN14.blocks
     wave_filters = (64, 128, 128)
 
@@ -74,7 +74,7 @@ class WavegramLogmelCNN14(PANNsBackbone):
         minimum = self.frames_per_embedding
         *masks, frame_mask = WavegramMasks(minimum, name="wavegram_masks")(waveform)
         x = waveform
-        if spec.cutoff_hz is not None:
+        if spec.cutoff_hz is not None and spec.cutoff_hz < spec.sample_rate_hz / 2:
             # Part of the front end: what quantization leaves alone by its name.
             x = LowPass(spec.cutoff_hz, spec.sample_rate_hz, name="frontend_low_pass")(
                 x
