@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from cry_hub.loading import load
     from cry_hub.panns.cnn10 import CNN10
     from cry_hub.panns.cnn14 import CNN14
+    from cry_hub.panns.resnet22 import ResNet22
+    from cry_hub.panns.wavegram_logmel_cnn14 import WavegramLogmelCNN14
     from cry_hub.porting import port_weights, save_npz
     from cry_hub.preset import Preset
     from cry_hub.registry import presets
@@ -30,8 +32,10 @@ __all__ = [
     "Backbone",
     "FrontEnd",
     "Preset",
+    "ResNet22",
     "TimeMask",
     "VGGish",
+    "WavegramLogmelCNN14",
     "WeightsError",
     "YAMNet",
     "load",
@@ -47,8 +51,10 @@ _HOMES = {
     "DSCNN": "ds_cnn.ds_cnn",
     "FrontEnd": "front_end",
     "Preset": "preset",
+    "ResNet22": "panns.resnet22",
     "TimeMask": "time_mask",
     "VGGish": "vggish.vggish",
+    "WavegramLogmelCNN14": "panns.wavegram_logmel_cnn14",
     "WeightsError": "errors",
     "YAMNet": "yamnet.yamnet",
     "load": "loading",

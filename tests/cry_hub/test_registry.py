@@ -44,6 +44,8 @@ def test_presets_are_named_in_order():
         "cnn14_8k_audioset",
         "cnn14_decision_max_audioset",
         "cnn14_decision_att_audioset",
+        "resnet22_audioset",
+        "wavegram_logmel_cnn14_audioset",
         "ds_cnn_s",
     )
 

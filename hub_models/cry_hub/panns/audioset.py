@@ -12,13 +12,13 @@ from cry_hub.panns.panns_backbone import PANNsBackbone
 
 
 def audioset_classifier(backbone: PANNsBackbone) -> keras.Model:
-    """Puts the AudioSet head on a CNN10 or CNN14.
+    """Puts the AudioSet head on a network of PANNs.
 
     The maximum and the mean over time, added, go through `fc1` and its ReLU, whose
     output PANNs calls the embedding of a clip, to the logits.
 
     Args:
-        backbone: A `CNN10` or `CNN14`; the classifier shares its weights.
+        backbone: One of its networks; the classifier shares its weights.
 
     Returns:
         A model from waveform `(batch, samples)` to logits `(batch, 527)`. The

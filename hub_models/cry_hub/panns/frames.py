@@ -114,8 +114,8 @@ class ZeroPadding(keras.layers.Layer):
     into the last real frames.
 
     Call arguments:
-        inputs: Float tensor `(batch, frames, bands, channels)`.
-        is_real: Bool tensor `(batch, frames, 1)`.
+        inputs: Float tensor `(batch, frames, bands, channels)`, or without bands.
+        is_real: Bool tensor `(batch, frames, 1)`, or without bands.
     Output shape:
         That of `inputs`.
     """

@@ -27,7 +27,7 @@ def state_dict_layout(model: keras.Model) -> Layout:
     those of the model's front end; they may be left out.
 
     Args:
-        model: A `CNN10` or `CNN14`, or one with its AudioSet head.
+        model: A network of PANNs, or one with its AudioSet head.
     """
     has_head = not isinstance(model, Backbone)
     backbone: Any = model
@@ -47,6 +47,18 @@ def state_dict_layout(model: keras.Model) -> Layout:
         # How many batches PyTorch has seen: nothing that inference needs.
         counters.add(f"{name}.num_batches_tracked")
 
+    def add_convolution(name: str, layer: Any) -> None:
+        *size, inputs, outputs = layer.kernel.shape
+        targets[f"{name}.weight"] = Target(
+            layer.kernel,
+            (outputs, inputs, *size),
+            # out, in, time -> time, in, out
+            (lambda tensor: tensor.transpose(2, 1, 0))
+            if len(size) == 1
+            # out, in, time, band -> time, band, in, out
+            else (lambda tensor: tensor.transpose(2, 3, 1, 0)),
+        )
+
     def add_dense(name: str, layer: Any) -> None:
         features, units = layer.kernel.shape
         targets[f"{name}.weight"] = Target(
@@ -56,21 +68,12 @@ def state_dict_layout(model: keras.Model) -> Layout:
         )
         targets[f"{name}.bias"] = Target(layer.bias, (units,))
 
-    add_batch_norm("bn0", backbone.get_layer("bn0"))
-    for block in range(1, len(backbone.blocks) + 1):
-        for conv in (1, 2):
-            kernel = backbone.get_layer(f"conv_block{block}_conv{conv}").kernel
-            height, width, inputs, outputs = kernel.shape
-            targets[f"conv_block{block}.conv{conv}.weight"] = Target(
-                kernel,
-                (outputs, inputs, height, width),
-                # out, in, time, band -> time, band, in, out
-                lambda tensor: tensor.transpose(2, 3, 1, 0),
-            )
-            add_batch_norm(
-                f"conv_block{block}.bn{conv}",
-                backbone.get_layer(f"conv_block{block}_bn{conv}"),
-            )
+    for name in backbone.state_dict_modules:
+        layer = backbone.get_layer(name.replace(".", "_"))
+        if isinstance(layer, keras.layers.BatchNormalization):
+            add_batch_norm(name, layer)
+        else:
+            add_convolution(name, layer)
     if has_head:
         add_dense("fc1", model.get_layer("fc1"))
         add_dense("fc_audioset", model.get_layer("logits"))

@@ -99,4 +99,20 @@ PANNS_PRESETS = (
             frames="cry_hub.panns.decision_level:frame_classifier",
         ),
     ),
+    _panns(
+        "resnet22_audioset",
+        "resnet22:ResNet22",
+        summary="PANNs ResNet22, 32 kHz, 64 M parameters, AudioSet mAP 0.430",
+        file="ResNet22_mAP=0.430.pth",
+        digest="md5:cf36d413096793c4e15dc752a3abd599",
+    ),
+    _panns(
+        "wavegram_logmel_cnn14_audioset",
+        "wavegram_logmel_cnn14:WavegramLogmelCNN14",
+        summary=(
+            "PANNs Wavegram-Logmel-CNN14, 32 kHz, 81 M parameters, AudioSet mAP 0.439"
+        ),
+        file="Wavegram_Logmel_Cnn14_mAP=0.439.pth",
+        digest="md5:17fa9ab65af3c0eb5ffbc5f65552c4e1",
+    ),
 )
