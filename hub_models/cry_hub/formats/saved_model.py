@@ -8,7 +8,6 @@ from pathlib import Path
 import numpy as np
 from tensorflow.core.protobuf import saved_model_pb2, trackable_object_graph_pb2
 
-from cry_hub.errors import WeightsError
 from cry_hub.formats import checkpoint, signature
 
 _OBJECT_GRAPH = "_CHECKPOINTABLE_OBJECT_GRAPH"
