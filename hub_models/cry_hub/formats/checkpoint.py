@@ -18,7 +18,7 @@ def parse_v1(content: bytes, path: Path) -> dict[str, np.ndarray]:
     Raises:
         WeightsError: If the content is truncated or damaged.
     """
-    return _read({"checkpoint": content}, path)
+    return _read({"weights": content}, path)
 
 
 def parse_v2(files: Mapping[str, bytes], path: Path) -> dict[str, np.ndarray]:
@@ -35,7 +35,7 @@ def parse_v2(files: Mapping[str, bytes], path: Path) -> dict[str, np.ndarray]:
     prefix = index.removesuffix(".index")
     return _read(
         {
-            "checkpoint" + name.removeprefix(prefix): content
+            "weights" + name.removeprefix(prefix): content
             for name, content in files.items()
         },
         path,
@@ -49,7 +49,7 @@ def _read(files: Mapping[str, bytes], path: Path) -> dict[str, np.ndarray]:
         for name, content in files.items():
             Path(folder, name).write_bytes(content)
         try:
-            reader = tf.train.load_checkpoint(str(Path(folder, "checkpoint")))
+            reader = tf.train.load_checkpoint(str(Path(folder, "weights")))
             names = sorted(reader.get_variable_to_shape_map())
             return {name: np.asarray(reader.get_tensor(name)) for name in names}
         # Errors of TensorFlow, RuntimeError and ValueError (a dtype it does not

@@ -156,13 +156,13 @@ def _checkpoint_files(index: Path, prefix: str, given: Path) -> dict[str, bytes]
     if signature.kind_of(content) != "checkpoint_index":
         raise signature.damaged(index, content, "the index of a checkpoint")
     count = signature.shards_of(content) or 0
-    names = [f"{prefix}.data-{part:05d}-of-{count:05d}" for part in range(count)]
-    missing = [name for name in names if not index.with_name(name).is_file()]
-    if missing:
-        raise signature.unreadable(
-            given,
-            f"of its {count} data files {len(missing)} are missing beside "
-            f"{index.name}, the first {missing[0]}",
-        )
-    files = {name: index.with_name(name).read_bytes() for name in names}
-    return {index.name: content, **files}
+    files = {index.name: content}
+    # One by one: a damaged index may count billions.
+    for part in range(count):
+        data = index.with_name(f"{prefix}.data-{part:05d}-of-{count:05d}")
+        if not data.is_file():
+            raise signature.unreadable(
+                given, f"{data.name} is missing beside its {index.name}"
+            )
+        files[data.name] = data.read_bytes()
+    return files

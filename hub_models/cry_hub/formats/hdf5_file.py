@@ -9,6 +9,7 @@ from typing import Any
 import h5py
 import numpy as np
 
+from cry_hub.errors import WeightsError
 from cry_hub.formats import signature
 
 
@@ -35,6 +36,10 @@ def parse(content: bytes, path: Path) -> dict[str, np.ndarray]:
     try:
         with h5py.File(io.BytesIO(content), "r") as file:
             file.visititems(visit)
-    except (OSError, RuntimeError, KeyError, TypeError) as error:
+    except WeightsError:
+        raise
+    # Damaged bytes make h5py fail in a dozen ways, OverflowError and
+    # UnicodeDecodeError among them.
+    except Exception as error:
         raise signature.damaged(path, content, "an HDF5 file") from error
     return arrays

@@ -20,6 +20,7 @@ _TABLE_END = (0xDB4775248B80FB57).to_bytes(8, "little")
 # The number with which PyTorch before 1.6 began every file, as a pickled long
 # (torch/serialization.py).
 _TORCH_NUMBER = b"\x8a\x0a" + (0x1950A86A20F9469CFC6C).to_bytes(10, "little")
+_KERAS_WEIGHTS = "model.weights.h5"
 _PICKLE = re.compile(rb"\x80[\x02-\x05]")
 
 # What people give by mistake, and what to do then.
@@ -110,15 +111,19 @@ def unreadable(path: Path, reason: str) -> WeightsError:
 
 
 def _kind_of_zip(content: bytes) -> str | None:
-    try:
-        with zipfile.ZipFile(io.BytesIO(content)) as archive:
-            names = archive.namelist()
-    # Damaged bytes make zipfile fail in more ways than BadZipFile.
-    except Exception:
-        return None
+    names = _names_in_zip(content)
     if any(name.rpartition("/")[2] == "data.pkl" for name in names):
         return "torch"
-    return "npz" if all(name.endswith(".npy") for name in names) else None
+    return "npz" if names and all(name.endswith(".npy") for name in names) else None
+
+
+def _names_in_zip(content: bytes) -> list[str]:
+    try:
+        with zipfile.ZipFile(io.BytesIO(content)) as archive:
+            return archive.namelist()
+    # Damaged bytes make zipfile fail in more ways than BadZipFile.
+    except Exception:
+        return []
 
 
 def _description(content: bytes) -> str:
@@ -128,6 +133,11 @@ def _description(content: bytes) -> str:
         if matches(content):
             return what
     size = f"{len(content)} bytes"
-    if content.startswith(b"PK"):
-        return f"a zip archive, another one or damaged ({size})"
-    return f"damaged, or another format ({size})"
+    if not content.startswith(b"PK"):
+        return f"damaged, or another format ({size})"
+    names = _names_in_zip(content)
+    if not names:
+        return f"a zip archive, truncated or damaged ({size}): fetch it again"
+    if any(name.endswith(_KERAS_WEIGHTS) for name in names):
+        return f"a .keras file: give the {_KERAS_WEIGHTS} inside it"
+    return f"a zip archive of {len(names)} other files: unpack it"
