@@ -43,6 +43,7 @@ def test_presets_are_named_in_order():
         "cnn14_16k_audioset",
         "cnn14_8k_audioset",
         "ds_cnn_s",
+        "ds_cnn_m",
     )
 
 
