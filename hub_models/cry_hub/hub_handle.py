@@ -209,9 +209,7 @@ class HubBackbone(Backbone):
                 f"program and cannot be changed. Received: cutoff_hz={cutoff_hz!r}. "
                 "Take a native preset."
             )
-        program = HubProgram(
-            handle, family, dtype=kwargs.get("dtype"), name="program"
-        )
+        program = HubProgram(handle, family, dtype=kwargs.get("dtype"), name="program")
         waveform = keras.Input((None,), name="waveform")
         kwargs.setdefault("name", f"hub_{family}")
         super().__init__(

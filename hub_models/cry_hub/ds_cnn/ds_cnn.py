@@ -19,7 +19,7 @@ SIZES = {
     # 80,208 parameters. The first stride is 4 in time and 2 in frequency: patches
     # have 96 frames of 10 ms, which a cry's contour does not need.
     "s": (24, ((2, 48), (1, 64), (2, 128), (1, 128), (1, 128), (1, 192))),
-    # 402,016 parameters. Its width stands behind a third stride, where a position
+    # 402,288 parameters. Its width stands behind a third stride, where a position
     # is cheap: five times the weights of `s` for less than twice the time.
     "m": (
         40,
@@ -50,7 +50,7 @@ class DSCNN(Backbone):
             zeros are padding; they change neither the embeddings of the other
             patches nor what a training step learns.
     Output shape:
-        `(batch, patches, 192)` for `s`.
+        `(batch, patches, 192)` for `s`, `(batch, patches, 384)` for `m`.
 
     Raises:
         ValueError: If there is no such size.
