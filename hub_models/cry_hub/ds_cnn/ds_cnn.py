@@ -39,7 +39,9 @@ class DSCNN(Backbone):
     A convolution, blocks of depthwise and pointwise convolution, and a mean: each
     followed by batch norm (folded into it on a device) and ReLU, so that nothing
     is left that int8 does badly. It is trained from random weights, quickly: on 2
-    cores a training step takes 1 ms a patch, 500 times real time.
+    cores a training step of `s` takes 1 ms a patch, 500 times real time. A clip of
+    10 s takes `m` 1.4 times as long as `s` in TFLite and a third as long as YAMNet,
+    the front end counted.
 
     Args:
         size: String, the row of `SIZES` to build.
