@@ -81,6 +81,12 @@ def export(
             f"{type(model).__name__}. Wrap the backbone in one, or call "
             "cry_export.export with a ModelSpec."
         )
+    no_tflite_because = getattr(model.backbone, "no_tflite_because", None)
+    if no_tflite_because is not None:
+        raise ValueError(
+            f"No .tflite can be made of a {type(model.backbone).__name__}: "
+            f"{no_tflite_because}."
+        )
     check_target(Path(path), overwrite)  # before clips are decoded
     origin: dict[str, str | int | float] = dict(_weights_source(model))
     names = None

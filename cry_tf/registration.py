@@ -22,6 +22,7 @@ from typing import Any
 SAVED_CLASSES = {
     "cry_hub.ds_cnn.ds_cnn": ("DSCNN",),
     "cry_hub.front_end": ("FrontEnd",),
+    "cry_hub.hub_handle": ("HubBackbone", "HubProgram"),
     "cry_hub.masked_batch_normalization": ("MaskedBatchNormalization",),
     "cry_hub.panns.cnn10": ("CNN10",),
     "cry_hub.panns.cnn14": ("CNN14",),

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from cry_hub.ds_cnn.ds_cnn import DSCNN
     from cry_hub.errors import WeightsError
     from cry_hub.front_end import FrontEnd
+    from cry_hub.hub_handle import HubBackbone
     from cry_hub.loading import load
     from cry_hub.panns.cnn10 import CNN10
     from cry_hub.panns.cnn14 import CNN14
@@ -31,6 +32,7 @@ __all__ = [
     "DSCNN",
     "Backbone",
     "FrontEnd",
+    "HubBackbone",
     "Preset",
     "ResNet22",
     "TimeMask",
@@ -50,6 +52,7 @@ _HOMES = {
     "CNN14": "panns.cnn14",
     "DSCNN": "ds_cnn.ds_cnn",
     "FrontEnd": "front_end",
+    "HubBackbone": "hub_handle",
     "Preset": "preset",
     "ResNet22": "panns.resnet22",
     "TimeMask": "time_mask",

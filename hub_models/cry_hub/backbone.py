@@ -14,8 +14,9 @@ class Backbone(keras.Model):
     """A network from waveform to a sequence of embeddings.
 
     A subclass builds a functional graph in its constructor and hands the two
-    ends to this one. Its first layer is a `FrontEnd` named `frontend`. Arguments
-    of its own are added to the config of this class.
+    ends to this one. Its first layer is a `FrontEnd` named `frontend` (but for
+    `HubBackbone`, which hears inside its program). Arguments of its own are added
+    to the config of this class.
 
     Attributes:
         front_end_spec: How the network hears.
@@ -24,6 +25,8 @@ class Backbone(keras.Model):
         patches_per_batch: Steps of the time axis to run at once for the best
             speed on a CPU without gradients.
         head_layers: Names of the layers of a preset's own head.
+        no_tflite_because: Why no `.tflite` can be made of it and what to do
+            instead; None where one can.
         weights_source: A sentence: where the weights come from. `cry_hub.load`
             sets it; a saved model does not carry it.
         weights_sha256: Digest of the weights file, or None.
@@ -40,6 +43,7 @@ class Backbone(keras.Model):
     prefers_jit: ClassVar[bool] = False
     patches_per_batch: ClassVar[int] = 64
     head_layers: ClassVar[tuple[str, ...]] = ("logits",)
+    no_tflite_because: ClassVar[str | None] = None
 
     def __init__(
         self, inputs: Any, outputs: Any, *, front_end_spec: FrontEndSpec, **kwargs: Any

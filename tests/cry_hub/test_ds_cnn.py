@@ -9,20 +9,49 @@ import numpy as np
 import pytest
 
 import cry_hub
+from cry_hub import registry
 from cry_hub.patches import MeanOverPatches
 
 
-def test_its_size_is_what_the_table_says():
-    model = cry_hub.DSCNN("s")
-    assert model.name == "ds_cnn_s"
-    assert model.count_params() == 80_208
-    assert model.embedding_features == 192
-    with pytest.raises(ValueError, match="size must be one of s.*size='xl'"):
+@pytest.mark.parametrize(
+    ("size", "parameters", "features"), [("s", 80_208, 192), ("m", 402_288, 384)]
+)
+def test_its_size_is_what_the_table_says(size, parameters, features):
+    model = cry_hub.DSCNN(size)
+    assert model.name == f"ds_cnn_{size}"
+    assert model.count_params() == parameters
+    assert model.embedding_features == features
+    assert registry.get(f"ds_cnn_{size}").build().count_params() == parameters
+
+
+def test_an_unknown_size_names_the_known_ones():
+    with pytest.raises(ValueError, match="size must be one of s, m.*size='xl'"):
         cry_hub.DSCNN("xl")
 
 
-def test_padding_changes_nothing_in_training(rng):
-    model = cry_hub.DSCNN("s")
+def test_every_convolution_folds_into_what_int8_does_well():
+    """Convolution, batch norm, ReLU: no other operator touches an activation."""
+    kinds = {
+        type(layer).__name__
+        for size in ("s", "m")
+        for layer in cry_hub.DSCNN(size).layers
+        if layer.name not in ("waveform", "frontend", "patch_mask", "merge_mask")
+    }
+    assert kinds == {
+        "MergePatches",
+        "Rescaling",
+        "Conv2D",
+        "DepthwiseConv2D",
+        "MaskedBatchNormalization",
+        "ReLU",
+        "GlobalAveragePooling2D",
+        "SplitPatches",
+    }
+
+
+@pytest.mark.parametrize("size", ["s", "m"])
+def test_padding_changes_nothing_in_training(size, rng):
+    model = cry_hub.DSCNN(size)
     before = model.get_weights()
     short = rng.normal(0, 0.1, (4, 16_000)).astype("float32")
     alone = np.asarray(model(short, training=True))
@@ -32,7 +61,7 @@ def test_padding_changes_nothing_in_training(rng):
     long = np.pad(short, ((0, 0), (0, 64_000)))
     mask = np.asarray(model.time_mask()(long))
     padded = np.asarray(model(long, training=True))[mask].reshape(alone.shape)
-    # statistics of float32 sums in another order, through 13 layers
+    # statistics of float32 sums in another order, through 13 or 19 layers
     np.testing.assert_allclose(padded, alone, atol=1e-4)
     for one, other in zip(moved_alone, model.get_weights(), strict=True):
         np.testing.assert_allclose(one, other, atol=1e-5)

@@ -47,6 +47,7 @@ def test_presets_are_named_in_order():
         "resnet22_audioset",
         "wavegram_logmel_cnn14_audioset",
         "ds_cnn_s",
+        "ds_cnn_m",
     )
 
 

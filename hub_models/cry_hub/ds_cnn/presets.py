@@ -18,4 +18,14 @@ DS_CNN_PRESETS = (
         paper="https://arxiv.org/abs/1711.07128",
         source="trained by you: no pretrained weights are published",
     ),
+    Preset(
+        name="ds_cnn_m",
+        summary="our larger student on YAMNet's patches, trained from scratch",
+        backbone="cry_hub.ds_cnn.ds_cnn:DSCNN",
+        arguments=MappingProxyType({"size": "m"}),
+        front_end=YAMNET,
+        licence="Apache-2.0",
+        paper="https://arxiv.org/abs/1711.07128",
+        source="trained by you: no pretrained weights are published",
+    ),
 )
