@@ -131,8 +131,8 @@ def test_a_swapped_transpose_is_noticed(name, tensors, waveform, expected):
     )
     error = np.abs(wrong(waveform) - expected["logits"]).max()
     print(f"logits off by {error:.2f}")
-    # Measured: 0.2 to 12, beside 1.4e-5
-    assert error > 0.1
+    # Measured: 1.0 to 15, beside 1.4e-5
+    assert error > 0.5
 
 
 # Trainable parameters with the head; counted in the original, and in its README for
