@@ -21,6 +21,8 @@ from typing import Any
 # it under the name `cry_tf>CLASS`.
 SAVED_CLASSES = {
     "cry_hub.ds_cnn.ds_cnn": ("DSCNN",),
+    "cry_hub.efficientat.convolutions": ("EverySecondFrame", "HardSwish"),
+    "cry_hub.efficientat.mobile_net": ("EfficientAT",),
     "cry_hub.front_end": ("FrontEnd",),
     "cry_hub.hub_handle": ("HubBackbone", "HubProgram"),
     "cry_hub.masked_batch_normalization": ("MaskedBatchNormalization",),

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from cry_hub.backbone import Backbone
     from cry_hub.ds_cnn.ds_cnn import DSCNN
+    from cry_hub.efficientat.mobile_net import EfficientAT
     from cry_hub.errors import WeightsError
     from cry_hub.front_end import FrontEnd
     from cry_hub.hub_handle import HubBackbone
@@ -31,6 +32,7 @@ __all__ = [
     "CNN14",
     "DSCNN",
     "Backbone",
+    "EfficientAT",
     "FrontEnd",
     "HubBackbone",
     "Preset",
@@ -51,6 +53,7 @@ _HOMES = {
     "CNN10": "panns.cnn10",
     "CNN14": "panns.cnn14",
     "DSCNN": "ds_cnn.ds_cnn",
+    "EfficientAT": "efficientat.mobile_net",
     "FrontEnd": "front_end",
     "HubBackbone": "hub_handle",
     "Preset": "preset",

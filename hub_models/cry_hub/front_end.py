@@ -8,6 +8,7 @@ from typing import Any
 import keras
 import numpy as np
 
+from cry_hub.pre_emphasis import pre_emphasized
 from cry_hub.time_mask import check_waveform, fit, larger, real_length
 from cry_lite.log_mel import fft_window, num_steps
 from cry_lite.mel import mel_matrix
@@ -52,8 +53,9 @@ class FrontEnd(keras.layers.Layer):
 
     Output shape:
         `(batch, patches, patch_frames, mel_bands)`, or
-        `(batch, frames, mel_bands)` if the spec has no patches; dB or nat. A
-        clip shorter than one patch gives one.
+        `(batch, frames, mel_bands)` if the spec has no patches; dB or nat, less
+        the spec's mean and divided by its deviation. A clip shorter than one
+        patch gives one.
 
     Raises:
         ValueError: If the input has another rank, no samples, or integers.
@@ -70,7 +72,8 @@ class FrontEnd(keras.layers.Layer):
         num_steps(1, self.spec)  # refuses what has no meaning
         window = fft_window(self.spec)
         # A power of two changes no digit, and the mel matrix takes it back.
-        scale = 2.0 ** min(0, math.floor(math.log2(_MAX_MAGNITUDE / window.sum())))
+        loudest = window.sum() * (1.0 + self.spec.pre_emphasis)
+        scale = 2.0 ** min(0, math.floor(math.log2(_MAX_MAGNITUDE / loudest)))
         self._window = (window * scale).astype(np.float32)
         gain = scale**2 if self.spec.spectrum == "power" else scale
         self._mel_blocks = tuple(_band_blocks(mel_matrix(self.spec) / gain))
@@ -92,6 +95,8 @@ class FrontEnd(keras.layers.Layer):
             frames = (steps + self._hops_per_patch - 1) * self.spec.patch_hop_frames
         blocks = frames + -(-fft_length // hop) - 1
         signal = waveform
+        if self.spec.pre_emphasis:
+            signal = pre_emphasized(signal, self.spec.pre_emphasis)
         if self.spec.center:
             # The reflection of the start; the end follows, row by row.
             half = fft_length // 2
@@ -102,7 +107,10 @@ class FrontEnd(keras.layers.Layer):
         shape = (ops.shape(waveform)[0], blocks, hop)
         signal = ops.reshape(signal, shape)
         if self.spec.center:
-            signal = self._reflect_end(signal, real_length(waveform))
+            length = real_length(waveform)
+            if self.spec.pre_emphasis:
+                length = length - 1
+            signal = self._reflect_end(signal, length)
         return _overlapping(signal, fft_length)
 
     def _reflect_end(self, blocks: Any, length: Any) -> Any:
@@ -149,8 +157,12 @@ class FrontEnd(keras.layers.Layer):
             axis=1,
         )
         if self.spec.log_scale == "db":
-            return ops.log(ops.maximum(mel, self.spec.log_offset)) * _DB_PER_NEPER
-        return ops.log(mel + self.spec.log_offset)
+            level = ops.log(ops.maximum(mel, self.spec.log_offset)) * _DB_PER_NEPER
+        else:
+            level = ops.log(mel + self.spec.log_offset)
+        if (self.spec.level_mean, self.spec.level_std) == (0.0, 1.0):
+            return level
+        return (level - self.spec.level_mean) / self.spec.level_std
 
     def _steps(self, log_mel: Any, batch: Any, steps: Any) -> Any:
         """Turns `(batch * frames, mel_bands)` into the layer's output."""

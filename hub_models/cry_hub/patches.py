@@ -101,14 +101,14 @@ class MeanOverPatches(keras.layers.Layer):
         return (input_shape[0], input_shape[-1])
 
 
-def he_depthwise() -> Any:
-    """Returns He's initializer for a 3 x 3 depthwise kernel.
+def he_depthwise(kernel: int = 3) -> Any:
+    """Returns He's initializer for a square depthwise kernel of that length.
 
     Keras's own counts every channel as an input of every output, and draws kernels
     `sqrt(channels)` times too small: the signal of a random network dies out within
     a few blocks. Each layer takes a new one, since an initializer repeats its draw.
     """
-    return keras.initializers.RandomNormal(stddev=math.sqrt(2 / 9))
+    return keras.initializers.RandomNormal(stddev=math.sqrt(2 / kernel**2))
 
 
 def _product(left: int | None, right: int | None) -> int | None:

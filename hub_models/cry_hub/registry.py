@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from cry_hub.ds_cnn.presets import DS_CNN_PRESETS
+from cry_hub.efficientat.presets import EFFICIENTAT_PRESETS
 from cry_hub.panns.presets import PANNS_PRESETS
 from cry_hub.preset import Preset
 from cry_hub.vggish.presets import VGGISH_PRESETS
@@ -10,7 +11,13 @@ from cry_hub.yamnet.presets import YAMNET_PRESETS
 
 _PRESETS = {
     preset.name: preset
-    for family in (YAMNET_PRESETS, VGGISH_PRESETS, PANNS_PRESETS, DS_CNN_PRESETS)
+    for family in (
+        YAMNET_PRESETS,
+        VGGISH_PRESETS,
+        PANNS_PRESETS,
+        EFFICIENTAT_PRESETS,
+        DS_CNN_PRESETS,
+    )
     for preset in family
 }
 

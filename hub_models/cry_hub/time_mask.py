@@ -14,7 +14,7 @@ ops: Any = keras.ops  # Keras types most results as perhaps None
 
 # Positions are found block by block: a constant with one number a sample would
 # otherwise end up in the .tflite, hundreds of kilobytes of it.
-_BLOCK_SAMPLES = 512
+BLOCK_SAMPLES = 512
 
 
 def real_length(waveform: Any) -> Any:
@@ -27,13 +27,13 @@ def real_length(waveform: Any) -> Any:
         Int32 tensor `(batch,)`; 0 for a row of zeros.
     """
     batch, samples = ops.shape(waveform)
-    blocks = (samples + _BLOCK_SAMPLES - 1) // _BLOCK_SAMPLES
-    signal = fit(waveform, blocks * _BLOCK_SAMPLES)
-    signal = ops.reshape(signal, (batch, -1, _BLOCK_SAMPLES))
-    position = np.arange(1, _BLOCK_SAMPLES + 1, dtype="int32")
+    blocks = (samples + BLOCK_SAMPLES - 1) // BLOCK_SAMPLES
+    signal = fit(waveform, blocks * BLOCK_SAMPLES)
+    signal = ops.reshape(signal, (batch, -1, BLOCK_SAMPLES))
+    position = np.arange(1, BLOCK_SAMPLES + 1, dtype="int32")
     # (batch, blocks): position of the last real sample of the block, 0 for none
     last = ops.max(ops.cast(ops.not_equal(signal, 0.0), "int32") * position, axis=2)
-    before = ops.arange(blocks, dtype="int32") * _BLOCK_SAMPLES
+    before = ops.arange(blocks, dtype="int32") * BLOCK_SAMPLES
     return ops.max(ops.sign(last) * before + last, axis=1)
 
 

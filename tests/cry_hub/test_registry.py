@@ -46,6 +46,7 @@ def test_presets_are_named_in_order():
         "cnn14_decision_att_audioset",
         "resnet22_audioset",
         "wavegram_logmel_cnn14_audioset",
+        "mn04_audioset",
         "ds_cnn_s",
         "ds_cnn_m",
     )

@@ -7,7 +7,14 @@ import pytest
 from cry_hub.front_end import FrontEnd
 from cry_hub.time_mask import TimeMask, fit, real_length
 from cry_lite import log_mel
-from cry_lite.front_ends import PANNS_8K, PANNS_16K, PANNS_32K, VGGISH, YAMNET
+from cry_lite.front_ends import (
+    EFFICIENTAT,
+    PANNS_8K,
+    PANNS_16K,
+    PANNS_32K,
+    VGGISH,
+    YAMNET,
+)
 
 ALL = {
     "panns_32k": PANNS_32K,
@@ -15,6 +22,8 @@ ALL = {
     "panns_8k": PANNS_8K,
     "vggish": VGGISH,
     "yamnet": YAMNET,
+    "efficientat": EFFICIENTAT,
+    "emphasized patches": YAMNET.replace(pre_emphasis=0.97),
 }
 # Around a block of 512 samples, a hop, a patch and its hop.
 LENGTHS = (0, 1, 511, 512, 513, 15_599, 15_600, 15_601, 23_280, 23_281, 39_999)

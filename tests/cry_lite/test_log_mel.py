@@ -3,12 +3,25 @@
 import numpy as np
 import pytest
 
-from cry_lite.front_ends import PANNS_8K, PANNS_16K, PANNS_32K, VGGISH, YAMNET
+from cry_lite.front_ends import (
+    EFFICIENTAT,
+    PANNS_8K,
+    PANNS_16K,
+    PANNS_32K,
+    VGGISH,
+    YAMNET,
+)
 from cry_lite.log_mel import fft_window, log_mel, num_steps, patches, real_length
 from cry_lite.mel import mel_matrix
 
 PANNS = {"32k": PANNS_32K, "16k": PANNS_16K, "8k": PANNS_8K}
-ALL = {**PANNS, "vggish": VGGISH, "yamnet": YAMNET}
+ALL = {
+    **PANNS,
+    "vggish": VGGISH,
+    "yamnet": YAMNET,
+    "efficientat": EFFICIENTAT,
+    "emphasized patches": YAMNET.replace(pre_emphasis=0.97),
+}
 
 
 def waveforms(spec, rng, seconds=2):
@@ -89,6 +102,32 @@ def test_a_short_window_is_centred_in_its_fft_when_frames_are():
     assert level.max(axis=1).argmax() == 5
 
 
+def test_pre_emphasis_is_the_difference_of_neighbours(rng):
+    waveform = rng.normal(0, 0.1, 20_000)
+    emphasized = np.array([waveform[i + 1] - 0.9 * waveform[i] for i in range(19_999)])
+    for spec in (PANNS_32K, VGGISH, YAMNET):
+        np.testing.assert_allclose(
+            log_mel(waveform, spec.replace(pre_emphasis=0.9)),
+            log_mel(emphasized, spec),
+            rtol=1e-6,
+        )
+
+
+def test_the_symmetric_window_ends_as_it_begins():
+    window = fft_window(EFFICIENTAT)
+    np.testing.assert_allclose(window, window[::-1], atol=1e-12)
+    assert not window[:113].any()  # 112 zeros before it, and its first
+    np.testing.assert_allclose(window[112:912], np.hanning(800), atol=1e-12)
+
+
+def test_levels_are_centred_and_divided_as_the_spec_says(rng):
+    waveform = rng.normal(0, 0.1, 20_000)
+    for spec in (PANNS_32K, VGGISH):
+        centred = log_mel(waveform, spec.replace(level_mean=-4.5, level_std=5.0))
+        expected = (log_mel(waveform, spec) + 4.5) / 5.0
+        np.testing.assert_allclose(centred, expected, atol=1e-5)
+
+
 @pytest.mark.parametrize("zeros", [1, 159, 160, 5_000, 40_000])
 @pytest.mark.parametrize("spec", ALL.values(), ids=ALL)
 def test_padding_never_changes_the_result(spec, zeros, rng):
@@ -100,6 +139,7 @@ def test_padding_never_changes_the_result(spec, zeros, rng):
 @pytest.mark.parametrize("spec", ALL.values(), ids=ALL)
 def test_silence_gives_one_step_at_the_floor(spec):
     floor = -100.0 if spec.log_scale == "db" else np.log(spec.log_offset)
+    floor = (floor - spec.level_mean) / spec.level_std
     level = log_mel(np.zeros(50_000, np.float32), spec)
     assert len(level) == max(spec.patch_frames, 1)
     np.testing.assert_allclose(level, floor, rtol=1e-6)
@@ -111,10 +151,12 @@ def test_a_clip_shorter_than_a_window_has_finite_numbers(spec, samples, rng):
     waveform = rng.standard_normal(samples).astype(np.float32)
     level = log_mel(waveform, spec)
     assert np.isfinite(level).all()
-    # A single sample stands under the zero with which a Hann window begins.
-    assert (level.max() > level.min()) == (samples > 1 or spec.center)
-    expected = 1 + samples // spec.hop_samples if spec.center else spec.patch_frames
-    assert level.shape == (expected, 64)
+    # A single sample stands under the zero with which a Hann window begins, unless
+    # frames are centred; pre-emphasis needs one more.
+    heard = samples - (spec.pre_emphasis > 0)
+    assert (level.max() > level.min()) == (heard > 1 or (spec.center and heard == 1))
+    expected = 1 + heard // spec.hop_samples if spec.center else spec.patch_frames
+    assert level.shape == (expected, spec.mel_bands)
 
 
 def test_step_counts_at_exact_multiples():
@@ -125,6 +167,7 @@ def test_step_counts_at_exact_multiples():
     assert num_steps(15_600 + 15_359, VGGISH) == 1
     assert num_steps(15_600 + 15_360, VGGISH) == 2
     assert num_steps(0, VGGISH) == num_steps(0, YAMNET) == num_steps(0, PANNS_32K) == 1
+    assert num_steps(np.array([0, 1, 320, 321]), EFFICIENTAT).tolist() == [1, 1, 1, 2]
     assert num_steps(319, PANNS_32K) == 1
     assert num_steps(320, PANNS_32K) == 2
     np.testing.assert_array_equal(
@@ -153,7 +196,7 @@ def test_a_tone_above_the_cutoff_vanishes(spec):
     loud, silent = log_mel(waveform, spec), log_mel(waveform, cut)
     per_decade = 10.0 if spec.log_scale == "db" else 0.5 * np.log(10.0)
     # What is left is the far side lobes of the window.
-    assert silent.max() < loud.max() - 5 * per_decade
+    assert silent.max() < loud.max() - 5 * per_decade / spec.level_std
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,14 @@
 import numpy as np
 import pytest
 
-from cry_lite.front_ends import PANNS_8K, PANNS_16K, PANNS_32K, VGGISH, YAMNET
+from cry_lite.front_ends import (
+    EFFICIENTAT,
+    PANNS_8K,
+    PANNS_16K,
+    PANNS_32K,
+    VGGISH,
+    YAMNET,
+)
 from cry_lite.mel import mel_matrix
 
 ALL = {
@@ -12,6 +19,7 @@ ALL = {
     "panns_8k": PANNS_8K,
     "vggish": VGGISH,
     "yamnet": YAMNET,
+    "efficientat": EFFICIENTAT,
 }
 
 
@@ -49,6 +57,27 @@ def test_htk_equals_tensorflow(spec):
         spec.max_hz,
         dtype=tf.float64,
     ).numpy()
+    np.testing.assert_allclose(mel_matrix(spec), expected, atol=6e-8)
+
+
+def test_efficientats_bands_equal_the_formula_of_kaldi():
+    """As `torchaudio.compliance.kaldi.get_mel_banks` without a warp computes them."""
+    spec = EFFICIENTAT
+    bins, bands = spec.fft_length // 2, spec.mel_bands
+
+    def mel(hz):
+        return 1127.0 * np.log(1.0 + hz / 700.0)
+
+    low, high = mel(spec.min_hz), mel(spec.max_hz)
+    delta = (high - low) / (bands + 1)
+    expected = np.zeros((bins + 1, bands))  # no weight for the bin of half the rate
+    for band in range(bands):
+        left, right = low + band * delta, low + (band + 2) * delta
+        for k in range(bins):
+            at = mel(k * spec.sample_rate_hz / spec.fft_length)
+            rising, falling = (at - left) / delta, (right - at) / delta
+            expected[k, band] = max(0.0, min(rising, falling))
+    # One unit in the last place of float32.
     np.testing.assert_allclose(mel_matrix(spec), expected, atol=6e-8)
 
 

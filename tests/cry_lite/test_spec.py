@@ -27,6 +27,7 @@ def detector(**changes) -> ModelSpec:
         front_ends.PANNS_8K,
         front_ends.VGGISH,
         front_ends.YAMNET,
+        front_ends.EFFICIENTAT,
         front_ends.YAMNET.replace(cutoff_hz=4000.0),
     ],
 )
@@ -70,6 +71,13 @@ def test_a_missing_field_is_named():
         FrontEndSpec.from_dict(values)
 
 
+def test_a_file_of_before_a_field_was_added_takes_its_default():
+    values = front_ends.YAMNET.to_dict()
+    for added in ("window", "pre_emphasis", "level_mean", "level_std"):
+        del values[added]
+    assert FrontEndSpec.from_dict(values) == front_ends.YAMNET
+
+
 def test_a_record_is_read_from_an_object_only():
     with pytest.raises(ValueError, match="JSON object"):
         ModelSpec.from_dict(["detect"])  # type: ignore[arg-type]
@@ -91,6 +99,12 @@ def test_a_record_is_read_from_an_object_only():
         ({"log_offset": 0.0}, "log_offset must be positive"),
         ({"patch_hop_frames": 0}, "both be positive or both be 0"),
         ({"cutoff_hz": 125.0}, "cutoff_hz must be above min_hz"),
+        ({"window": "hamming"}, "window must be one of hann, hann_symmetric"),
+        ({"window": "hann_symmetric", "window_samples": 2}, "at least 3"),
+        ({"pre_emphasis": 1.01}, r"pre_emphasis must be in \[0, 1\]"),
+        ({"pre_emphasis": -0.5}, r"pre_emphasis must be in \[0, 1\]"),
+        ({"level_mean": float("nan")}, "level_mean must be finite"),
+        ({"level_std": 0.0}, "level_std positive"),
     ],
 )
 def test_a_front_end_refuses_numbers_that_break_a_rule(changes, message):

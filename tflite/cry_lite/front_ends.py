@@ -57,3 +57,24 @@ VGGISH = FrontEndSpec(
 
 # tensorflow/models, research/audioset/yamnet/params.py.
 YAMNET = VGGISH.replace(log_offset=0.001, patch_hop_frames=48, partial_patch="pad")
+
+# fschmid56/EfficientAT, models/preprocess.py (AugmentMelSTFT, without its
+# augmentation); the highest frequency is 1000 Hz below half the rate.
+EFFICIENTAT = FrontEndSpec(
+    sample_rate_hz=32_000,
+    window_samples=800,
+    window="hann_symmetric",
+    hop_samples=320,
+    fft_length=1024,
+    mel_bands=128,
+    min_hz=0.0,
+    max_hz=15_000.0,
+    mel_scale="htk",
+    spectrum="power",
+    log_scale="ln",
+    log_offset=1e-5,
+    center=True,
+    pre_emphasis=0.97,
+    level_mean=-4.5,
+    level_std=5.0,
+)

@@ -34,7 +34,7 @@ def num_steps(samples: Any, spec: FrontEndSpec) -> Any:
     A step is a patch, or a frame if the spec has no patches. With
     `center=True` there is a frame at every `hop_samples`, the first on sample
     0. Otherwise the first step is always there, and `partial_patch` decides
-    about the tail.
+    about the tail. Pre-emphasis takes one sample beforehand.
 
     Args:
         samples: Int >= 0, or an integer array or tensor of any framework.
@@ -47,6 +47,9 @@ def num_steps(samples: Any, spec: FrontEndSpec) -> Any:
         ValueError: If the spec asks for patches of centred frames, which no
             published network has.
     """
+    if spec.pre_emphasis:
+        samples = samples - 1
+        samples = (samples + abs(samples)) // 2  # max(0, samples), for tensors as well
     if spec.center:
         if spec.patch_frames:
             raise ValueError(
@@ -63,7 +66,7 @@ def num_steps(samples: Any, spec: FrontEndSpec) -> Any:
 
 
 def fft_window(spec: FrontEndSpec) -> np.ndarray:
-    """Returns the periodic Hann window, completed with zeros to the FFT length.
+    """Returns the spec's Hann window, completed with zeros to the FFT length.
 
     The zeros follow the window, or stand on both sides of it with
     `center=True`, where the frame is centred on its sample.
@@ -71,7 +74,8 @@ def fft_window(spec: FrontEndSpec) -> np.ndarray:
     Returns:
         Float64 `(fft_length,)` in [0, 1].
     """
-    phase = 2.0 * np.pi * np.arange(spec.window_samples) / spec.window_samples
+    period = spec.window_samples - (spec.window == "hann_symmetric")
+    phase = 2.0 * np.pi * np.arange(spec.window_samples) / period
     zeros = spec.fft_length - spec.window_samples
     before = zeros // 2 if spec.center else 0
     return np.pad(0.5 - 0.5 * np.cos(phase), (before, zeros - before))
@@ -87,8 +91,9 @@ def log_mel(waveform: np.ndarray, spec: FrontEndSpec) -> np.ndarray:
         spec: The numbers of the front end.
 
     Returns:
-        Float32 `(frames, mel_bands)`, dB or nat as the spec says; computed in
-        float64. With patches in the spec, all the frames they cover.
+        Float32 `(frames, mel_bands)`, dB or nat as the spec says, less its mean
+        and divided by its deviation; computed in float64. With patches in the
+        spec, all the frames they cover.
 
     Raises:
         ValueError: If the waveform is empty, not floating point or not mono.
@@ -104,6 +109,8 @@ def log_mel(waveform: np.ndarray, spec: FrontEndSpec) -> np.ndarray:
     steps = num_steps(length, spec)
     frames = (steps - 1) * max(spec.patch_hop_frames, 1) + max(spec.patch_frames, 1)
     signal = waveform[:length].astype(np.float64)
+    if spec.pre_emphasis:
+        signal = signal[1:] - spec.pre_emphasis * signal[:-1]
     if spec.center:
         half = spec.fft_length // 2
         # A reflection by `half` needs that many samples beside the first.
@@ -121,7 +128,7 @@ def log_mel(waveform: np.ndarray, spec: FrontEndSpec) -> np.ndarray:
         level = 10.0 * np.log10(np.maximum(mel, spec.log_offset))
     else:
         level = np.log(mel + spec.log_offset)
-    return level.astype(np.float32)
+    return ((level - spec.level_mean) / spec.level_std).astype(np.float32)
 
 
 def patches(waveform: np.ndarray, spec: FrontEndSpec) -> np.ndarray:

@@ -7,6 +7,7 @@ checks itself when it is made and survives a round trip through JSON.
 from __future__ import annotations
 
 import dataclasses
+import math
 from dataclasses import dataclass
 from typing import Any, Literal, Self
 
@@ -69,7 +70,7 @@ class FrontEndSpec(_Record):
 
     Attributes:
         sample_rate_hz: Rate of the waveform, Hz.
-        window_samples: Length of the periodic Hann window.
+        window_samples: Length of the window.
         hop_samples: Distance between two frames.
         fft_length: Length of the FFT, a power of two (the TFLite builtin RFFT
             takes no other), at least `window_samples`. A shorter window is
@@ -95,6 +96,13 @@ class FrontEndSpec(_Record):
         cutoff_hz: Everything above it is removed, as by an ideal low-pass
             filter, so that recordings of different bandwidth look alike.
             None keeps the whole spectrum.
+        window: `hann` is periodic, `hann_symmetric` has the same value at both
+            ends (EfficientAT).
+        pre_emphasis: In [0, 1]. Where it is not 0, the front end hears
+            `x[i + 1] - pre_emphasis * x[i]`, one sample fewer than it was given.
+        level_mean: Subtracted from every level, in its unit (dB or nat).
+        level_std: Float > 0, what every level is then divided by. The levels
+            of a spec with another mean or deviation than 0 and 1 have no unit.
     """
 
     sample_rate_hz: int
@@ -113,6 +121,10 @@ class FrontEndSpec(_Record):
     patch_hop_frames: int = 0
     partial_patch: Literal["pad", "drop"] = "pad"
     cutoff_hz: float | None = None
+    window: Literal["hann", "hann_symmetric"] = "hann"
+    pre_emphasis: float = 0.0
+    level_mean: float = 0.0
+    level_std: float = 1.0
 
     def __post_init__(self) -> None:
         """Checks every field; the error names the field and its value."""
@@ -138,6 +150,7 @@ class FrontEndSpec(_Record):
             "spectrum": ("power", "magnitude"),
             "log_scale": ("db", "ln"),
             "partial_patch": ("pad", "drop"),
+            "window": ("hann", "hann_symmetric"),
         }
         for name, allowed in choices.items():
             value = getattr(self, name)
@@ -162,6 +175,22 @@ class FrontEndSpec(_Record):
             self.cutoff_hz is None or self.min_hz < self.cutoff_hz,
             "cutoff_hz must be above min_hz, or None.",
             cutoff_hz=self.cutoff_hz,
+        )
+        _require(
+            self.window == "hann" or self.window_samples > 2,
+            "window_samples must be at least 3 for hann_symmetric.",
+            window_samples=self.window_samples,
+        )
+        _require(
+            0 <= self.pre_emphasis <= 1,
+            "pre_emphasis must be in [0, 1].",
+            pre_emphasis=self.pre_emphasis,
+        )
+        _require(
+            math.isfinite(self.level_mean) and 0 < self.level_std < math.inf,
+            "level_mean must be finite, and level_std positive and finite.",
+            level_mean=self.level_mean,
+            level_std=self.level_std,
         )
 
     @property

@@ -1,0 +1,10 @@
+"""EfficientAT: MobileNets over a whole log-mel spectrogram, on AudioSet."""
+
+from __future__ import annotations
+
+from cry_hub import registry
+
+
+def class_names() -> tuple[str, ...]:
+    """Returns the 527 class names of AudioSet in the order of the logits."""
+    return registry.get("mn04_audioset").labels
