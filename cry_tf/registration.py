@@ -28,7 +28,7 @@ SAVED_CLASSES = {
     "cry_hub.masked_batch_normalization": ("MaskedBatchNormalization",),
     "cry_hub.panns.cnn10": ("CNN10",),
     "cry_hub.panns.cnn14": ("CNN14",),
-    "cry_hub.panns.frames": (
+    "cry_hub.frames": (
         "FramesToImage",
         "HalveMask",
         "ImageMask",

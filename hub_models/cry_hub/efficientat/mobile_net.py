@@ -10,8 +10,8 @@ import keras
 from cry_hub.backbone import Backbone
 from cry_hub.efficientat import table
 from cry_hub.efficientat.convolutions import Convolutions, EverySecondFrame
+from cry_hub.frames import FramesToImage, ImageMask, MeanOverBands
 from cry_hub.front_end import FrontEnd
-from cry_hub.panns.frames import FramesToImage, ImageMask, MeanOverBands
 from cry_hub.time_mask import TimeMask
 from cry_lite.front_ends import EFFICIENTAT
 

@@ -6,8 +6,8 @@ from typing import Any
 
 import keras
 
+from cry_hub.frames import MaxPlusMeanOverTime
 from cry_hub.panns import class_names
-from cry_hub.panns.frames import MaxPlusMeanOverTime
 from cry_hub.panns.panns_backbone import PANNsBackbone
 
 

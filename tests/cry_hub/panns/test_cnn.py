@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 
 import cry_hub
-from cry_hub import registry
-from cry_hub.panns import class_names, frames
+from cry_hub import frames, registry
+from cry_hub.panns import class_names
 from cry_hub.panns.porting import front_end_tensors
 from cry_hub.preset import imported
 from cry_lite.front_ends import PANNS_8K, PANNS_16K, PANNS_32K
