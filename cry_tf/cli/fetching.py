@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from cry_tf.cli.console import Console
+from cry_tf.cli.console import Console, import_tensorflow_quietly
 
 if TYPE_CHECKING:
     from cry_hub.installation import Installation
@@ -41,7 +41,7 @@ def fetch(console: Console, preset: str) -> Installation:
 
     file, _ = published(registry.get(preset))
     with console.byte_progress(file.name) as progress:
-        return store.fetch(preset, progress)
+        return store.fetch(preset, progress, arrived=import_tensorflow_quietly)
 
 
 def tell(console: Console, made: Installation) -> None:

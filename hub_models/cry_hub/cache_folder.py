@@ -6,7 +6,6 @@ import contextlib
 import errno
 import logging
 import os
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -96,15 +95,16 @@ def is_full(error: BaseException) -> bool:
 
 
 def write_whole(path: Path, content: bytes) -> None:
-    """Writes a file so that it is there whole or not at all."""
-    handle, part = tempfile.mkstemp(dir=path.parent, prefix=".", suffix=".part")
+    """Writes a file so that it is there whole or not at all; one process at a time."""
+    # Not tempfile, whose files nobody else may read: a cache may be shared.
+    part = path.with_name(f".{path.name}.part")
     try:
-        with os.fdopen(handle, "wb") as file:
+        with part.open("wb") as file:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
         os.replace(part, path)
     except BaseException:
         with contextlib.suppress(OSError):
-            os.unlink(part)
+            part.unlink()
         raise

@@ -6,6 +6,7 @@ import importlib.util
 import logging
 import os
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 from cry_hub import formats, registry
@@ -104,7 +105,11 @@ def install(preset: str, source: str | os.PathLike[str]) -> Installation:
         return place(registry.get(preset), formats.read(source), None)
 
 
-def fetch(preset: str, progress: Progress | None = None) -> Installation:
+def fetch(
+    preset: str,
+    progress: Progress | None = None,
+    arrived: Callable[[], None] | None = None,
+) -> Installation:
     """Brings the published weights of a preset into the cache.
 
     If they are there and whole, nothing is fetched. Of several processes one
@@ -113,6 +118,8 @@ def fetch(preset: str, progress: Progress | None = None) -> Installation:
     Args:
         preset: Name of the preset.
         progress: Called with (bytes that are there, bytes in all or None).
+        arrived: Called when the file has come, before it is read and tried on the
+            network.
 
     Returns:
         What is installed.
@@ -136,7 +143,19 @@ def fetch(preset: str, progress: Progress | None = None) -> Installation:
         )
     with locked(preset):
         earlier = _fetched_before(record, file)
-        return earlier or _fetch(record, file, url, progress)
+        if earlier is not None:
+            return earlier
+        path = _bring(record, file, url, progress)
+        if arrived is not None:
+            arrived()
+        try:
+            made = place(record, formats.read(path), url)
+        except WeightsError:
+            # What does not fit now will not fit the next time either.
+            shutil.rmtree(path.parent, ignore_errors=True)
+            raise
+        shutil.rmtree(path.parent, ignore_errors=True)
+        return made
 
 
 def obtain(preset: str, progress: Progress | None = None) -> Path:
@@ -190,30 +209,21 @@ def _fetched_before(record: Preset, file: WeightsFile) -> Installation | None:
     return made
 
 
-def _fetch(
+def _bring(
     record: Preset, file: WeightsFile, url: str, progress: Progress | None
-) -> Installation:
-    """Fetches and installs a file; the caller holds the lock of the preset."""
+) -> Path:
+    """Downloads a file; the caller holds the lock of the preset."""
     _log.info("fetching %s", url)
-    folder = downloads_dir(record.name)
     try:
-        path = download(
+        return download(
             url,
-            folder / file.name,
+            downloads_dir(record.name) / file.name,
             digest=file.digest,
             size_bytes=file.size_bytes,
             progress=progress,
         )
     except ConnectionError as error:
         raise ConnectionError(f"{error} Or {by_hand(record.name)}.") from error
-    try:
-        made = place(record, formats.read(path), url)
-    except WeightsError:
-        # What does not fit now will not fit the next time either.
-        shutil.rmtree(folder, ignore_errors=True)
-        raise
-    shutil.rmtree(folder, ignore_errors=True)
-    return made
 
 
 def _check_reader(file: WeightsFile) -> None:

@@ -447,6 +447,8 @@ def test_verify_tells_what_is_whole_changed_and_incomplete(home, student, tmp_pa
     part = home / "downloads" / "yamnet_audioset" / "yamnet.h5.part"
     part.parent.mkdir(parents=True)
     part.write_bytes(b"half")
+    part.with_name("yamnet.h5.part.json").write_text("{}")
+    part.with_name("tmp123").write_bytes(b"")
     found = {finding.path: finding for finding in verify()}
     assert {path: finding.state for path, finding in found.items()} == {
         whole: "ok",
