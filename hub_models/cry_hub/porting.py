@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -44,6 +45,10 @@ class Layout:
         ignored: Names that may be in the file and say nothing about the result.
         fixed: Tensors that may be in the file and must then have these values:
             they are part of the model's front end.
+        rename: A file's name for a tensor to the name that the fields above have
+            for it; a name that says nothing to it comes back as it is.
+        training_state: Pattern of names, after `rename`, of what an optimizer
+            keeps: a checkpoint may hold it, and inference has no use for it.
     """
 
     targets: Mapping[str, Target]
@@ -51,6 +56,16 @@ class Layout:
     other_heads: frozenset[str] = field(default_factory=frozenset)
     ignored: frozenset[str] = field(default_factory=frozenset)
     fixed: Mapping[str, np.ndarray] = field(default_factory=dict)
+    rename: Callable[[str], str] = str
+    training_state: re.Pattern[str] | None = None
+
+    def is_idle(self, name: str) -> bool:
+        """Returns whether a tensor may be in the file without being used."""
+        return (
+            name in self.other_heads
+            or name in self.ignored
+            or bool(self.training_state and self.training_state.search(name))
+        )
 
 
 def native_layout(model: keras.Model) -> Layout:
@@ -85,7 +100,9 @@ def port_tensors(
             real numbers, not finite, or of another front end. Every such tensor
             is named.
     """
-    layout = max(layouts, key=lambda each: len(each.targets.keys() & tensors.keys()))
+    layout = max(
+        layouts, key=lambda each: len(each.targets.keys() & set(_names(each, tensors)))
+    )
     faults = _faults(layout, tensors)
     if faults:
         shown = "; ".join(faults[:8])
@@ -94,8 +111,10 @@ def port_tensors(
             f"Every tensor must fit the model. Received from {source}: {shown}{more}. "
             "Nothing was used: give the file of this preset."
         )
+    names = _names(layout, tensors)
     for name, target in layout.targets.items():
-        target.variable.assign(target.arrange(np.asarray(tensors[name], "float32")))
+        tensor = np.asarray(tensors[names[name]], "float32")
+        target.variable.assign(target.arrange(tensor))
     for variable, value in layout.constants:
         variable.assign(value)
 
@@ -191,18 +210,27 @@ def _named_variables(model: keras.Model) -> Iterator[tuple[str, Any]]:
                 yield f"{layer.name}/{variable.name}", variable
 
 
+def _names(layout: Layout, tensors: Mapping[str, np.ndarray]) -> dict[str, str]:
+    """Returns the layout's name of every tensor to that of the file."""
+    return {layout.rename(name): name for name in tensors}
+
+
 def _faults(layout: Layout, tensors: Mapping[str, np.ndarray]) -> list[str]:
+    names = _names(layout, tensors)
     faults = [
         f"{name} {target.shape} is missing"
         for name, target in layout.targets.items()
-        if name not in tensors
+        if name not in names
     ]
     for name, tensor in tensors.items():
-        target = layout.targets.get(name)
-        if name in layout.fixed:
-            faults += _front_end_faults(name, tensor, layout.fixed[name])
+        renamed = layout.rename(name)
+        target = layout.targets.get(renamed)
+        if names[renamed] != name:
+            faults.append(f"{name} and {names[renamed]} are both {renamed}")
+        elif renamed in layout.fixed:
+            faults += _front_end_faults(name, tensor, layout.fixed[renamed])
         elif target is None:
-            if name not in layout.other_heads | layout.ignored:
+            if not layout.is_idle(renamed):
                 faults.append(f"{name} {np.shape(tensor)} has no place in the model")
         elif np.shape(tensor) != target.shape:
             faults.append(f"{name} is {np.shape(tensor)}, not {target.shape}")

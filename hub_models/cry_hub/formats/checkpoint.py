@@ -5,6 +5,7 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -51,7 +52,7 @@ def _read(files: Mapping[str, bytes], path: Path) -> dict[str, np.ndarray]:
         try:
             reader = tf.train.load_checkpoint(str(Path(folder, "weights")))
             names = sorted(reader.get_variable_to_shape_map())
-            return {name: np.asarray(reader.get_tensor(name)) for name in names}
+            return {name: _array(reader.get_tensor(name)) for name in names}
         # Errors of TensorFlow, RuntimeError and ValueError (a dtype it does not
         # know) among them.
         except Exception as error:
@@ -61,3 +62,8 @@ def _read(files: Mapping[str, bytes], path: Path) -> dict[str, np.ndarray]:
                 f"it is a TensorFlow checkpoint, truncated or damaged ({size} bytes): "
                 "fetch it again",
             ) from error
+
+
+def _array(tensor: Any) -> np.ndarray:
+    # A text as an array of NumPy's own kind would lose the zero bytes at its end.
+    return np.array(tensor, object if isinstance(tensor, bytes) else None)

@@ -88,7 +88,12 @@ class Source:
         if len(self.files) > 1:
             parse = imported("cry_hub.formats.checkpoint:parse_v2")
             return parse(self.files, self.path)
-        (content,) = self.files.values()
+        ((name, content),) = self.files.items()
+        if name == SAVED_MODEL:
+            raise signature.unreadable(
+                self.path,
+                "it is the program of a SavedModel: give its folder",
+            )
         parser = _PARSERS.get(signature.kind_of(content) or "")
         if parser is None:
             raise signature.refusal(self.path, content)

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from tensorflow.core.protobuf import saved_model_pb2, trackable_object_graph_pb2
 
 from cry_hub.formats import checkpoint, signature
 
+PROGRAM = "saved_model.pb"
 _OBJECT_GRAPH = "_CHECKPOINTABLE_OBJECT_GRAPH"
 
 
@@ -28,7 +30,8 @@ def parse(files: Mapping[str, bytes], path: Path) -> dict[str, np.ndarray]:
         Arrays by the names of the variables, without `:0`.
 
     Raises:
-        WeightsError: If the content is damaged, or two variables have one name.
+        WeightsError: If the content is damaged, or two different variables have one
+            name.
     """
     arrays = checkpoint.parse_v2(
         {name: each for name, each in files.items() if name.startswith("variables/")},
@@ -39,28 +42,36 @@ def parse(files: Mapping[str, bytes], path: Path) -> dict[str, np.ndarray]:
         # TensorFlow 1: the checkpoint has the names of the variables.
         return arrays
     try:
-        (program,) = saved_model_pb2.SavedModel.FromString(
-            files["saved_model.pb"]
-        ).meta_graphs
+        (program,) = saved_model_pb2.SavedModel.FromString(files[PROGRAM]).meta_graphs
         stored = trackable_object_graph_pb2.TrackableObjectGraph.FromString(
             encoded.item()
         )
     except Exception as error:
         raise signature.unreadable(
-            path, "its saved_model.pb is truncated or damaged: fetch it again"
+            path, f"its {PROGRAM} is truncated or damaged: fetch it again"
         ) from error
     named: dict[str, np.ndarray] = {}
     for name, key in _keys(program.object_graph_def, stored):
-        if name in named or key not in arrays:
-            fault = "is there twice" if name in named else "has no value"
-            raise signature.unreadable(path, f"its variable {name!r} {fault}")
-        named[name] = arrays[key]
+        if key not in arrays:
+            raise signature.unreadable(path, f"its variable {name!r} has no value")
+        # Keras's own export keeps every variable twice.
+        if not np.array_equal(named.setdefault(name, arrays[key]), arrays[key]):
+            raise signature.unreadable(
+                path, f"two of its variables are named {name!r} and differ"
+            )
     return named
 
 
-def _keys(objects, stored):
-    """Yields name of a variable, key in the checkpoint, walking both graphs."""
-    seen, waiting = set(), [(0, 0)]
+def _keys(objects: Any, stored: Any) -> Iterator[tuple[str, str]]:
+    """Yields the name of each variable and its key in the checkpoint.
+
+    Args:
+        objects: `SavedObjectGraph`, which has the names.
+        stored: `TrackableObjectGraph`, which has the keys. Its objects have the
+            same ways from the root, and perhaps other numbers.
+    """
+    seen: set[int] = set()
+    waiting = [(0, 0)]
     while waiting:
         ours, theirs = waiting.pop()
         if ours in seen:

@@ -67,6 +67,17 @@ def parse(content: bytes, path: Path) -> dict[str, np.ndarray]:
                 f"it is a file of PyTorch where {name!r} is of {type(tensor).__name__} "
                 'and no tensor: save a state dict, or {"model": state dict}',
             )
+        kind = (
+            "quantized"
+            if tensor.is_quantized
+            else str(tensor.layout).removeprefix("torch.")
+        )
+        if kind != "strided":
+            raise signature.unreadable(
+                path,
+                f"it is a file of PyTorch where {name!r} is a {kind} tensor: save it "
+                "as a dense one of floats",
+            )
     return {name: _array(torch, tensor) for name, tensor in state.items()}
 
 

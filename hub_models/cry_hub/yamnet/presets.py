@@ -32,7 +32,10 @@ YAMNET_PRESETS = (
                 size_bytes=8_935_768,
             ),
         ),
-        layouts=("cry_hub.yamnet.porting:folded_layout",),
+        layouts=(
+            "cry_hub.yamnet.porting:folded_layout",
+            "cry_hub.yamnet.porting:keras_layout",
+        ),
         heads=MappingProxyType(
             {"audioset": "cry_hub.yamnet.audioset:audioset_classifier"}
         ),
