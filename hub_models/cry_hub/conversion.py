@@ -34,7 +34,11 @@ def filled(
     if head is not None:
         backbone = next(each for each in model.layers if isinstance(each, Backbone))
         layouts = porting.layouts_of(preset, backbone)
-        if not any(layout.other_heads & tensors.keys() for layout in layouts):
+        if not any(
+            layout.rename(name) in layout.other_heads
+            for layout in layouts
+            for name in tensors
+        ):
             porting.port_tensors(layouts, tensors, source)
             return backbone, None
     porting.port_tensors(porting.layouts_of(preset, model), tensors, source)
