@@ -99,9 +99,9 @@ class Console:
     def byte_progress(self, title: str) -> Iterator[ByteProgress]:
         """Shows how far a download is.
 
-        A bar where a person watches stderr; a line at its start, at each tenth
-        (or each 10 MB if the length is not known) and at its end where the output
-        is piped. Nothing where nothing is downloaded.
+        A bar where a person watches stderr; a line at its start and at each tenth,
+        or each 10 MB if the length is not known, where the output is piped.
+        Nothing where nothing is downloaded.
 
         Args:
             title: What is being fetched.
