@@ -18,7 +18,7 @@ import tensorflow as tf
 from ai_edge_litert.interpreter import Interpreter
 
 import cry_hub
-from cry_hub import porting
+from cry_hub import formats, porting
 from cry_hub.vggish.porting import slim_layout
 
 GOLDEN = Path(__file__).parents[1] / "golden"
@@ -174,6 +174,27 @@ def test_an_npz_under_the_names_of_the_checkpoint_is_loaded(
         path.unlink()  # 290 MB
     np.testing.assert_array_equal(again(waveform), model(waveform))
     assert again.weights_source == "vggish.npz (not a known file; every tensor fits)"
+
+
+@pytest.mark.slow  # 290 MB; vggish/test_porting.py has it with few channels
+def test_the_checkpoint_of_tensorflow_1_is_ported(model, tensors, tmp_path):
+    path = tmp_path / "vggish_model.ckpt"
+    tf1 = tf.compat.v1
+    with tf.Graph().as_default(), tf1.Session() as session:
+        # Fed, not held by the graph, which takes 2 GB at most.
+        for name, array in tensors.items():
+            value = tf1.placeholder(tf.float32, array.shape)
+            variable = tf1.get_variable(name, initializer=value, use_resource=False)
+            session.run(variable.initializer, {value: array})
+        saver = tf1.train.Saver(write_version=tf1.train.SaverDef.V1)
+        saver.save(session, str(path), write_meta_graph=False)
+    try:
+        found = formats.read(path).tensors()
+    finally:
+        path.unlink()
+    again = cry_hub.port_weights(PRESET, found)
+    for one, other in zip(again.weights, model.weights, strict=True):
+        np.testing.assert_array_equal(one, other)
 
 
 def test_a_tail_that_fills_no_patch_is_left_out(model, waveform):
