@@ -154,7 +154,9 @@ class _Resuming:
                 return self._connect(url)
             except _BrokenOffError as error:
                 if attempt == TRIES - 1 or (attempt == 0 and self._part.size == before):
-                    raise ConnectionError(_unreachable(url, error)) from error
+                    raise ConnectionError(
+                        _unreachable(url, error, self._part.size)
+                    ) from error
                 _log.info("%s broke off (%s): asking for the rest", url, error)
                 time.sleep(PAUSE_S * 2**attempt)
         return None
@@ -222,11 +224,9 @@ class _Resuming:
             )
 
 
-def _unreachable(url: str, error: Exception) -> str:
-    return (
-        f"{url} could not be fetched: {error}. What has come is kept and the rest "
-        "asked for the next time. Without a network, bring the file by hand."
-    )
+def _unreachable(url: str, error: Exception, kept_bytes: int) -> str:
+    kept = " What has come is kept; try again for the rest." if kept_bytes else ""
+    return f"{url} could not be fetched: {error}.{kept}"
 
 
 @contextlib.contextmanager

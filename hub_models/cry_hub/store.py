@@ -223,7 +223,9 @@ def _bring(
             progress=progress,
         )
     except ConnectionError as error:
-        raise ConnectionError(f"{error} Or {by_hand(record.name)}.") from error
+        raise ConnectionError(
+            f"{error} To do without the network, {by_hand(record.name)}."
+        ) from error
 
 
 def _check_reader(file: WeightsFile) -> None:
