@@ -50,9 +50,7 @@ def _read(files: Mapping[str, bytes], path: Path) -> dict[str, np.ndarray]:
         for name, content in files.items():
             Path(folder, name).write_bytes(content)
         try:
-            reader = tf.train.load_checkpoint(str(Path(folder, "weights")))
-            names = sorted(reader.get_variable_to_shape_map())
-            return {name: _array(reader.get_tensor(name)) for name in names}
+            return _tensors(Path(folder, "weights"))
         # Errors of TensorFlow, RuntimeError and ValueError (a dtype it does not
         # know) among them.
         except Exception as error:
@@ -62,6 +60,12 @@ def _read(files: Mapping[str, bytes], path: Path) -> dict[str, np.ndarray]:
                 f"it is a TensorFlow checkpoint, truncated or damaged ({size} bytes): "
                 "fetch it again",
             ) from error
+
+
+def _tensors(prefix: Path) -> dict[str, np.ndarray]:
+    reader = tf.train.load_checkpoint(str(prefix))
+    names = sorted(reader.get_variable_to_shape_map())
+    return {name: _array(reader.get_tensor(name)) for name in names}
 
 
 def _array(tensor: Any) -> np.ndarray:
