@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 Advance = Callable[[], None]
+ByteProgress = Callable[[int, int | None], None]
 
 
 class Console:
@@ -38,16 +39,20 @@ class Console:
         """Prints the answer of a command that was asked for `--json`."""
         print(json.dumps(values, indent=2, allow_nan=False), flush=True)
 
-    def table(self, header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-        """Prints a table: the first column to the left, the others to the right."""
+    def table(
+        self,
+        header: Sequence[str],
+        rows: Sequence[Sequence[str]],
+        text_columns: int = 1,
+    ) -> None:
+        """Prints a table: the first columns to the left, the others to the right."""
         widths = [
             max(len(row[i]) for row in (header, *rows)) for i in range(len(header))
         ]
         for row in (header, ["-" * width for width in widths], *rows):
-            cells = [row[0].ljust(widths[0])]
-            cells += [
-                cell.rjust(width)
-                for cell, width in zip(row[1:], widths[1:], strict=True)
+            cells = [
+                cell.ljust(width) if column < text_columns else cell.rjust(width)
+                for column, (cell, width) in enumerate(zip(row, widths, strict=True))
             ]
             self.line("  " + "  ".join(cells).rstrip())
 
@@ -89,6 +94,51 @@ class Console:
 
         print(f"{title}: 0/{total}", file=sys.stderr, flush=True)
         yield advance
+
+    @contextlib.contextmanager
+    def byte_progress(self, title: str) -> Iterator[ByteProgress]:
+        """Shows how far a download is.
+
+        A bar where a person watches stderr; a line at its start and at each tenth,
+        or each 10 MB if the length is not known, where the output is piped.
+        Nothing where nothing is downloaded.
+
+        Args:
+            title: What is being fetched.
+
+        Yields:
+            A function of (bytes that are there, bytes in all or None).
+        """
+        if sys.stderr.isatty():
+            from rich import progress as bars
+            from rich.console import Console as RichConsole
+
+            columns = (
+                bars.TextColumn("{task.description}"),
+                bars.BarColumn(),
+                bars.DownloadColumn(),
+                bars.TransferSpeedColumn(),
+                bars.TimeRemainingColumn(),
+            )
+            with bars.Progress(*columns, console=RichConsole(stderr=True)) as bar:
+                task = bar.add_task(title, total=None, visible=False)
+                yield lambda done, total: bar.update(
+                    task, completed=done, total=total, visible=True
+                )
+            return
+        told = -1
+
+        def tell(done: int, total: int | None) -> None:
+            nonlocal told
+            step = done * 10 // total if total else done // 10_000_000
+            if step != told:
+                told = step
+                whole = f" of {total / 1e6:.1f}" if total else ""
+                print(
+                    f"{title}: {done / 1e6:.1f}{whole} MB", file=sys.stderr, flush=True
+                )
+
+        yield tell
 
 
 @contextlib.contextmanager

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cry_tf.cli.console import Console, import_tensorflow_quietly
+from cry_tf.cli.fetching import fetch_if_missing
 
 if TYPE_CHECKING:
     from cry_tf.quickstart.scale import Scale
@@ -23,7 +24,7 @@ recordings, and the night is put together from recordings kept out of the traini
 examples:
   cry-tf quickstart
   cry-tf quickstart --data recordings/ --output first_look
-  cry-tf quickstart --weights yamnet.npz
+  cry-tf quickstart --weights pretrained
 
 What stands in the output: detect.tflite and reason.tflite (for cry-lite and phones),
 detect/ and reason/ (training runs with report.html), night.wav, night.png,
@@ -54,9 +55,10 @@ def add_parser(subparsers: Any) -> None:
     )
     parser.add_argument(
         "--weights",
-        metavar="FILE|none",
-        help="YAMNet weights, or none for a small network from scratch (default: "
-        "YAMNet where its weights are installed, else none)",
+        metavar="FILE|pretrained|none",
+        help="YAMNet weights; pretrained fetches them if they are not installed; none "
+        "takes a small network from scratch (default: YAMNet where its weights are "
+        "installed, else none: nothing is fetched unasked)",
     )
     parser.add_argument(
         "--seed", metavar="N", type=int, default=0, help="default: %(default)s"
@@ -87,6 +89,10 @@ def run(args: argparse.Namespace, scale: Scale | None = None) -> int:
     output = Path(args.output).expanduser()
     _check_output(output)
     import_tensorflow_quietly()
+    if args.weights == "pretrained":
+        from cry_tf.quickstart.backbone_choice import PRETRAINED
+
+        fetch_if_missing(console, PRETRAINED)
     from cry_tf.evaluation import result_folder
     from cry_tf.quickstart.chain import run_chain, summary
     from cry_tf.quickstart.scale import STANDARD

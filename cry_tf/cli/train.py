@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from cry_tf.cli.console import Console, import_tensorflow_quietly
 from cry_tf.cli.data_arguments import add_data_arguments
+from cry_tf.cli.fetching import fetch_if_missing
 
 if TYPE_CHECKING:
     from cry_tf.training.settings import Settings
@@ -66,7 +67,8 @@ def add_parser(subparsers: Any) -> None:
         "--weights",
         metavar="pretrained|none|FILE",
         default="pretrained",
-        help="weights of the backbone (default: %(default)s)",
+        help="weights of the backbone; pretrained ones are fetched if they are not "
+        "installed (default: %(default)s)",
     )
     parser.add_argument(
         "--pooling",
@@ -125,6 +127,8 @@ def run(args: argparse.Namespace) -> int:
     result_folder.check(args.output, args.overwrite)
     dataset = load(args.data, label_column=args.label_column, group_by=args.group_by)
     import_tensorflow_quietly()
+    if settings.weights == "pretrained":
+        fetch_if_missing(console, settings.backbone)
     from cry_tf.training.experiment import train
 
     finished = train(

@@ -33,11 +33,12 @@ class BackboneChoice:
         """Chooses by what was asked for, then by what is installed.
 
         Args:
-            asked: Path of a YAMNet weights file, `none`, or None to take YAMNet
-                if its weights are in the cache.
+            asked: Path of YAMNet weights in any format of `cry_hub.formats.read`,
+                `pretrained` to have them fetched if they are not installed,
+                `none`, or None to take YAMNet if its weights are installed.
 
         Raises:
-            FileNotFoundError: If the path is not a file.
+            FileNotFoundError: If there is nothing at the path.
             WeightsError: If the cache holds weights that cannot be told apart.
         """
         from cry_hub import store
@@ -45,11 +46,19 @@ class BackboneChoice:
         scratch = f"{SCRATCH}, a small network, trained from random weights"
         if asked == "none":
             return cls(preset=SCRATCH, weights=None, sentence=f"{scratch}, as asked.")
+        if asked == "pretrained":
+            return cls(
+                preset=PRETRAINED,
+                weights="pretrained",
+                sentence="YAMNet with its published weights, kept as they are; only "
+                "the heads are trained.",
+            )
         if asked is not None:
-            if not os.path.isfile(asked):
+            # A checkpoint may be given by its prefix.
+            if not (os.path.exists(asked) or os.path.exists(f"{asked}.index")):
                 raise FileNotFoundError(
-                    "--weights takes a YAMNet weights file (.npz) or none. "
-                    f"Received: {asked!r}, which is not a file."
+                    "--weights takes YAMNet weights (a file or folder), pretrained or "
+                    f"none. Received: {asked!r}, where there is nothing."
                 )
             return cls(
                 preset=PRETRAINED,
@@ -69,7 +78,7 @@ class BackboneChoice:
             preset=SCRATCH,
             weights=None,
             sentence=f"{scratch}, because no YAMNet weights are installed. With "
-            "--weights FILE the heads are trained on YAMNet instead.",
+            "--weights pretrained or FILE the heads are trained on YAMNet instead.",
         )
 
     def settings(

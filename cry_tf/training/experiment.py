@@ -106,15 +106,12 @@ def train(
 
 
 def _check_backbone(settings: Settings) -> None:
-    """Says that weights are missing before every clip is decoded."""
+    """Fetches weights, or says that they are missing, before a clip is decoded."""
     registry.get(settings.backbone)
-    if settings.weights is None:
-        return
     if settings.weights == "pretrained":
-        is_there = store.find(settings.backbone) is not None
-    else:
-        is_there = Path(settings.weights).is_file()
-    if not is_there:  # loading raises, and has the words for it
+        store.obtain(settings.backbone)
+    elif settings.weights is not None and not Path(settings.weights).is_file():
+        # A folder or the prefix of a checkpoint; loading has the words if not.
         cry_hub.load(settings.backbone, weights=settings.weights)
 
 

@@ -17,7 +17,8 @@ class Settings:
         task: `detect` (is a baby crying) or `reason` (why).
         recipe: How to train.
         backbone: Name of a preset.
-        weights: `pretrained`, the path of a file, or None for random weights.
+        weights: `pretrained` (fetched if none are installed), the path of a
+            file, or None for random weights.
         pooling: Name of the pooling layer.
         folds: Number of cross-validation folds, at least 2.
         seed: Draws folds, first weights, order of clips and dropout.

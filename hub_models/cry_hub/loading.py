@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path
 from typing import Any
 
-from cry_hub import porting, registry, store
-from cry_hub.errors import WeightsError
-from cry_hub.preset import Preset
+from cry_hub import formats, porting, registry, store
+from cry_hub.download import Progress
+from cry_hub.installation import Installation, Origin
+from cry_hub.provenance import origin_of
+
+_KINDS: dict[Origin, str] = {
+    "published": "a known file",
+    "pinned": "the file pinned at first use",
+    "own": "not a known file; every tensor fits",
+}
 
 
 def load(
@@ -16,19 +22,24 @@ def load(
     weights: str | os.PathLike[str] | None = "pretrained",
     head: str | None = None,
     cutoff_hz: float | None = None,
+    progress: Progress | None = None,
 ) -> Any:
     """Returns a preset with its weights.
 
     Args:
         preset: Name of the preset, one of `cry_hub.presets()`.
-        weights: `"pretrained"` takes the file installed in the cache; None leaves
-            the weights random; a path is read as an `.npz`. A file that carries
-            the name of a known one must have its digest. A file of another
-            name is taken if every tensor fits.
+        weights: `"pretrained"` takes the file installed in the cache, and fetches
+            the published one first if there is none (unless `CRY_TF_OFFLINE=1`);
+            None leaves the weights random; a path is read in any format of
+            `cry_hub.formats.read`. A file that carries the name of a known one
+            must have its digest. A file of another name is taken if every tensor
+            fits.
         head: None for the backbone alone, or the name of one of its heads
-            (`"audioset"` for YAMNet).
+            (`"audioset"`).
         cutoff_hz: Float, Hz: nothing above it is heard, so that recordings of
             different bandwidth look alike. None keeps the whole spectrum.
+        progress: Called with (bytes that are there, bytes in all or None) while
+            weights are fetched.
 
     Returns:
         A `Backbone`, waveform -> embeddings; with a head a `keras.Model`,
@@ -37,49 +48,32 @@ def load(
 
     Raises:
         ValueError: If the preset, the head or `cutoff_hz` is not possible.
-        WeightsError: If nothing is installed for `"pretrained"`, or the file is
-            changed, damaged, or does not fit.
-        FileNotFoundError: If `weights` is a path and not a file.
+        WeightsError: If nothing is installed or published for `"pretrained"`, or
+            the file is changed, damaged, or does not fit.
+        ConnectionError: If the published file cannot be fetched.
+        FileNotFoundError: If `weights` is a path and there is nothing.
     """
     record = registry.get(preset)
     if weights is None:
         model = record.build(head, cutoff_hz=cutoff_hz, **record.from_scratch)
         return porting.set_source(model, "random initialisation", None)
 
+    made = None
     if weights == "pretrained":
-        path = _installed(record)
-        content = store.read_installed(path)
+        path = store.obtain(preset, progress)
+        source = store.read_installed(path)
+        made = Installation.read(path)
     else:
-        path = Path(weights)
-        content = store.read(path)
-    digest = store.sha256(content)
-    is_known = store.check_digest(preset, path, digest)
+        source = formats.read(weights)
+    kind = _KINDS[origin_of(record, source) if made is None else made.origin]
     model = porting.port_weights(
         preset,
-        store.parse(content, path),
+        source.tensors(),
         head,
         cutoff_hz=cutoff_hz,
-        source=str(path),
+        source=str(source.path),
     )
-    kind = "a known file" if is_known else "not a known file; every tensor fits"
-    return porting.set_source(model, f"{path.name} ({kind})", digest)
-
-
-def _installed(record: Preset) -> Path:
-    path = store.find(record.name)
-    if path is not None:
-        return path
-    where = f"Found none for {record.name} in {store.weights_dir(record.name)}."
-    if not record.files:
-        raise WeightsError(
-            f"weights='pretrained' needs an installed file. {where} Nothing is "
-            f"published: it is {record.source}. Use weights=None (`--weights none`) to "
-            "start from random weights, or give a file of yours (`--weights FILE`)."
-        )
-    file = record.files[0]
-    raise WeightsError(
-        f"weights='pretrained' needs an installed file. {where} The published file is "
-        f"{file.name} ({file.url}, {file.digest or 'without a digest'}). Its tensors "
-        "under their names in an .npz can be given as weights=PATH (`--weights FILE`), "
-        f"or installed once with cry_hub.store.install({record.name!r}, PATH)."
-    )
+    name = source.path.name
+    if made is not None and made.source_file != name:
+        name = f"{name} of {made.source_file}"
+    return porting.set_source(model, f"{name} ({kind})", source.sha256)

@@ -1,29 +1,42 @@
-"""The folder of weights on this machine: installed whole, checked at every read."""
+"""The weights on this machine: fetched, installed whole, checked at every read."""
 
 from __future__ import annotations
 
-import contextlib
-import hashlib
-import io
+import importlib.util
+import logging
 import os
-import tempfile
+import shutil
+from collections.abc import Callable
 from pathlib import Path
 
-import numpy as np
-
-from cry_hub import registry
+from cry_hub import formats, registry
+from cry_hub.cache_folder import (
+    cache_dir,
+    digest_file,
+    downloads_dir,
+    locked,
+    weights_dir,
+)
+from cry_hub.download import Progress, download, is_offline
 from cry_hub.errors import WeightsError
+from cry_hub.formats import Source
+from cry_hub.installation import Installation
+from cry_hub.placing import npz_name, place
+from cry_hub.preset import Preset, WeightsFile
+from cry_hub.provenance import published
 
+__all__ = [
+    "by_hand",
+    "cache_dir",
+    "fetch",
+    "find",
+    "install",
+    "obtain",
+    "read_installed",
+    "weights_dir",
+]
 
-def cache_dir() -> Path:
-    """Returns `$CRY_TF_HOME`, or `~/.cache/cry-tf` where that is not set."""
-    home = os.environ.get("CRY_TF_HOME")
-    return Path(home) if home else Path.home() / ".cache" / "cry-tf"
-
-
-def weights_dir(preset: str) -> Path:
-    """Returns the folder of a preset's weights, which may not exist."""
-    return cache_dir() / "weights" / registry.get(preset).name
+_log = logging.getLogger(__name__)
 
 
 def find(preset: str) -> Path | None:
@@ -36,154 +49,191 @@ def find(preset: str) -> Path | None:
         WeightsError: If two unknown files are installed, since neither can be
             preferred.
     """
-    known = {file.name for file in registry.get(preset).files}
+    record = registry.get(preset)
+    folder = weights_dir(preset)
+    for file in record.files:
+        if digest_file(folder / npz_name(file.name)).is_file():
+            return folder / npz_name(file.name)
     installed = [
-        path
-        for path in sorted(weights_dir(preset).glob("*.npz"))
-        if _digest_file(path).is_file()
+        path for path in sorted(folder.glob("[!.]*.npz")) if digest_file(path).is_file()
     ]
-    chosen = [path for path in installed if path.name in known] or installed
-    if len(chosen) > 1 and chosen[0].name not in known:
-        names = ", ".join(path.name for path in chosen)
+    if len(installed) > 1:
+        names = ", ".join(path.name for path in installed)
         raise WeightsError(
             f"One weights file must be installed for {preset}. Found in "
-            f"{weights_dir(preset)}: {names}. Delete all but one."
+            f"{folder}: {names}. Delete all but one."
         )
-    return chosen[0] if chosen else None
+    return installed[0] if installed else None
 
 
-def read_installed(path: Path) -> bytes:
+def read_installed(path: Path) -> Source:
     """Returns an installed file, after checking the digest written beside it.
 
     Raises:
         WeightsError: If the file has changed since it was installed.
     """
-    expected = _digest_file(path).read_text("utf-8").split()[:1]
-    content = path.read_bytes()
-    found = sha256(content)
-    if expected != [found]:
+    expected = digest_file(path).read_text("utf-8").split()[:1]
+    source = formats.read(path)
+    if expected != [source.sha256]:
         raise WeightsError(
             f"{path} has changed since it was installed and is not used: expected "
-            f"sha256 {''.join(expected) or '(empty)'}, found {found}. Delete it and "
-            "install it again."
+            f"sha256 {''.join(expected) or '(empty)'}, found {source.sha256}. Delete "
+            "it and install it again."
         )
-    return content
+    return source
 
 
-def install(preset: str, source: str | os.PathLike[str]) -> Path:
-    """Copies a weights file into the cache, once it is proven to fit.
+def install(preset: str, source: str | os.PathLike[str]) -> Installation:
+    """Puts a weights file into the cache, once it is proven to fit.
 
     Args:
         preset: Name of the preset.
-        source: A `.npz` file. It is left as it is.
+        source: A file in any format of `cry_hub.formats.read`. It is left as it
+            is. Under the name of a published file it must be that file.
 
     Returns:
-        Where the copy is. An installed file of the same name is replaced.
+        What was installed. An installed file of the same name is replaced. A
+        `.npz` is copied, anything else becomes one with our names.
 
     Raises:
         WeightsError: If the file is not what its name promises, cannot be read,
             or does not fit the preset. Nothing is installed then.
-        FileNotFoundError: If `source` is not a file.
+        FileNotFoundError: If there is nothing at `source`.
+        OSError: If the cache cannot be written.
     """
-    # Here, since it loads TensorFlow, which finding and checking files needs not.
-    from cry_hub import porting
-
-    source = Path(source)
-    content = read(source)
-    check_digest(preset, source, sha256(content))
-    porting.port_weights(preset, parse(content, source), source=str(source))
-
-    target = weights_dir(preset) / source.with_suffix(".npz").name
-    target.parent.mkdir(parents=True, exist_ok=True)
-    # Without its digest a file is not seen: first the old digest goes, last the
-    # new one comes.
-    _digest_file(target).unlink(missing_ok=True)
-    _write_whole(target, content)
-    line = f"{sha256(content)}  {target.name}\n"
-    _write_whole(_digest_file(target), line.encode())
-    return target
+    with locked(registry.get(preset).name):
+        return place(registry.get(preset), formats.read(source), None)
 
 
-def sha256(content: bytes) -> str:
-    """Returns the sha256 of the content in hexadecimal."""
-    return hashlib.sha256(content).hexdigest()
+def fetch(
+    preset: str,
+    progress: Progress | None = None,
+    arrived: Callable[[], None] | None = None,
+) -> Installation:
+    """Brings the published weights of a preset into the cache.
 
+    If they are there and whole, nothing is fetched. Of several processes one
+    fetches, and the others wait for it.
 
-def read(path: Path) -> bytes:
-    """Returns the content of a weights file.
+    Args:
+        preset: Name of the preset.
+        progress: Called with (bytes that are there, bytes in all or None).
+        arrived: Called when the file has come, before it is read and tried on the
+            network.
+
+    Returns:
+        What is installed.
 
     Raises:
-        FileNotFoundError: If the path is not a file.
+        WeightsError: If nothing is published, or what comes is not the published
+            file or does not fit. Nothing is installed then.
+        ConnectionError: If it cannot be fetched, or `CRY_TF_OFFLINE` is set.
+        OSError: If the cache cannot be written.
     """
-    if not path.is_file():
-        raise FileNotFoundError(
-            f"weights must be 'pretrained', None or the path of a .npz file. "
-            f"Received: {str(path)!r}, which is not a file."
+    record = registry.get(preset)
+    file, url = published(record)
+    earlier = _fetched_before(record, file)
+    if earlier is not None:
+        return earlier
+    _check_reader(file)
+    if is_offline():
+        raise ConnectionError(
+            f"CRY_TF_OFFLINE is set, so {url} is not fetched. Unset it, or "
+            f"{by_hand(preset)}."
         )
-    return path.read_bytes()
+    with locked(preset):
+        earlier = _fetched_before(record, file)
+        if earlier is not None:
+            return earlier
+        path = _bring(record, file, url, progress)
+        if arrived is not None:
+            arrived()
+        try:
+            made = place(record, formats.read(path), url)
+        except WeightsError:
+            # What does not fit now will not fit the next time either.
+            shutil.rmtree(path.parent, ignore_errors=True)
+            raise
+        shutil.rmtree(path.parent, ignore_errors=True)
+        return made
 
 
-def check_digest(preset: str, path: Path, found: str) -> bool:
-    """Returns whether the digest is a known one; False if the name is unknown too.
+def obtain(preset: str, progress: Progress | None = None) -> Path:
+    """Returns the installed file of a preset, fetched if there is none.
 
     Raises:
-        WeightsError: If the name is that of a known file and the digest is not.
+        WeightsError: If nothing is installed, and nothing is published or
+            `CRY_TF_OFFLINE` is set.
+        ConnectionError: If the network fails.
+        OSError: If the cache cannot be written.
     """
-    files = registry.get(preset).files
-    if f"sha256:{found}" in {file.digest for file in files}:
-        return True
-    expected = [
-        (file.digest or "").removeprefix("sha256:")
-        for file in files
-        if file.name == path.name and (file.digest or "").startswith("sha256:")
-    ]
-    if expected:
+    path = find(preset)
+    if path is not None:
+        return path
+    _, url = published(registry.get(preset))
+    if is_offline():
         raise WeightsError(
-            f"{path} is not the published file of that name and is not used: expected "
-            f"sha256 {' or '.join(expected)}, found {found}. Fetch it again, or "
-            "rename it if it is a file of your own."
+            "weights='pretrained' needs an installed file where CRY_TF_OFFLINE is "
+            f"set. Found none for {preset} in {weights_dir(preset)}, and {url} is not "
+            f"fetched. Unset it, give a file of yours (`--weights FILE`), or "
+            f"{by_hand(preset)}."
         )
-    return False
+    made = fetch(preset, progress)
+    if made.origin == "pinned":
+        _log.warning(
+            "the authors of %s give no digest; pinned at first use: %s",
+            made.source_file,
+            made.source_digest,
+        )
+    return made.path
 
 
-def parse(content: bytes, path: Path) -> dict[str, np.ndarray]:
-    """Returns the arrays of a `.npz` by name. Nothing is ever unpickled.
+def by_hand(preset: str) -> str:
+    """Returns how to install a file that came without the network."""
+    return (
+        "bring the file on another way and install it with "
+        f"`cry-tf weights fetch {preset} --from FILE`"
+    )
 
-    Raises:
-        WeightsError: If the content is truncated, damaged or something else.
-    """
+
+def _fetched_before(record: Preset, file: WeightsFile) -> Installation | None:
+    path = weights_dir(record.name) / npz_name(file.name)
+    made = Installation.read(path)
+    if made is None or made.origin == "own" or not digest_file(path).is_file():
+        return None
     try:
-        with np.load(io.BytesIO(content), allow_pickle=False) as archive:
-            if not isinstance(archive, np.lib.npyio.NpzFile):
-                raise ValueError("a single array, not an archive of named arrays")
-            return {name: archive[name] for name in archive.files}
-    # Damaged bytes make NumPy and zipfile fail in a dozen ways, RuntimeError and
-    # tokenize.TokenError among them.
-    except Exception as error:
-        kind = "a web page" if _is_html(content) else "damaged, or another format"
-        raise WeightsError(
-            f"{path} cannot be read as an .npz of plain arrays and is not used: it is "
-            f"{kind} ({len(content)} bytes). Fetch it again."
+        read_installed(path)
+    except (WeightsError, FileNotFoundError):
+        _log.warning("%s has changed since it was installed: fetching it again", path)
+        return None
+    return made
+
+
+def _bring(
+    record: Preset, file: WeightsFile, url: str, progress: Progress | None
+) -> Path:
+    """Downloads a file; the caller holds the lock of the preset."""
+    _log.info("fetching %s", url)
+    try:
+        return download(
+            url,
+            downloads_dir(record.name) / file.name,
+            digest=file.digest,
+            size_bytes=file.size_bytes,
+            progress=progress,
+        )
+    except ConnectionError as error:
+        raise ConnectionError(
+            f"{error} To do without the network, {by_hand(record.name)}."
         ) from error
 
 
-def _is_html(content: bytes) -> bool:
-    start = content[:256].lstrip().lower()
-    return start.startswith((b"<!doctype", b"<html", b"<?xml"))
-
-
-def _digest_file(path: Path) -> Path:
-    return path.with_name(path.name + ".sha256")
-
-
-def _write_whole(path: Path, content: bytes) -> None:
-    """Writes a file so that it is there whole or not at all."""
-    handle, part = tempfile.mkstemp(dir=path.parent, prefix=".", suffix=".part")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-        os.replace(part, path)
-    except BaseException:
-        with contextlib.suppress(OSError):
-            os.unlink(part)
-        raise
+def _check_reader(file: WeightsFile) -> None:
+    """Says that PyTorch is missing before hundreds of megabytes are fetched."""
+    if Path(file.name).suffix not in (".pth", ".pt"):
+        return
+    if importlib.util.find_spec("torch") is None:
+        raise WeightsError(
+            f"{file.name} is a file of PyTorch, which reads it and is not installed: "
+            'pip install "cry-tf[port]". Nothing was fetched.'
+        )

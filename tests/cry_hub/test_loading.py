@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
+import hashlib
+import logging
 import shutil
 
 import numpy as np
@@ -9,6 +12,7 @@ import pytest
 
 import cry_hub
 from cry_hub import registry, store
+from cry_hub.preset import WeightsFile
 
 KNOWN = "yamnet_reconstructed_folded_f32.npz"
 DIGEST = "94d0f0f3f9f1368edee359888b1ab4b6be95ccfea7a673a52c05f009cb843b18"
@@ -24,6 +28,10 @@ def student(tmp_path):
     """A saved student and its weights file."""
     model = registry.get("ds_cnn_s").build()
     return model, cry_hub.save_npz(model, tmp_path / "student.npz")
+
+
+def sha256(path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 # CNN14 has 81 M parameters, and is the same network at its other two rates and with
@@ -49,7 +57,7 @@ def test_a_saved_student_comes_back(student, rng):
     again = cry_hub.load("ds_cnn_s", weights=path)
     waveform = rng.normal(0, 0.1, (1, 20_000)).astype("float32")
     np.testing.assert_array_equal(again(waveform), model(waveform))
-    assert again.weights_sha256 == store.sha256(path.read_bytes())
+    assert again.weights_sha256 == sha256(path)
     assert again.weights_source == ("student.npz (not a known file; every tensor fits)")
 
 
@@ -60,10 +68,15 @@ def test_the_cutoff_reaches_the_front_end(student):
         cry_hub.load("ds_cnn_s", weights=None, cutoff_hz=100)
 
 
-def test_pretrained_without_a_file_says_how_to_give_one():
-    with pytest.raises(cry_hub.WeightsError) as error:
+def test_pretrained_offline_without_a_file_says_how_to_give_one():
+    with pytest.raises(cry_hub.WeightsError, match="CRY_TF_OFFLINE is set") as error:
         cry_hub.load("yamnet_audioset")
-    for part in (KNOWN, "home/weights/yamnet_audioset", "`--weights FILE`"):
+    for part in (
+        "https://storage.googleapis.com/audioset/yamnet.h5",
+        "home/weights/yamnet_audioset",
+        "`--weights FILE`",
+        "`cry-tf weights fetch yamnet_audioset --from FILE`",
+    ):
         assert part in str(error.value)
 
 
@@ -72,11 +85,28 @@ def test_pretrained_says_so_where_nothing_is_published():
         cry_hub.load("ds_cnn_s")
 
 
-def test_pretrained_without_a_known_digest_says_where_weights_come_from():
-    with pytest.raises(cry_hub.WeightsError) as error:
-        cry_hub.load("vggish_audioset")
-    for part in ("tfhub.dev/google/vggish/1", "vggish/conv1/weights", "weights=PATH"):
-        assert part in str(error.value)
+def test_pretrained_is_fetched_once_and_its_pin_is_shown(
+    student, weights_server, monkeypatch, caplog
+):
+    model, path = student
+    weights_server.content = path.read_bytes()
+    file = WeightsFile(name="published.npz", url=weights_server.url)
+    record = registry.get("ds_cnn_s")
+    monkeypatch.setitem(
+        registry._PRESETS, "ds_cnn_s", dataclasses.replace(record, files=(file,))
+    )
+    caplog.set_level(logging.WARNING, "cry_hub")
+    told = []
+    for _ in range(2):
+        again = cry_hub.load("ds_cnn_s", progress=lambda *each: told.append(each))
+        for old, new in zip(model.weights, again.weights, strict=True):
+            np.testing.assert_array_equal(old, new)
+        assert again.weights_sha256 == sha256(path)
+        assert again.weights_source == "published.npz (the file pinned at first use)"
+    assert len(weights_server.requests) == 1
+    assert told[-1] == (path.stat().st_size, path.stat().st_size)
+    (message,) = caplog.messages
+    assert f"pinned at first use: sha256:{sha256(path)}" in message
 
 
 def test_pretrained_takes_what_is_installed(student):
@@ -88,23 +118,24 @@ def test_pretrained_takes_what_is_installed(student):
 
 
 def test_pretrained_refuses_an_installed_file_that_changed(student):
-    installed = store.install("ds_cnn_s", student[1])
+    installed = store.install("ds_cnn_s", student[1]).path
     installed.write_bytes(installed.read_bytes() + b" ")
     with pytest.raises(cry_hub.WeightsError, match="not used"):
         cry_hub.load("ds_cnn_s")
 
 
-def test_a_path_that_is_not_a_file_is_named(tmp_path):
-    for path in (tmp_path / "missing.npz", tmp_path):
-        with pytest.raises(FileNotFoundError, match="not a file") as error:
+def test_a_path_where_there_are_no_weights_is_named(tmp_path):
+    missing = tmp_path / "missing.npz"
+    for path, error in ((missing, FileNotFoundError), (tmp_path, ValueError)):
+        with pytest.raises(error) as caught:
             cry_hub.load("ds_cnn_s", weights=path)
-        assert str(path) in str(error.value)
+        assert str(path) in str(caught.value)
 
 
 @pytest.mark.parametrize(
     ("content", "kind"),
     [
-        (b"", "damaged"),
+        (b"", "an empty file"),
         (b"PK\x03\x04 and no more", "damaged"),
         (b"<!DOCTYPE html><html>404</html>", "a web page"),
         (b"\n <html>", "a web page"),
@@ -145,8 +176,8 @@ def test_a_known_name_with_another_digest_is_refused(student, tmp_path):
     path = student[1].rename(tmp_path / KNOWN)
     with pytest.raises(cry_hub.WeightsError, match="not used") as error:
         cry_hub.load("yamnet_audioset", weights=path)
-    found = store.sha256(path.read_bytes())
-    for part in (str(path), f"expected sha256 {DIGEST}", f"found {found}"):
+    expected = f"expected sha256:{DIGEST}"
+    for part in (str(path), expected, f"found sha256:{sha256(path)}"):
         assert part in str(error.value)
 
 

@@ -9,7 +9,7 @@ from typing import Self
 
 import numpy as np
 
-from cry_hub import store
+from cry_hub import formats
 from cry_hub.errors import WeightsError
 
 # vggish_pca_params.npz of storage.googleapis.com/audioset.
@@ -43,15 +43,14 @@ class Postprocessor:
             FileNotFoundError: If the path is not a file.
         """
         path = Path(path)
-        content = store.read(path)
-        found = store.sha256(content)
-        if found != PCA_SHA256:
+        source = formats.read(path)
+        if source.sha256 != PCA_SHA256:
             raise WeightsError(
                 f"{path} is not Google's vggish_pca_params.npz and is not used: "
-                f"expected sha256 {PCA_SHA256}, found {found}. Fetch it from "
+                f"expected sha256 {PCA_SHA256}, found {source.sha256}. Fetch it from "
                 "storage.googleapis.com/audioset/vggish_pca_params.npz."
             )
-        arrays = store.parse(content, path)
+        arrays = source.tensors()
         return cls(arrays["pca_eigen_vectors"], arrays["pca_means"])
 
     def __call__(self, embeddings: np.ndarray) -> np.ndarray:

@@ -1,3 +1,5 @@
+import dataclasses
+import hashlib
 import json
 import os
 import signal
@@ -9,6 +11,8 @@ import numpy as np
 import pytest
 import soundfile
 
+from cry_hub import registry
+from cry_hub.preset import WeightsFile
 from cry_tf.cli.main import main
 
 RATE_HZ = 16_000
@@ -52,6 +56,31 @@ def command(recordings, weights, run, *more):
         *("-o", str(run), "--task", "detect", "--backbone", "ds_cnn_s"),
         *("--weights", str(weights), "--epochs", "2", "--folds", "2", *more),
     ]
+
+
+def test_pretrained_weights_are_fetched_if_they_are_missing(
+    recordings, weights, weights_server, tmp_path, monkeypatch, capsys
+):
+    weights_server.content = weights.read_bytes()
+    file = WeightsFile(name="published.npz", url=weights_server.url)
+    record = dataclasses.replace(registry.get("ds_cnn_s"), files=(file,))
+    monkeypatch.setitem(registry._PRESETS, "ds_cnn_s", record)
+    assert main(command(recordings, "pretrained", tmp_path / "run")) == 0
+    shown = capsys.readouterr()
+    assert "published.npz: " in shown.err
+    assert "pinned at first use" in shown.out
+    config = json.loads((tmp_path / "run" / "config.json").read_text())
+    digest = hashlib.sha256(weights.read_bytes()).hexdigest()
+    assert config["weights"]["sha256"] == digest
+    assert len(weights_server.requests) == 1
+
+
+def test_pretrained_weights_that_cannot_be_had_are_said_before_any_work(
+    recordings, tmp_path, capsys
+):
+    assert main(command(recordings, "pretrained", tmp_path / "run")) == 1
+    assert "Nothing is published for ds_cnn_s" in capsys.readouterr().err
+    assert not (tmp_path / "run").exists()
 
 
 def test_a_detector_is_trained_and_everything_is_said(

@@ -28,6 +28,19 @@ def test_a_file_is_used_and_named(tmp_path):
     assert str(path) in choice.sentence
 
 
+def test_pretrained_is_yamnet_whether_or_not_it_is_installed():
+    choice = BackboneChoice.choose("pretrained")
+    assert (choice.preset, choice.weights) == ("yamnet_audioset", "pretrained")
+    assert "published weights" in choice.sentence
+
+
+def test_a_folder_or_the_prefix_of_a_checkpoint_is_taken(tmp_path):
+    (tmp_path / "saved").mkdir()
+    (tmp_path / "model.ckpt.index").write_bytes(b"")
+    for path in (tmp_path / "saved", tmp_path / "model.ckpt"):
+        assert BackboneChoice.choose(str(path)).weights == str(path)
+
+
 def test_a_missing_file_is_refused():
     with pytest.raises(FileNotFoundError, match="nowhere.npz"):
         BackboneChoice.choose("nowhere.npz")

@@ -1,0 +1,239 @@
+"""`cry-tf weights`: what is published, fetched, brought along, and still whole."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+from pathlib import Path
+from typing import Any
+
+from cry_tf.cli import fetching
+from cry_tf.cli.console import Console, import_tensorflow_quietly
+
+_EPILOG = """\
+Weights are kept in $CRY_TF_HOME (default: ~/.cache/cry-tf), each file with its digest,
+which is checked at every read. CRY_TF_OFFLINE=1 keeps every command off the network.
+
+examples:
+  cry-tf weights list
+  cry-tf weights fetch yamnet_audioset
+  cry-tf weights port cnn10_audioset Cnn10_mAP=0.380.pth -o cnn10.npz
+  cry-tf weights verify
+"""
+_LIST_EPILOG = """\
+digest: published (its authors give one, and the file must have it), pinned (that of
+the first download, which later ones must have), or at first use (not yet pinned).
+
+examples:
+  cry-tf weights list
+  cry-tf weights list --json
+"""
+_FETCH_EPILOG = """\
+A download that broke off or was stopped goes on where it was. What is not the published
+file, or does not fit the network, is not kept. PyTorch files (PANNs, EfficientAT) need
+pip install "cry-tf[port]".
+
+examples:
+  cry-tf weights fetch yamnet_audioset
+  cry-tf weights fetch cnn14_audioset --from Cnn14_mAP=0.431.pth
+"""
+_PORT_EPILOG = """\
+SOURCE is a PyTorch .pth or .pt, a Keras .h5, a TensorFlow checkpoint, a SavedModel
+folder or an .npz. Every tensor must have its place in the network and its shape; the
+FILE is taken by --weights of every command. To put it into the cache instead, use
+cry-tf weights fetch NAME --from SOURCE.
+
+examples:
+  cry-tf weights port vggish_audioset vggish_model.ckpt -o vggish.npz
+  cry-tf weights port cnn10_audioset Cnn10_mAP=0.380.pth -o cnn10.npz
+"""
+_VERIFY_EPILOG = """\
+ok: as it was installed. changed: not used, to be fetched again. incomplete: a download
+or an install that did not end. The exit code is 1 unless everything is ok.
+
+examples:
+  cry-tf weights verify
+"""
+
+
+def add_parser(subparsers: Any) -> None:
+    """Adds the command to the parser of `cry-tf`."""
+    parser = subparsers.add_parser(
+        "weights",
+        help="list, fetch, convert and check pretrained weights",
+        description="Lists, fetches, converts and checks the weights of backbones.",
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    actions = parser.add_subparsers(dest="action", metavar="ACTION", required=True)
+
+    def add(name: str, help: str, epilog: str) -> argparse.ArgumentParser:
+        action = actions.add_parser(
+            name,
+            help=help,
+            description=help[0].upper() + help[1:] + ".",
+            epilog=epilog,
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+        )
+        action.add_argument(
+            "--json", action="store_true", help="print the answer as JSON on stdout"
+        )
+        return action
+
+    add("list", "list every preset with its weights", _LIST_EPILOG)
+    fetch = add("fetch", "bring the weights of a preset into the cache", _FETCH_EPILOG)
+    fetch.add_argument("preset", metavar="NAME", help="preset, see weights list")
+    fetch.add_argument(
+        "--from",
+        dest="source",
+        metavar="SOURCE",
+        help="a file that is here already, in place of the network",
+    )
+    port = add("port", "convert a weights file to an .npz", _PORT_EPILOG)
+    port.add_argument("preset", metavar="NAME", help="preset, see weights list")
+    port.add_argument("source", metavar="SOURCE", help="file or folder to convert")
+    port.add_argument(
+        "-o", "--output", metavar="FILE.npz", required=True, help="file to write"
+    )
+    add("verify", "read every installed file again", _VERIFY_EPILOG)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Runs the command and returns its exit code.
+
+    Raises:
+        ValueError: If there is no such preset, or a file is not what it should be.
+        OSError: If something cannot be fetched, read or written.
+    """
+    console = Console(is_json=args.json)
+    actions = {"list": _list, "fetch": _fetch, "port": _port, "verify": _verify}
+    return actions[args.action](args, console)
+
+
+def _list(args: argparse.Namespace, console: Console) -> int:
+    from cry_hub import registry
+
+    entries = [_entry(registry.get(name)) for name in registry.presets()]
+    if args.json:
+        console.json(entries)
+        return 0
+    console.table(
+        ["preset", "installed", "digest", "licence", "network", "MB"],
+        [
+            [
+                entry["preset"],
+                "yes" if entry["installed"] else "-",
+                entry["digest_origin"] or "-",
+                entry["licence"],
+                entry["summary"],
+                f"{entry['size_bytes'] / 1e6:.1f}" if entry["size_bytes"] else "-",
+            ]
+            for entry in entries
+        ],
+        text_columns=5,
+    )
+    return 0
+
+
+def _entry(record: Any) -> dict[str, Any]:
+    from cry_hub import store
+    from cry_hub.provenance import expected_digest
+
+    installed = store.find(record.name)
+    file = next((file for file in record.files if file.url), None)
+    size = installed.stat().st_size if installed else file and file.size_bytes
+    digest = origin = None
+    if file is not None:
+        digest = expected_digest(file)
+        pinned = "pinned" if digest else "at first use"
+        origin = "published" if file.digest else pinned
+    return {
+        "preset": record.name,
+        "summary": record.summary,
+        "licence": record.licence,
+        "paper": record.paper,
+        "source": record.source,
+        "file": file and file.name,
+        "url": file and file.url,
+        "digest": digest,
+        "digest_origin": origin,
+        "size_bytes": size,
+        "installed": str(installed) if installed else None,
+    }
+
+
+def _fetch(args: argparse.Namespace, console: Console) -> int:
+    from cry_hub import registry, store
+
+    registry.get(args.preset)
+    if args.source is None:
+        made = fetching.fetch(console, args.preset)
+    else:
+        import_tensorflow_quietly()
+        made = store.install(args.preset, args.source)
+    if args.json:
+        console.json({"path": str(made.path)} | dataclasses.asdict(made))
+    fetching.tell(console, made)
+    return 0
+
+
+def _port(args: argparse.Namespace, console: Console) -> int:
+    from cry_hub import formats, registry
+    from cry_hub.provenance import origin_of
+
+    record = registry.get(args.preset)
+    output = Path(args.output).expanduser()
+    _check_output(output)
+    source = formats.read(Path(args.source).expanduser())
+    origin_of(record, source)
+    import_tensorflow_quietly()
+    from cry_hub import conversion
+
+    tensors = source.tensors()
+    head = conversion.convert(record.name, tensors, str(source.path), output)
+    sha256 = formats.read(output).sha256
+    if args.json:
+        console.json({"path": str(output), "sha256": sha256, "head": head})
+    console.line(f"written: {output} ({output.stat().st_size / 1e6:.1f} MB)")
+    console.line(f"  sha256:{sha256}")
+    with_head = f"with its head {head}" if head else "without a head"
+    console.line(
+        f"  {len(tensors)} tensors of {source.path} fit {record.name}, {with_head}"
+    )
+    console.line(f"  next: --backbone {record.name} --weights {output}")
+    return 0
+
+
+def _check_output(output: Path) -> None:
+    """Refuses before anything is computed what could not be written."""
+    if output.suffix != ".npz":
+        raise ValueError(f"--output must end in .npz. Received: {output}.")
+    if output.exists():
+        raise FileExistsError(
+            f"{output} exists and is not overwritten: delete it or choose another name."
+        )
+    if not output.parent.is_dir():
+        raise FileNotFoundError(
+            f"--output must be in a folder that exists. Received: {output}, and "
+            f"{output.parent} is none. Make it first."
+        )
+
+
+def _verify(args: argparse.Namespace, console: Console) -> int:
+    from cry_hub.cache_folder import cache_dir
+    from cry_hub.verification import verify
+
+    findings = verify()
+    is_whole = all(finding.state == "ok" for finding in findings)
+    if args.json:
+        rows = [
+            dataclasses.asdict(finding) | {"path": str(finding.path)}
+            for finding in findings
+        ]
+        console.json({"cache": str(cache_dir()), "ok": is_whole, "files": rows})
+    for finding in findings:
+        sentence = f": {finding.sentence}" if finding.sentence else ""
+        console.line(f"{finding.state}  {finding.path}{sentence}")
+    if not findings:
+        console.line(f"no weights are installed in {cache_dir()}")
+    return 0 if is_whole else 1

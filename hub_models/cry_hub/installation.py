@@ -1,0 +1,71 @@
+"""What is known of an installed weights file, kept beside it."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from cry_hub.cache_folder import weights_dir, write_whole
+
+Origin = Literal["published", "pinned", "own"]
+FORMAT = "cry-tf weights 1"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Installation:
+    """How a file came into the cache.
+
+    Attributes:
+        preset: Whose weights it holds.
+        file: Name of the `.npz` in the cache.
+        sha256: Digest of that file, in hexadecimal.
+        source_file: Name of the file that it was made of.
+        source_url: Where that came from, or None if a user gave it.
+        source_digest: `sha256:HEX` or `md5:HEX` of the source.
+        origin: Whether the digest of the source is one that its authors
+            published, one that was pinned at first use, or neither.
+        head: Name of the head whose weights are in it too, or None.
+        date: When it was installed, ISO 8601.
+        licence: Licence of the weights as the preset names it.
+    """
+
+    preset: str
+    file: str
+    sha256: str
+    source_file: str
+    source_url: str | None
+    source_digest: str
+    origin: Origin
+    head: str | None
+    date: str
+    licence: str
+
+    @property
+    def path(self) -> Path:
+        """Where the file is."""
+        return weights_dir(self.preset) / self.file
+
+    def write(self, weights: Path) -> None:
+        """Writes it beside a weights file."""
+        values = {"format": FORMAT, **dataclasses.asdict(self)}
+        content = json.dumps(values, indent=2) + "\n"
+        write_whole(record_file(weights), content.encode())
+
+    @classmethod
+    def read(cls, weights: Path) -> Installation | None:
+        """Returns what stands beside a weights file, or None if nothing sensible."""
+        try:
+            values: Any = json.loads(record_file(weights).read_text(encoding="utf-8"))
+            if values.pop("format") != FORMAT:
+                return None
+            return cls(**values)
+        except (OSError, ValueError, KeyError, TypeError, AttributeError):
+            return None
+
+
+def record_file(weights: Path) -> Path:
+    """Returns where the record of a weights file is kept."""
+    return weights.with_name(weights.name + ".json")

@@ -1,0 +1,69 @@
+"""Whether a weights file is the one that its authors gave out."""
+
+from __future__ import annotations
+
+from cry_hub import pins
+from cry_hub.errors import WeightsError
+from cry_hub.formats import Source
+from cry_hub.installation import Origin
+from cry_hub.preset import Preset, WeightsFile
+
+
+def published(record: Preset) -> tuple[WeightsFile, str]:
+    """Returns the file to fetch for a preset, and its address.
+
+    Raises:
+        WeightsError: If no file has an address.
+    """
+    for file in record.files:
+        if file.url is not None:
+            return file, file.url
+    raise WeightsError(
+        f"Only published weights can be fetched. Nothing is published for "
+        f"{record.name}: it is {record.source}. Use weights=None (`--weights none`) to "
+        "start from random weights, or give a file of yours (`--weights FILE`)."
+    )
+
+
+def expected_digest(file: WeightsFile) -> str | None:
+    """Returns the published or else the pinned digest of a file, or None."""
+    return file.digest or (pins.pinned(file.url) if file.url else None)
+
+
+def origin_of(record: Preset, source: Source) -> Origin:
+    """Returns whether a file is a published one, a pinned one, or neither.
+
+    Raises:
+        WeightsError: If it has the name of a known one, and another digest.
+    """
+    if len(source.files) != 1:
+        return "own"
+    known = [(file, expected_digest(file)) for file in record.files]
+    for file, digest in known:
+        if digest and _has(source, digest):
+            return "published" if file.digest else "pinned"
+    for file, digest in known:
+        if digest and file.name == source.path.name:
+            kind = digest.partition(":")[0]
+            found = f"{kind}:{source.digest(kind)}"
+            if file.digest is None and file.url is not None:
+                raise WeightsError(pins.refusal(file.url, digest, found))
+            raise WeightsError(
+                f"{source.path} is not the published file of that name and is not "
+                f"used: expected {digest}, found {found}. Fetch it again, or rename it "
+                "if it is a file of your own."
+            )
+    return "own"
+
+
+def url_to_pin(record: Preset, source: Source) -> str | None:
+    """Returns the address to pin a file for: it has its name and no digest yet."""
+    for file in record.files:
+        if file.name == source.path.name and len(source.files) == 1:
+            return None if expected_digest(file) else file.url
+    return None
+
+
+def _has(source: Source, digest: str) -> bool:
+    kind, _, expected = digest.partition(":")
+    return source.digest(kind) == expected
