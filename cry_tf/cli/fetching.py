@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from cry_tf.cli.console import Console, import_tensorflow_quietly
 
 if TYPE_CHECKING:
-    from cry_hub.installation import Installation
+    from cry_hub.weights.installation import Installation
 
 
 def fetch_if_missing(console: Console, preset: str) -> None:
@@ -20,8 +20,9 @@ def fetch_if_missing(console: Console, preset: str) -> None:
         ValueError: If what comes is not the published file.
         OSError: If it cannot be fetched or written.
     """
-    from cry_hub import registry, store
-    from cry_hub.download import is_offline
+    from cry_hub import registry
+    from cry_hub.weights import store
+    from cry_hub.weights.download import is_offline
 
     has_address = any(file.url for file in registry.get(preset).files)
     if is_offline() or not has_address or store.find(preset) is not None:
@@ -36,8 +37,9 @@ def fetch(console: Console, preset: str) -> Installation:
         ValueError: If nothing is published, or what comes is not that.
         OSError: If it cannot be fetched or written.
     """
-    from cry_hub import registry, store
-    from cry_hub.provenance import published
+    from cry_hub import registry
+    from cry_hub.weights import store
+    from cry_hub.weights.provenance import published
 
     file, _ = published(registry.get(preset))
     with console.byte_progress(file.name) as progress:

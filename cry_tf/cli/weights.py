@@ -136,8 +136,8 @@ def _list(args: argparse.Namespace, console: Console) -> int:
 
 
 def _entry(record: Any) -> dict[str, Any]:
-    from cry_hub import store
-    from cry_hub.provenance import expected_digest
+    from cry_hub.weights import store
+    from cry_hub.weights.provenance import expected_digest
 
     installed = store.find(record.name)
     file = next((file for file in record.files if file.url), None)
@@ -163,7 +163,8 @@ def _entry(record: Any) -> dict[str, Any]:
 
 
 def _fetch(args: argparse.Namespace, console: Console) -> int:
-    from cry_hub import registry, store
+    from cry_hub import registry
+    from cry_hub.weights import store
 
     registry.get(args.preset)
     if args.source is None:
@@ -179,7 +180,7 @@ def _fetch(args: argparse.Namespace, console: Console) -> int:
 
 def _port(args: argparse.Namespace, console: Console) -> int:
     from cry_hub import formats, registry
-    from cry_hub.provenance import origin_of
+    from cry_hub.weights.provenance import origin_of
 
     record = registry.get(args.preset)
     output = Path(args.output).expanduser()
@@ -187,7 +188,7 @@ def _port(args: argparse.Namespace, console: Console) -> int:
     source = formats.read(Path(args.source).expanduser())
     origin_of(record, source)
     import_tensorflow_quietly()
-    from cry_hub import conversion
+    from cry_hub.weights import conversion
 
     tensors = source.tensors()
     head = conversion.convert(record.name, tensors, str(source.path), output)
@@ -220,8 +221,8 @@ def _check_output(output: Path) -> None:
 
 
 def _verify(args: argparse.Namespace, console: Console) -> int:
-    from cry_hub.cache_folder import cache_dir
-    from cry_hub.verification import verify
+    from cry_hub.weights.cache_folder import cache_dir
+    from cry_hub.weights.verification import verify
 
     findings = verify()
     is_whole = all(finding.state == "ok" for finding in findings)

@@ -38,7 +38,7 @@ class EmbeddingCache:
 
     def __init__(self, dir: str | os.PathLike[str] | None = None) -> None:
         if dir is None:
-            from cry_hub.store import cache_dir
+            from cry_hub.weights.store import cache_dir
 
             dir = cache_dir() / "embeddings"
         self.dir = Path(dir).expanduser()

@@ -41,7 +41,7 @@ class BackboneChoice:
             FileNotFoundError: If there is nothing at the path.
             WeightsError: If the cache holds weights that cannot be told apart.
         """
-        from cry_hub import store
+        from cry_hub.weights import store
 
         scratch = f"{SCRATCH}, a small network, trained from random weights"
         if asked == "none":

@@ -13,7 +13,8 @@ import keras
 import numpy as np
 
 import cry_hub
-from cry_hub import registry, store
+from cry_hub import registry
+from cry_hub.weights import store
 from cry_tf.data import EmbeddingCache, sound_source
 from cry_tf.data.dataset import Dataset
 from cry_tf.evaluation import result_folder, summary_text

@@ -5,10 +5,11 @@ from __future__ import annotations
 import os
 from typing import Any
 
-from cry_hub import formats, porting, registry, store
-from cry_hub.download import Progress
-from cry_hub.installation import Installation, Origin
-from cry_hub.provenance import origin_of
+from cry_hub import formats, porting, registry
+from cry_hub.weights import store
+from cry_hub.weights.download import Progress
+from cry_hub.weights.installation import Installation, Origin
+from cry_hub.weights.provenance import origin_of
 
 _KINDS: dict[Origin, str] = {
     "published": "a known file",

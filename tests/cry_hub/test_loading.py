@@ -11,8 +11,9 @@ import numpy as np
 import pytest
 
 import cry_hub
-from cry_hub import registry, store
+from cry_hub import registry
 from cry_hub.preset import WeightsFile
+from cry_hub.weights import store
 
 KNOWN = "yamnet_reconstructed_folded_f32.npz"
 DIGEST = "94d0f0f3f9f1368edee359888b1ab4b6be95ccfea7a673a52c05f009cb843b18"

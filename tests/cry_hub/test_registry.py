@@ -17,7 +17,7 @@ from cry_hub.yamnet import class_names
 
 def test_listing_presets_loads_no_framework():
     code = (
-        "import sys, cry_hub, cry_hub.store, cry_hub.yamnet;"
+        "import sys, cry_hub, cry_hub.weights.store, cry_hub.yamnet;"
         "cry_hub.presets(); cry_hub.WeightsError; cry_hub.yamnet.class_names();"
         "heavy = {'tensorflow', 'keras'} & set(sys.modules);"
         "sys.exit(f'loaded {heavy}' if heavy else 0)"

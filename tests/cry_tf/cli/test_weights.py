@@ -15,8 +15,9 @@ import numpy as np
 import pytest
 
 import cry_hub
-from cry_hub import registry, store
+from cry_hub import registry
 from cry_hub.preset import WeightsFile
+from cry_hub.weights import store
 from cry_tf.cli.main import main
 
 

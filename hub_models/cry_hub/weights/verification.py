@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from cry_hub.cache_folder import cache_dir, digest_file
+from cry_hub.weights.cache_folder import cache_dir, digest_file
 
 
 @dataclass(frozen=True, kw_only=True)

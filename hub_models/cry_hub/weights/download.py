@@ -13,10 +13,10 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from cry_hub.cache_folder import explained, is_full
 from cry_hub.errors import WeightsError
-from cry_hub.http_response import first_byte, is_packed, reason, total_bytes
-from cry_hub.part_file import PartFile
+from cry_hub.weights.cache_folder import explained, is_full
+from cry_hub.weights.http_response import first_byte, is_packed, reason, total_bytes
+from cry_hub.weights.part_file import PartFile
 
 Progress = Callable[[int, int | None], None]
 

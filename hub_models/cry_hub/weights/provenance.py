@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from cry_hub import pins
 from cry_hub.errors import WeightsError
 from cry_hub.formats import Source
-from cry_hub.installation import Origin
 from cry_hub.preset import Preset, WeightsFile
+from cry_hub.weights import pins
+from cry_hub.weights.installation import Origin
 
 
 def published(record: Preset) -> tuple[WeightsFile, str]:

@@ -17,10 +17,11 @@ import numpy as np
 import pytest
 
 import cry_hub
-from cry_hub import cache_folder, pins, porting, registry, store
-from cry_hub.installation import Installation
+from cry_hub import porting, registry
 from cry_hub.preset import WeightsFile
-from cry_hub.verification import verify
+from cry_hub.weights import cache_folder, pins, store
+from cry_hub.weights.installation import Installation
+from cry_hub.weights.verification import verify
 
 
 @pytest.fixture(autouse=True)
@@ -472,7 +473,7 @@ def test_an_install_clears_away_what_a_killed_one_left(student):
 def test_verifying_loads_no_framework():
     code = (
         "import sys; from cry_hub import store;"
-        "from cry_hub.verification import verify;"
+        "from cry_hub.weights.verification import verify;"
         "verify(); store.find('ds_cnn_s');"
         "heavy = {'tensorflow', 'keras', 'torch', 'pooch', 'requests'};"
         "sys.exit(' '.join(heavy & set(sys.modules)) or 0)"

@@ -13,9 +13,9 @@ import time
 import pytest
 
 import cry_hub
-from cry_hub import download as downloading
-from cry_hub.download import download
-from cry_hub.part_file import PartFile
+from cry_hub.weights import download as downloading
+from cry_hub.weights.download import download
+from cry_hub.weights.part_file import PartFile
 
 
 @pytest.fixture(autouse=True)
@@ -114,7 +114,10 @@ def test_a_killed_process_leaves_a_part_that_the_next_one_takes_up(
     server, target, content
 ):
     server.pause_s = 0.05
-    code = "import sys; from cry_hub.download import download; download(*sys.argv[1:])"
+    code = (
+        "import sys; from cry_hub.weights.download import download;"
+        "download(*sys.argv[1:])"
+    )
     process = subprocess.Popen([sys.executable, "-c", code, server.url, str(target)])
     part = target.with_name("weights.bin.part")
     deadline = time.monotonic() + 60

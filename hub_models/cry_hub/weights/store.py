@@ -10,20 +10,20 @@ from collections.abc import Callable
 from pathlib import Path
 
 from cry_hub import formats, registry
-from cry_hub.cache_folder import (
+from cry_hub.errors import WeightsError
+from cry_hub.formats import Source
+from cry_hub.preset import Preset, WeightsFile
+from cry_hub.weights.cache_folder import (
     cache_dir,
     digest_file,
     downloads_dir,
     locked,
     weights_dir,
 )
-from cry_hub.download import Progress, download, is_offline
-from cry_hub.errors import WeightsError
-from cry_hub.formats import Source
-from cry_hub.installation import Installation
-from cry_hub.placing import npz_name, place
-from cry_hub.preset import Preset, WeightsFile
-from cry_hub.provenance import published
+from cry_hub.weights.download import Progress, download, is_offline
+from cry_hub.weights.installation import Installation
+from cry_hub.weights.placing import npz_name, place
+from cry_hub.weights.provenance import published
 
 __all__ = [
     "by_hand",

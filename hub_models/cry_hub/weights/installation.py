@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from cry_hub.cache_folder import weights_dir, write_whole
+from cry_hub.weights.cache_folder import weights_dir, write_whole
 
 Origin = Literal["published", "pinned", "own"]
 FORMAT = "cry-tf weights 1"

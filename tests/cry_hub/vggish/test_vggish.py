@@ -21,7 +21,7 @@ import cry_hub
 from cry_hub import formats, porting
 from cry_hub.vggish.porting import slim_layout
 
-GOLDEN = Path(__file__).parents[1] / "golden"
+GOLDEN = Path(__file__).parents[2] / "golden"
 PRESET = "vggish_audioset"
 
 

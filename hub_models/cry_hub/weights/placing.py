@@ -7,18 +7,18 @@ import hashlib
 import os
 from pathlib import Path
 
-from cry_hub import pins
-from cry_hub.cache_folder import (
+from cry_hub.formats import Source, signature
+from cry_hub.preset import Preset
+from cry_hub.weights import pins
+from cry_hub.weights.cache_folder import (
     cache_dir,
     digest_file,
     explained,
     weights_dir,
     write_whole,
 )
-from cry_hub.formats import Source, signature
-from cry_hub.installation import Installation
-from cry_hub.preset import Preset
-from cry_hub.provenance import origin_of, url_to_pin
+from cry_hub.weights.installation import Installation
+from cry_hub.weights.provenance import origin_of, url_to_pin
 
 
 def place(record: Preset, source: Source, url: str | None) -> Installation:
@@ -38,7 +38,8 @@ def place(record: Preset, source: Source, url: str | None) -> Installation:
         OSError: If the cache cannot be written.
     """
     # Here, since they load TensorFlow, which finding and checking files needs not.
-    from cry_hub import conversion, porting
+    from cry_hub import porting
+    from cry_hub.weights import conversion
 
     origin = origin_of(record, source)
     model, head = conversion.filled(record.name, source.tensors(), str(source.path))

@@ -6,8 +6,8 @@ import datetime
 import json
 from pathlib import Path
 
-from cry_hub.cache_folder import cache_dir, explained, locked, write_whole
 from cry_hub.errors import WeightsError
+from cry_hub.weights.cache_folder import cache_dir, explained, locked, write_whole
 
 
 def pins_file() -> Path:
