@@ -238,15 +238,6 @@ def test_another_rate_is_refused():
         cry_hub.CNN14(sample_rate_hz=44_100)
 
 
-def test_loading_names_the_published_file(tmp_path, monkeypatch):
-    monkeypatch.setenv("CRY_TF_HOME", str(tmp_path))
-    with pytest.raises(cry_hub.WeightsError) as error:
-        cry_hub.load("cnn14_audioset")
-    assert "Cnn14_mAP%3D0.431.pth" in str(error.value)
-    assert "md5:541141fa2ee191a88f24a3219fff024e" in str(error.value)
-    assert ".npz" in str(error.value)
-
-
 def test_the_527_classes_of_audioset_are_in_order():
     names = class_names()
     assert len(names) == len(set(names)) == 527

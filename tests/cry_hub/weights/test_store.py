@@ -386,7 +386,8 @@ def test_two_processes_at_once_fetch_once(home, publish, content):
     server = publish(content)
     server.pause_s = 0.2
     code = (
-        "import dataclasses, sys; from cry_hub import registry, store;"
+        "import dataclasses, sys; from cry_hub import registry;"
+        "from cry_hub.weights import store;"
         "from cry_hub.preset import WeightsFile;"
         "file = WeightsFile(name='published.npz', url=sys.argv[1]);"
         "record = dataclasses.replace(registry.get('ds_cnn_s'), files=(file,));"
@@ -472,7 +473,7 @@ def test_an_install_clears_away_what_a_killed_one_left(student):
 
 def test_verifying_loads_no_framework():
     code = (
-        "import sys; from cry_hub import store;"
+        "import sys; from cry_hub.weights import store;"
         "from cry_hub.weights.verification import verify;"
         "verify(); store.find('ds_cnn_s');"
         "heavy = {'tensorflow', 'keras', 'torch', 'pooch', 'requests'};"
