@@ -117,7 +117,10 @@ class Mixup:
         import tensorflow as tf
 
         gammas = tf.random.stateless_gamma(
-            tf.stack([2, clips]), seed, alpha=self.alpha, dtype=tf.float64
+            tf.stack([2, clips]),
+            seed,
+            tf.constant(self.alpha, tf.float64),
+            dtype=tf.float64,
         )
         # Both underflow to 0 for a tiny alpha: then nothing is mixed.
         share = tf.math.divide_no_nan(gammas[1], gammas[0] + gammas[1])

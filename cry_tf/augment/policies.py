@@ -20,9 +20,7 @@ from cry_tf.augment.transform import Transform
 NAMES = ("none", "light", "strong")
 
 
-def get(
-    name: str, noise: NoiseFolder | str | os.PathLike[str] | None = None
-) -> Policy:
+def get(name: str, noise: NoiseFolder | str | os.PathLike[str] | None = None) -> Policy:
     """Returns a named policy.
 
     Steps follow the sound's way: the infant (pitch, tempo), the moment, the

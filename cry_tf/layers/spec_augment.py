@@ -191,7 +191,7 @@ class SpecAugment(keras.layers.Layer):
         values = ops.where(real, values, 0.0)
         axes = tuple(range(1, len(inputs.shape)))
         of_a_step = 1.0
-        for size in ops.shape(inputs)[2:]:
+        for size in inputs.shape[2:]:
             of_a_step *= size
         count = ops.sum(ops.cast(real, "float32"), axis=axes, keepdims=True) * of_a_step
         mean = ops.sum(values, axis=axes, keepdims=True) / ops.maximum(count, 1.0)

@@ -1,0 +1,3 @@
+"""Real cries under every transform: still cries, in spectrum and in melody."""
+
+
