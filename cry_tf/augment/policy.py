@@ -9,7 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from cry_tf.augment.transform import Transform, checked, real_samples
+from cry_lite.log_mel import real_length
+from cry_tf.augment.transform import Transform, checked
 
 # Raise it when a change of the code changes what stored augmented embeddings mean.
 FORMAT = 1
@@ -73,7 +74,7 @@ class Policy:
         waveform = checked(waveform, sample_rate_hz).copy()
         for transform, probability in self.steps:
             if rng.random() < probability:
-                samples = real_samples(waveform)
+                samples = real_length(waveform)
                 drawn = transform.draw(rng, samples, sample_rate_hz)
                 waveform = transform.apply(waveform, sample_rate_hz, drawn)
         return waveform

@@ -9,6 +9,8 @@ from typing import Any, Generic, TypeVar
 
 import numpy as np
 
+from cry_lite.log_mel import real_length
+
 Parameters = TypeVar("Parameters")
 
 # -120 dB: far below 16 bits, far above where a later gain could underflow.
@@ -70,7 +72,7 @@ class Transform(abc.ABC, Generic[Parameters]):
                 sample beyond full scale.
         """
         waveform = checked(waveform, sample_rate_hz)
-        real = real_samples(waveform)
+        real = real_length(waveform)
         if not real:
             return waveform.copy()
         sound = self.change(waveform[:real], sample_rate_hz, parameters)
@@ -89,7 +91,7 @@ class Transform(abc.ABC, Generic[Parameters]):
         self, waveform: np.ndarray, sample_rate_hz: int, rng: np.random.Generator
     ) -> np.ndarray:
         """Draws and applies; see `apply`."""
-        samples = real_samples(checked(waveform, sample_rate_hz))
+        samples = real_length(checked(waveform, sample_rate_hz))
         return self.apply(
             waveform, sample_rate_hz, self.draw(rng, samples, sample_rate_hz)
         )
@@ -121,14 +123,6 @@ def checked(waveform: np.ndarray, sample_rate_hz: float) -> np.ndarray:
             f"{peak:.6g}. Divide by the full scale of the recording."
         )
     return waveform
-
-
-def real_samples(waveform: np.ndarray) -> int:
-    """Returns the number of samples before the trailing zeros."""
-    if len(waveform) and waveform[-1]:
-        return len(waveform)
-    sounding = np.flatnonzero(waveform)
-    return int(sounding[-1]) + 1 if len(sounding) else 0
 
 
 def check_range(
