@@ -55,6 +55,7 @@ SAVED_CLASSES = {
     "cry_tf.layers.average_pooling": ("AveragePooling",),
     "cry_tf.layers.max_average_pooling": ("MaxAveragePooling",),
     "cry_tf.layers.max_pooling": ("MaxPooling",),
+    "cry_tf.layers.spec_augment": ("SpecAugment",),
     "cry_tf.layers.statistic_pooling": ("StatisticPooling",),
     "cry_tf.models.cry_classifier": ("CryClassifier",),
     "cry_tf.models.cry_detector": ("CryDetector",),
