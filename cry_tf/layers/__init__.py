@@ -1,10 +1,15 @@
-"""Pooling layers: a sequence of embeddings in, one vector out, masks honoured."""
+"""Layers of a head.
+
+Pooling layers take a sequence of embeddings and give one vector, masks honoured;
+`PrototypeLogits` compares that vector with one direction a label.
+"""
 
 from cry_tf.layers.attention_pooling import AttentionPooling
 from cry_tf.layers.average_pooling import AveragePooling
 from cry_tf.layers.max_average_pooling import MaxAveragePooling
 from cry_tf.layers.max_pooling import MaxPooling
 from cry_tf.layers.pooling import POOLING_NAMES
+from cry_tf.layers.prototype_logits import PrototypeLogits
 from cry_tf.layers.statistic_pooling import StatisticPooling
 
 __all__ = [
@@ -13,5 +18,6 @@ __all__ = [
     "AveragePooling",
     "MaxAveragePooling",
     "MaxPooling",
+    "PrototypeLogits",
     "StatisticPooling",
 ]
