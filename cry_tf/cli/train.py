@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from cry_tf.cli.console import Console, import_tensorflow_quietly
 from cry_tf.cli.data_arguments import add_data_arguments
+from cry_tf.heads import HEADS
+from cry_tf.training.recipe import IMBALANCES
 
 if TYPE_CHECKING:
     from cry_tf.training.settings import Settings
@@ -23,9 +25,16 @@ recipes:
              The default with --weights none.
   finetune   as full, at 1e-4: for pretrained weights.
 
+heads, after the pooling:
+  softmax    a dense layer. The default. mlp: with a hidden layer before it.
+  logreg     logistic regression. prototype: the nearest of one direction a label.
+  svm, gmm   support vector machine, Gaussian mixtures: to compare, not to export.
+The last four are fitted at once, on a backbone that stays as it came (quick).
+
 examples:
   cry-tf train recordings/ -o runs/reason --task reason
   cry-tf train recordings/ -o runs/detect --task detect --positive hungry,tired
+  cry-tf train recordings/ -o runs/svm --task reason --head svm
   cry-tf train data.csv -o runs/small --task detect --backbone ds_cnn_s --weights none
 
 Files that cannot be used are named, left out and listed in config.json; the exit
@@ -86,9 +95,18 @@ def add_parser(subparsers: Any) -> None:
         "--dropout", metavar="RATE", type=float, help="default: the recipe's"
     )
     parser.add_argument(
-        "--class-weight",
-        choices=("balanced", "none"),
-        help="balanced lets every label count the same (default: the recipe's)",
+        "--head", choices=tuple(HEADS), help="see below (default: the recipe's)"
+    )
+    parser.add_argument(
+        "--imbalance",
+        choices=IMBALANCES,
+        help="how rare labels count, from the training clips of each fold alone "
+        "(default: the recipe's, class_weight)",
+    )
+    parser.add_argument(
+        "--no-baselines",
+        action="store_true",
+        help="leave out the rows of MFCC + GMM and MFCC + SVM",
     )
     parser.add_argument(
         "--seed", metavar="N", type=int, default=0, help="default: %(default)s"
@@ -154,7 +172,8 @@ def _settings(args: argparse.Namespace) -> Settings:
         "epochs": args.epochs,
         "batch_size": args.batch_size,
         "dropout": args.dropout,
-        "class_weight": args.class_weight,
+        "head": args.head,
+        "imbalance": args.imbalance,
     }
     changes = {name: value for name, value in asked.items() if value is not None}
     return Settings(
@@ -167,6 +186,7 @@ def _settings(args: argparse.Namespace) -> Settings:
         seed=args.seed,
         positive=args.positive,
         bandwidth=args.bandwidth,
+        baselines=not args.no_baselines,
     )
 
 

@@ -37,5 +37,5 @@ FITTED_IMBALANCES = ("none", "class_weight")
 
 
 def model_head(head: str) -> str:
-    """Returns the `head` of a `CryModel` that holds this head."""
-    return {"logreg": "softmax"}.get(head, head)
+    """Returns the `head` of a `CryModel` that holds this head, if one can."""
+    return head if head in ("mlp", "prototype") else "softmax"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -48,6 +49,8 @@ class Mixtures:
         labels: int,
         components: int,
         seed: int,
+        floor: float = _FLOOR,
+        rounds: int = 100,
     ) -> Mixtures:
         """Fits one mixture on the rows of each label.
 
@@ -58,6 +61,8 @@ class Mixtures:
             components: The most components of a mixture; a label with few rows
                 has fewer.
             seed: Draws the first components.
+            floor: Added to each variance.
+            rounds: The most rounds of expectation and maximisation.
         """
         from sklearn.mixture import GaussianMixture
 
@@ -70,11 +75,15 @@ class Mixtures:
                 log_weights[label, 0], means[label, 0] = 0.0, own[0]
                 continue
             count = max(1, min(components, len(own) // _ROWS_A_COMPONENT))
-            mixture = GaussianMixture(
-                count, covariance_type="diag", reg_covar=_FLOOR, random_state=seed
+            mixture: Any = GaussianMixture(  # its attributes are typed as None
+                count,
+                covariance_type="diag",
+                reg_covar=floor,
+                max_iter=rounds,
+                random_state=seed,
             )
             with warnings.catch_warnings():
-                warnings.simplefilter("ignore")  # 100 rounds are enough
+                warnings.simplefilter("ignore")  # not yet converged
                 mixture.fit(own)
             log_weights[label, :count] = np.log(mixture.weights_)
             means[label, :count] = mixture.means_
@@ -198,7 +207,7 @@ def _fit(
     x = standardize(features)
     dimensions = max(1, min(DIMENSIONS, len(x) - 1, x.shape[1]))
     # Standardised features have mean 0, so the components alone project them.
-    found = PCA(dimensions, random_state=seed).fit(x)
+    found: Any = PCA(dimensions, random_state=seed).fit(x)
     deviations = np.sqrt(np.maximum(found.explained_variance_, 1e-12))
     is_there = deviations > 1e-3 * deviations[0]  # fewer different clips than asked
     components = found.components_[is_there].T / deviations[is_there]

@@ -27,6 +27,7 @@ class FocalLoss(keras.losses.Loss):
         y_true: Places of the true labels `(batch,)` or `(batch, 1)`, or shares
             `(batch, labels)` that sum to 1.
         y_pred: Scores `(batch, labels)` in [0, 1], after the softmax.
+
     Raises:
         ValueError: If `gamma` is negative.
 

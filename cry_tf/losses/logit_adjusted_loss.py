@@ -32,6 +32,7 @@ class LogitAdjustedLoss(keras.losses.Loss):
         y_true: Places of the true labels `(batch,)` or `(batch, 1)`, or shares
             `(batch, labels)` that sum to 1.
         y_pred: Scores `(batch, labels)` in [0, 1], after the softmax.
+
     Raises:
         ValueError: If `tau` is negative, or `label_counts` are not at least two
             counts of which one is positive.

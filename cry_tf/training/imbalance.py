@@ -8,16 +8,11 @@ log shares are added to the logits in training.
 
 from __future__ import annotations
 
-from typing import Literal
-
 import keras
 import numpy as np
 
 from cry_tf.losses import FocalLoss, LogitAdjustedLoss
-
-Imbalance = Literal[
-    "none", "class_weight", "balanced_sampling", "focal", "logit_adjustment"
-]
+from cry_tf.training.recipe import Imbalance
 
 
 def clip_weights(truth: np.ndarray, imbalance: Imbalance) -> np.ndarray:

@@ -25,6 +25,8 @@ class Settings:
             well-known names.
         bandwidth: `auto` removes what not every clip can hold, None removes
             nothing, a float removes everything above that many Hz.
+        baselines: Whether classical methods are measured on the same folds.
+        noise: Folder of sounds that augmentation mixes in, or None.
     """
 
     task: Literal["detect", "reason"]
@@ -36,6 +38,8 @@ class Settings:
     seed: int = 0
     positive: tuple[str, ...] | None = None
     bandwidth: Literal["auto"] | float | None = "auto"
+    baselines: bool = True
+    noise: str | None = None
 
     def __post_init__(self) -> None:
         """Checks what can be checked without the data."""
