@@ -10,7 +10,7 @@ TRUTH = np.repeat([0, 1, 3], [10, 4, 3])  # label 2 is not in this fold
 
 def test_class_weights_let_each_label_count_the_same():
     weights = imbalance.clip_weights(TRUTH, "class_weight")
-    sums = [weights[TRUTH == label].sum() for label in (0, 1, 3)]
+    sums = [weights[label == TRUTH].sum() for label in (0, 1, 3)]
     np.testing.assert_allclose(sums, 17 / 3, rtol=1e-6)
     assert weights.mean() == pytest.approx(1)
 
@@ -26,7 +26,7 @@ def test_balanced_sampling_shows_every_label_as_often_and_loses_no_clip():
     assert set(shown) == set(range(17))
     # No clip of a label is shown twice more than another.
     times = np.bincount(shown)
-    assert all(np.ptp(times[TRUTH == label]) <= 1 for label in (0, 1, 3))
+    assert all(np.ptp(times[label == TRUTH]) <= 1 for label in (0, 1, 3))
 
 
 def test_balanced_sampling_draws_by_the_seed():
