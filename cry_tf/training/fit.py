@@ -7,19 +7,16 @@ fold, so that nothing is traced twice and no fold knows another.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any, Protocol
 
-import keras
 import numpy as np
 import tensorflow as tf
 
 from cry_tf.data import sound_source
 from cry_tf.training import imbalance
+from cry_tf.training.fit_keras import History, Tell, compile_once, fit_epochs
 from cry_tf.training.recipe import Recipe
-
-Tell = Callable[[int], None]
-History = dict[str, list[float]]
 
 _SCORING_BATCH = 64
 _SCORING_SECONDS = 320.0
@@ -82,7 +79,7 @@ class HeadTrainer:
         self._longest = max(1, math.ceil(recipe.max_seconds / step_s))
         self._head = model.head_model()
         # XLA makes a small head four times slower on a CPU.
-        self._state = _compile(self._head, recipe, jit_compile=False)
+        self._state = compile_once(self._head, recipe, jit_compile=False)
 
     def reset(self) -> None:
         """Puts back the weights, optimizer and random state of the beginning."""
@@ -112,7 +109,7 @@ class HeadTrainer:
             lambda index, truth, weight: (*self._gather(index, lengths), truth, weight)
         )
         batches = batches.map(lambda x, mask, y, weight: ((x, mask), y, weight))
-        return _fit(self._head, batches.prefetch(2), recipe, tell, steps)
+        return fit_epochs(self._head, batches.prefetch(2), recipe, tell, steps)
 
     def predict(self, indices: np.ndarray) -> np.ndarray:
         """Scores whole clips; see `Trainer`."""
@@ -144,7 +141,9 @@ class WaveformTrainer:
         self._recipe, self._seed = recipe, seed
         self.epochs = recipe.epochs
         self._rate_hz = model.spec.sample_rate_hz
-        self._state = _compile(model, recipe, jit_compile=model.backbone.prefers_jit)
+        self._state = compile_once(
+            model, recipe, jit_compile=model.backbone.prefers_jit
+        )
 
     def reset(self) -> None:
         """Puts back the weights, optimizer and random state of the beginning."""
@@ -168,7 +167,7 @@ class WaveformTrainer:
         if steps is not None:
             batches = batches.repeat()
         batches = batches.map(lambda x, y: (x, y, tf.gather(weights, y)))
-        return _fit(self._model, batches, recipe, tell, steps)
+        return fit_epochs(self._model, batches, recipe, tell, steps)
 
     def predict(self, indices: np.ndarray) -> np.ndarray:
         """Scores whole clips; see `Trainer`."""
@@ -201,66 +200,3 @@ def _steps_an_epoch(clips: int, shown: int, recipe: Recipe) -> int | None:
     epoch stays as long as the clips are, and the next one goes on from there.
     """
     return None if shown == clips else math.ceil(clips / recipe.batch_size)
-
-
-class _State:
-    """The variables of a model and its optimizer, as they were."""
-
-    def __init__(self, model: keras.Model):
-        optimizer: Any = model.optimizer
-        optimizer.build(model.trainable_variables)
-        variables = [*model.variables, *optimizer.variables]
-        self._saved = [(variable, variable.numpy()) for variable in variables]
-
-    def restore(self) -> None:
-        for variable, value in self._saved:
-            variable.assign(value)
-
-
-def _compile(model: Any, recipe: Recipe, jit_compile: bool) -> _State:
-    model.compile(
-        optimizer=keras.optimizers.Adam(recipe.learning_rate),
-        loss=imbalance.make_loss(
-            recipe.imbalance,
-            model.output_shape[-1],
-            recipe.focal_gamma,
-            has_shares=recipe.mixup > 0,
-        ),
-        metrics=["accuracy"],
-        jit_compile=jit_compile,
-    )
-    return _State(model)
-
-
-def _fit(
-    model: Any, batches: Any, recipe: Recipe, tell: Tell | None, steps: int | None
-) -> History:
-    watch = _Watch(recipe, tell)
-    fitted: Any = model.fit(
-        batches,
-        epochs=recipe.epochs,
-        steps_per_epoch=steps,
-        shuffle=False,
-        verbose=0,
-        callbacks=[watch],
-    )
-    return fitted.history
-
-
-class _Watch(keras.callbacks.Callback):
-    """Stops at a loss that is no number, and tells of each epoch."""
-
-    def __init__(self, recipe: Recipe, tell: Tell | None):
-        super().__init__()
-        self._recipe, self._tell = recipe, tell
-
-    def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
-        loss = (logs or {}).get("loss", math.nan)
-        if not math.isfinite(loss):
-            raise ValueError(
-                f"The loss must stay finite. It became {loss} in epoch {epoch + 1}, "
-                f"with learning_rate={self._recipe.learning_rate:g}. Lower the "
-                "learning rate, or look for a damaged clip or weights file."
-            )
-        if self._tell is not None:
-            self._tell(epoch)
