@@ -1,4 +1,4 @@
-from . import data, evaluation, layers, losses, models, synthesis, training
+from . import augment, data, evaluation, layers, losses, models, synthesis, training
 from .exporting import export
 from .models.cry_classifier import CryClassifier
 from .models.cry_detector import CryDetector
@@ -9,6 +9,7 @@ __all__ = [
     "CryClassifier",
     "CryDetector",
     "__version__",
+    "augment",
     "data",
     "evaluation",
     "export",

@@ -42,6 +42,10 @@ code is 0 if a model was trained. An interrupted run leaves nothing behind.
 """
 
 
+# Augmented embeddings of a clip, each as long to compute as its own.
+_COPIES = 4
+
+
 def add_parser(subparsers: Any) -> None:
     """Adds the command to the parser of `cry-tf`."""
     parser = subparsers.add_parser(
@@ -102,6 +106,29 @@ def add_parser(subparsers: Any) -> None:
         choices=IMBALANCES,
         help="how rare labels count, from the training clips of each fold alone "
         "(default: the recipe's, class_weight)",
+    )
+    parser.add_argument(
+        "--augment",
+        metavar="NAME",
+        help="change training clips at random: none, light or strong "
+        "(default: the recipe's, none)",
+    )
+    parser.add_argument(
+        "--augment-copies",
+        metavar="K",
+        type=int,
+        help="augmented embeddings of each clip, where the head alone is trained "
+        f"(default with --augment: {_COPIES})",
+    )
+    parser.add_argument(
+        "--noise", metavar="DIR", help="folder of sounds that --augment mixes in"
+    )
+    parser.add_argument(
+        "--mixup",
+        metavar="ALPHA",
+        type=float,
+        help="mix training clips and their labels in pairs, 0.2 for a little "
+        "(default: the recipe's, 0)",
     )
     parser.add_argument(
         "--no-baselines",
@@ -174,7 +201,12 @@ def _settings(args: argparse.Namespace) -> Settings:
         "dropout": args.dropout,
         "head": args.head,
         "imbalance": args.imbalance,
+        "augment": args.augment,
+        "augment_copies": args.augment_copies,
+        "mixup": args.mixup,
     }
+    if args.augment not in (None, "none") and recipe.trains == "head":
+        asked["augment_copies"] = args.augment_copies or _COPIES
     changes = {name: value for name, value in asked.items() if value is not None}
     return Settings(
         task=args.task,
@@ -187,6 +219,7 @@ def _settings(args: argparse.Namespace) -> Settings:
         positive=args.positive,
         bandwidth=args.bandwidth,
         baselines=not args.no_baselines,
+        noise=args.noise,
     )
 
 

@@ -19,6 +19,8 @@ from cry_tf.data.content import content_digests
 if TYPE_CHECKING:
     import tensorflow as tf
 
+    from cry_tf.augment.policy import Policy
+
 OnError = Literal["raise", "skip"]
 
 
@@ -252,6 +254,7 @@ class Dataset:
         seed: int = 0,
         max_seconds: float | None = None,
         on_error: OnError = "raise",
+        augment: Policy | None = None,
     ) -> tf.data.Dataset:
         """Returns a `tf.data` pipeline of waveforms and class indices.
 
@@ -260,5 +263,12 @@ class Dataset:
         from cry_tf.data import pipeline
 
         return pipeline.to_tf(
-            self, batch_size, sample_rate_hz, shuffle, seed, max_seconds, on_error
+            self,
+            batch_size,
+            sample_rate_hz,
+            shuffle,
+            seed,
+            max_seconds,
+            on_error,
+            augment,
         )

@@ -66,10 +66,18 @@ def _outcome(item: Item, future: Future[Result]) -> tuple[Item, Result | OSError
 
 def read(clip: Clip, sample_rate_hz: int, max_seconds: float | None) -> np.ndarray:
     """Decodes one clip, float32 `(samples,)`, its beginning if it is longer."""
-    waveform = sound_source.read(clip.path, sample_rate_hz)
-    if max_seconds is not None:
-        waveform = waveform[: max(1, round(max_seconds * sample_rate_hz))]
-    return waveform
+    return cut(
+        sound_source.read(clip.path, sample_rate_hz), sample_rate_hz, max_seconds
+    )
+
+
+def cut(
+    waveform: np.ndarray, sample_rate_hz: int, max_seconds: float | None
+) -> np.ndarray:
+    """Returns the beginning of a waveform, at least one sample, None the whole."""
+    if max_seconds is None:
+        return waveform
+    return waveform[: max(1, round(max_seconds * sample_rate_hz))]
 
 
 def waveforms(

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from cry_tf.data import decoding, sound_source
-from cry_tf.data.clip import Clip, Problem
-from cry_tf.data.content import content_sha256
+from cry_tf.data import decoding
+from cry_tf.data.clip import Problem
+from cry_tf.data.embedding_plan import EmbeddingPlan
 from cry_tf.data.embedding_shelf import Shelf
 from cry_tf.data.embeddings import Embeddings
 from cry_tf.data.extraction import Extractor, batches
@@ -19,6 +19,7 @@ from cry_tf.data.grouping import plural
 
 if TYPE_CHECKING:
     from cry_hub.backbone import Backbone
+    from cry_tf.augment.policy import Policy
     from cry_tf.data.dataset import Dataset
 
 
@@ -50,6 +51,9 @@ class EmbeddingCache:
         batch_seconds: float = 30.0,
         max_seconds: float | None = None,
         progress: Callable[[int, int], None] | None = None,
+        augment: Policy | None = None,
+        copies: int = 0,
+        seed: int = 0,
     ) -> Embeddings:
         """Returns the embeddings of every clip that can be decoded.
 
@@ -64,110 +68,98 @@ class EmbeddingCache:
                 longer clip is a batch of its own. On a processor more is not
                 faster (measured with YAMNet), and takes more memory.
             max_seconds: Keeps the beginning of longer clips, None the whole.
-            progress: Called with (clips done, clips in all).
+            progress: Called with (clips done, copies included; clips in all).
+            augment: Makes the copies, or None if there are none.
+            copies: Augmented copies of each clip, for training on besides the
+                clip. They are kept under the policy's fingerprint, the seed and
+                their number, so asking for more computes only those. What
+                makes a clip longer than `max_seconds` is cut again.
+            seed: Draws the copies, at least 0.
 
         Returns:
-            The embeddings, with the clips left out in `problems`.
+            The embeddings, with the clips left out in `problems`, and their
+            `copies`.
 
         Raises:
             ValueError: If an argument breaks its rule, no clip could be
-                decoded, or the backbone gives NaN or infinity.
+                decoded, a noise of the policy cannot be, or the backbone gives
+                NaN or infinity.
         """
         decoding.check_arguments(1, "skip", max_seconds)
         if not batch_seconds > 0:
             raise ValueError(
                 f"batch_seconds must be positive. Received: {batch_seconds=}."
             )
+        if copies < 0 or seed < 0 or (copies > 0) != (augment is not None):
+            raise ValueError(
+                "Augmented copies take augment, copies of at least 1 and a seed of at "
+                "least 0; without them, leave augment out and copies at 0. Received: "
+                f"augment={augment and augment.name!r}, {copies=}, {seed=}."
+            )
         if not dataset.clips:
             raise ValueError("Embedding needs at least one clip. The dataset is empty.")
-        errors: dict[str, OSError] = {}  # by content, or by path where unreadable
-        keys = []
-        by_key: dict[str, Clip] = {}
-        for clip, content in decoding.ahead(_content_of, dataset.clips):
-            if isinstance(content, OSError):
-                content, error = os.fspath(clip.path), content
-                errors[content] = error
-            key = content if max_seconds is None else f"{content}-{max_seconds:g}s"
-            keys.append(key)
-            by_key.setdefault(key, clip)
-
+        plan = EmbeddingPlan(dataset.clips, max_seconds, augment, copies, seed)
         extractor = Extractor(backbone)
         shelf = Shelf.of(self.dir, extractor)
-        wanted = [key for key in by_key if key not in errors]
         values = {}
-        for key, value in decoding.ahead(shelf.load, wanted):
+        for key, value in decoding.ahead(shelf.load, plan.entries):
             if isinstance(value, np.ndarray):
                 values[key] = value
-        cached = len(values)
+        cached = set(values)
 
         def report() -> None:
             if progress is not None:
-                progress(sum(k in values or k in errors for k in keys), len(keys))
+                done = sum(
+                    keys[0] in plan.errors or all(key in values for key in keys)
+                    for keys in plan.keys
+                )
+                progress(done, len(plan.keys))
 
         report()
-        missing = {key: by_key[key] for key in wanted if key not in values}
-        decoded = _decoded(missing, extractor.sample_rate_hz, max_seconds, errors)
+        missing = [key for key in plan.entries if key not in values]
+        waveforms = plan.waveforms(missing, extractor.sample_rate_hz)
         most_samples = round(batch_seconds * extractor.sample_rate_hz)
-        for batch in batches(decoded, most_samples):
+        for batch in batches(waveforms, most_samples):
             outputs = extractor([waveform for _, waveform in batch])
             for (key, _), value in zip(batch, outputs, strict=True):
                 if not np.isfinite(value).all():
                     raise ValueError(
                         f"{type(backbone).__name__} gives NaN or infinity for "
-                        f"{by_key[key].path}: its weights are not usable."
+                        f"{plan.entries[key].clip.path}: its weights are not usable."
                     )
                 values[key] = value
                 shelf.save(key, value)
             report()
 
         problems = tuple(
-            Problem(clip, str(errors[key]))
-            for clip, key in zip(dataset.clips, keys, strict=True)
-            if key in errors
+            Problem(clip, str(plan.errors[keys[0]]))
+            for clip, keys in zip(dataset.clips, plan.keys, strict=True)
+            if keys[0] in plan.errors
         )
-        kept = [place for place, key in enumerate(keys) if key in values]
+        kept = [i for i, keys in enumerate(plan.keys) if keys[0] not in plan.errors]
         if not kept:
             raise ValueError(
-                f"None of {plural(len(keys), 'clip')} could be decoded. The first: "
-                f"{problems[0].sentence}"
+                f"None of {plural(len(plan.keys), 'clip')} could be decoded. The "
+                f"first: {problems[0].sentence}"
             )
+        copied = {key for key in values if plan.entries[key].copy is not None}
         notes = [
-            f"Embeddings of {plural(cached, 'recording')} read from {shelf.folder}, "
-            f"{len(values) - cached} computed.",
+            f"Embeddings of {plural(len(cached - copied), 'recording')} read from "
+            f"{shelf.folder}, {len(values.keys() - copied - cached)} computed.",
             *shelf.notes,
         ]
+        if augment is not None:
+            notes.append(
+                f"Of augmented copies ({augment.name}) {len(cached & copied)} read, "
+                f"{len(copied - cached)} computed."
+            )
         return Embeddings(
-            tuple(values[keys[place]] for place in kept),
+            tuple(values[plan.keys[place][0]] for place in kept),
             dataset.subset(kept),
             problems,
             tuple(notes),
+            tuple(
+                tuple(values[key] for key in plan.keys[place][1:])
+                for place in (kept if copies else ())
+            ),
         )
-
-
-def _content_of(clip: Clip) -> str:
-    return content_sha256(clip.path)
-
-
-def _decoded(
-    clips: dict[str, Clip],
-    sample_rate_hz: int,
-    max_seconds: float | None,
-    errors: dict[str, OSError],
-) -> Iterator[tuple[str, np.ndarray]]:
-    """Yields (key, waveform), shorter clips first; what fails goes to `errors`."""
-    durations = {}
-    for key, info in decoding.ahead(lambda k: sound_source.info(clips[k].path), clips):
-        if isinstance(info, OSError):
-            errors[key] = info
-        else:
-            durations[key] = info.duration_s
-
-    def decode(key: str) -> np.ndarray:
-        return decoding.read(clips[key], sample_rate_hz, max_seconds)
-
-    shortest_first = sorted(durations, key=lambda key: durations[key])
-    for key, waveform in decoding.ahead(decode, shortest_first):
-        if isinstance(waveform, OSError):
-            errors[key] = waveform
-        else:
-            yield key, waveform

@@ -21,12 +21,16 @@ class Embeddings:
             one: places in it are places in `values`.
         problems: The clips that could not be decoded, and why.
         notes: What the user should know, such as how many came from the cache.
+        copies: For each clip the embeddings of its augmented copies, `(time,
+            features)` each; empty where none were asked for. They are for
+            training only: a clip in a test fold takes its copies with it.
     """
 
     values: tuple[np.ndarray, ...]
     dataset: Dataset
     problems: tuple[Problem, ...] = ()
     notes: tuple[str, ...] = ()
+    copies: tuple[tuple[np.ndarray, ...], ...] = ()
 
     def __len__(self) -> int:
         """Returns the number of clips with embeddings."""

@@ -7,11 +7,18 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from cry_lite.errors import SoundFileError
-from cry_tf.data.decoding import add_problem, check_arguments, decoding_threads, read
+from cry_tf.data.decoding import (
+    add_problem,
+    check_arguments,
+    cut,
+    decoding_threads,
+    read,
+)
 
 if TYPE_CHECKING:
     import tensorflow as tf
 
+    from cry_tf.augment.policy import Policy
     from cry_tf.data.dataset import Dataset, OnError
 
 
@@ -23,22 +30,27 @@ def to_tf(
     seed: int = 0,
     max_seconds: float | None = None,
     on_error: OnError = "raise",
+    augment: Policy | None = None,
 ) -> tf.data.Dataset:
-    """Returns a pipeline that decodes, resamples, pads and batches.
+    """Returns a pipeline that decodes, resamples, augments, pads and batches.
 
-    Files are decoded in threads while the model works. The order is the same
-    in every run with the same seed.
+    Files are decoded and augmented in threads while the model works. The order
+    and the augmentation are the same in every run with the same seed.
 
     Args:
         dataset: The clips.
         batch_size: Clips in a batch; the last batch may be smaller.
         sample_rate_hz: Rate of the waveforms, Hz: that of the model.
         shuffle: True draws a new order each epoch.
-        seed: Draws the orders.
+        seed: Draws the orders and the augmentation.
         max_seconds: Keeps the beginning of longer clips, None the whole.
+            What augmentation makes longer is cut again.
         on_error: `raise` ends the epoch at a file that cannot be decoded, with
             its name in the error; `skip` leaves it out and adds it to
             `dataset.problems`.
+        augment: What is done to each clip, anew in each epoch and alike for the
+            same seed, epoch and place of the clip, or None. It is for training
+            batches: it takes `shuffle=True`, and a `seed` that is not negative.
 
     Returns:
         A `tf.data.Dataset` of (float32 `(batch, samples)` in [-1, 1], int32
@@ -53,22 +65,32 @@ def to_tf(
     check_arguments(sample_rate_hz, on_error, max_seconds)
     if batch_size < 1:
         raise ValueError(f"batch_size must be at least 1. Received: {batch_size=}.")
+    if augment is not None and (not shuffle or seed < 0):
+        raise ValueError(
+            "augment is for training batches: it takes shuffle=True and a seed of at "
+            f"least 0. Received: {shuffle=}, {seed=}. Leave it out where a model is "
+            "judged."
+        )
     if not dataset.clips:
         raise ValueError("A pipeline needs at least one clip. The dataset is empty.")
     classes = dataset.label_indices
 
-    def decode(index: np.ndarray) -> np.ndarray:
+    def decode(index: np.ndarray, epoch: np.ndarray) -> np.ndarray:
         clip = dataset.clips[int(index)]
         try:
-            return read(clip, sample_rate_hz, max_seconds)
+            waveform = read(clip, sample_rate_hz, max_seconds)
         except OSError as error:
             if on_error == "raise":
                 raise SoundFileError(str(error)) from None
             add_problem(dataset, clip, error)
             return np.zeros(0, np.float32)
+        if augment is None:
+            return waveform
+        rng = np.random.default_rng([seed, int(epoch), int(index)])
+        return cut(augment(waveform, sample_rate_hz, rng), sample_rate_hz, max_seconds)
 
-    def decode_in_graph(index, label):
-        waveform = tf.numpy_function(decode, [index], tf.float32)
+    def decode_in_graph(index, label, epoch=0):
+        waveform = tf.numpy_function(decode, [index, epoch], tf.float32)
         return tf.ensure_shape(waveform, [None]), label
 
     def has_sound(waveform, label):
@@ -77,8 +99,27 @@ def to_tf(
     clips: Any = tf.data.Dataset.from_tensor_slices((np.arange(len(classes)), classes))
     if shuffle:
         clips = clips.shuffle(len(classes), seed=seed, reshuffle_each_iteration=True)
+    if augment is not None:
+        clips = _with_epoch(clips, seed)
     clips = clips.map(decode_in_graph, num_parallel_calls=decoding_threads())
     if on_error == "skip":
         clips = clips.filter(has_sound)
     clips = clips.padded_batch(batch_size, padded_shapes=([None], []))
     return clips.prefetch(tf.data.AUTOTUNE)
+
+
+def _with_epoch(clips: Any, seed: int) -> Any:
+    """Adds a number to the elements that is another one in each epoch.
+
+    Like the order of a shuffled dataset, it follows from the seed and from how
+    often the dataset was iterated over.
+    """
+    import tensorflow as tf
+
+    numbers: Any = tf.data.Dataset.random(seed, rerandomize_each_iteration=True)
+    epoch = numbers.take(1).flat_map(
+        lambda number: tf.data.Dataset.from_tensors(number).repeat()
+    )
+    zipped: Any = tf.data.Dataset.zip(clips, epoch)
+    zipped = zipped.map(lambda clip, number: (*clip, number))
+    return zipped.apply(tf.data.experimental.assert_cardinality(clips.cardinality()))

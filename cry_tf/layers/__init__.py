@@ -1,7 +1,8 @@
-"""Layers of a head.
+"""Layers of a network that hears cries.
 
 Pooling layers take a sequence of embeddings and give one vector, masks honoured;
-`PrototypeLogits` compares that vector with one direction a label.
+`PrototypeLogits` compares that vector with one direction a label; `SpecAugment`
+hides parts of a spectrogram in training.
 """
 
 from cry_tf.layers.attention_pooling import AttentionPooling
@@ -10,6 +11,7 @@ from cry_tf.layers.max_average_pooling import MaxAveragePooling
 from cry_tf.layers.max_pooling import MaxPooling
 from cry_tf.layers.pooling import POOLING_NAMES
 from cry_tf.layers.prototype_logits import PrototypeLogits
+from cry_tf.layers.spec_augment import SpecAugment
 from cry_tf.layers.statistic_pooling import StatisticPooling
 
 __all__ = [
@@ -19,5 +21,6 @@ __all__ = [
     "MaxAveragePooling",
     "MaxPooling",
     "PrototypeLogits",
+    "SpecAugment",
     "StatisticPooling",
 ]

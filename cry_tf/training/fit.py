@@ -13,7 +13,8 @@ from typing import Any, Protocol
 import numpy as np
 import tensorflow as tf
 
-from cry_tf.data import sound_source
+from cry_tf.augment import Mixup, Policy
+from cry_tf.data import Dataset, sound_source
 from cry_tf.training import imbalance
 from cry_tf.training.fit_keras import History, Tell, compile_once, fit_epochs
 from cry_tf.training.recipe import Recipe
@@ -109,6 +110,9 @@ class HeadTrainer:
             lambda index, truth, weight: (*self._gather(index, lengths), truth, weight)
         )
         batches = batches.map(lambda x, mask, y, weight: ((x, mask), y, weight))
+        if recipe.mixup:
+            mixup = Mixup(recipe.mixup, self._head.output_shape[-1], self._seed)
+            batches = mixup.embeddings(batches)
         return fit_epochs(self._head, batches.prefetch(2), recipe, tell, steps)
 
     def predict(self, indices: np.ndarray) -> np.ndarray:
@@ -133,11 +137,19 @@ class WaveformTrainer:
         model: A `CryModel`.
         dataset: Clips whose labels are the model's, in its order.
         recipe: How to train.
-        seed: Draws the order of the clips.
+        seed: Draws the order of the clips, and what augmentation draws.
+        policy: How training clips are augmented, anew in each epoch, or None.
     """
 
-    def __init__(self, model: Any, dataset: Any, recipe: Recipe, seed: int):
-        self._model, self._dataset = model, dataset
+    def __init__(
+        self,
+        model: Any,
+        dataset: Dataset,
+        recipe: Recipe,
+        seed: int,
+        policy: Policy | None = None,
+    ):
+        self._model, self._dataset, self._policy = model, dataset, policy
         self._recipe, self._seed = recipe, seed
         self.epochs = recipe.epochs
         self._rate_hz = model.spec.sample_rate_hz
@@ -162,11 +174,15 @@ class WaveformTrainer:
             shuffle=True,
             seed=self._seed,
             max_seconds=recipe.max_seconds,
+            augment=self._policy,
         )
         steps = _steps_an_epoch(len(indices), len(shown), recipe)
         if steps is not None:
             batches = batches.repeat()
         batches = batches.map(lambda x, y: (x, y, tf.gather(weights, y)))
+        if recipe.mixup:
+            mixup = Mixup(recipe.mixup, len(weights), self._seed)
+            batches = mixup.waveforms(batches)
         return fit_epochs(self._model, batches, recipe, tell, steps)
 
     def predict(self, indices: np.ndarray) -> np.ndarray:

@@ -86,6 +86,14 @@ class Recipe:
                     f"{name} must be one of {', '.join(allowed)}. "
                     f"Received: {name}={getattr(self, name)!r}."
                 )
+        has_copies = self.trains == "head" and self.augment != "none"
+        if has_copies != (self.augment_copies > 0):
+            raise ValueError(
+                "augment_copies says how many augmented embeddings a clip has where "
+                "the head alone is trained: at least 1 there with an augmentation, 0 "
+                f"otherwise. Received: trains={self.trains!r}, "
+                f"augment={self.augment!r}, augment_copies={self.augment_copies!r}."
+            )
         if self.head in FITTED_HEADS:
             self._check_fitted()
 

@@ -58,6 +58,11 @@ class Settings:
                 "positive says which labels mean a cry, for task=detect. "
                 f"Received: task={self.task!r}."
             )
+        if self.noise is not None and self.recipe.augment == "none":
+            raise ValueError(
+                "noise is mixed in by an augmentation. Received: "
+                f"noise={self.noise!r}, augment='none'. Add --augment light."
+            )
         if self.recipe.trains == "head" and self.weights is None:
             raise ValueError(
                 f"The recipe {self.recipe.name} trains the head alone, on a backbone "

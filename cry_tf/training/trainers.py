@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
+from pathlib import Path
 from typing import Any
 
-from cry_tf.data import EmbeddingCache
+from cry_tf.augment import Policy, policies
+from cry_tf.data import Dataset, EmbeddingCache, Embeddings
 from cry_tf.training.fit import HeadTrainer, Trainer, WaveformTrainer
 from cry_tf.training.fit_heads import FittedTrainer
 from cry_tf.training.listener import Listener
@@ -33,12 +35,16 @@ def make_trainer(
         cache: Where embeddings are kept.
 
     Raises:
-        ValueError: If too few clips are left, or the backbone gives NaN.
+        ValueError: If too few clips are left, the backbone gives NaN, or the noise
+            folder holds clips of the data set.
+        OSError: If the noise folder cannot be read.
     """
     recipe, seed = settings.recipe, settings.seed
+    policy = _policy(settings, prepared.dataset)
     if recipe.trains == "all":
-        return WaveformTrainer(model, prepared.dataset, recipe, seed), prepared
-    embeddings = _embed(model, prepared, settings, listener, cache)
+        trainer = WaveformTrainer(model, prepared.dataset, recipe, seed, policy)
+        return trainer, prepared
+    embeddings = _embed(model, prepared.dataset, settings, policy, listener, cache)
     for note in embeddings.notes:
         listener.line(f"  {note}")
     for problem in embeddings.problems:
@@ -48,7 +54,13 @@ def make_trainer(
     trainer: Trainer
     if recipe.is_fitted:
         trainer = FittedTrainer(
-            model, embeddings.values, kept.label_indices, kept.groups, recipe, seed
+            model,
+            embeddings.values,
+            kept.label_indices,
+            kept.groups,
+            recipe,
+            seed,
+            copies=embeddings.copies,
         )
     else:
         front_end = model.spec.front_end
@@ -59,20 +71,38 @@ def make_trainer(
             recipe,
             seed,
             step_s=front_end.patch_hop_samples / front_end.sample_rate_hz,
+            copies=embeddings.copies,
         )
     problems = prepared.problems + embeddings.problems
     return trainer, dataclasses.replace(prepared, dataset=kept, problems=problems)
 
 
+def _policy(settings: Settings, dataset: Dataset) -> Policy | None:
+    """Returns how training clips are augmented, None for not at all."""
+    name, noise = settings.recipe.augment, settings.noise
+    if noise is not None:
+        folder = Path(noise).expanduser().resolve()
+        inside = [c for c in dataset.clips if c.path.resolve().is_relative_to(folder)]
+        if inside:
+            raise ValueError(
+                "The noise folder must hold none of the clips, or those that are held "
+                f"out would be heard in training. Received: noise={noise!r}, which "
+                f"holds {len(inside)} of them, {inside[0].name} for one. Choose "
+                "another folder."
+            )
+    return None if name == "none" else policies.get(name, noise=noise)
+
+
 def _embed(
     model: Any,
-    prepared: Prepared,
+    dataset: Dataset,
     settings: Settings,
+    policy: Policy | None,
     listener: Listener,
     cache: EmbeddingCache,
-) -> Any:
-    dataset = prepared.dataset
-    with listener.progress("embeddings", len(dataset)) as advance:
+) -> Embeddings:
+    copies = settings.recipe.augment_copies
+    with listener.progress("embeddings", (1 + copies) * len(dataset)) as advance:
         told = 0
 
         def tell(done: int, _: int) -> None:
@@ -81,4 +111,11 @@ def _embed(
                 advance()
             told = done
 
-        return cache.embed(model.backbone, dataset, progress=tell)
+        return cache.embed(
+            model.backbone,
+            dataset,
+            progress=tell,
+            augment=policy,
+            copies=copies,
+            seed=settings.seed,
+        )

@@ -62,9 +62,7 @@ def test_the_layers_answer_as_the_fitted_head(clips, name, pooling):
         mask = np.ones((1, len(value)), bool)
         found = head([value[None], mask], training=False)
         # float32 layers, float64 fit.
-        np.testing.assert_allclose(
-            found, trained.predict(np.array([place])), atol=1e-5
-        )
+        np.testing.assert_allclose(found, trained.predict(np.array([place])), atol=1e-5)
 
 
 def test_copies_are_fitted_on_under_their_clips_group(clips, monkeypatch):
