@@ -205,8 +205,9 @@ def _settings(args: argparse.Namespace) -> Settings:
         "augment_copies": args.augment_copies,
         "mixup": args.mixup,
     }
-    if args.augment not in (None, "none") and recipe.trains == "head":
-        asked["augment_copies"] = args.augment_copies or _COPIES
+    has_copies = args.augment not in (None, "none") and recipe.trains == "head"
+    if has_copies and args.augment_copies is None:
+        asked["augment_copies"] = _COPIES
     changes = {name: value for name, value in asked.items() if value is not None}
     return Settings(
         task=args.task,

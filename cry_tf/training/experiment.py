@@ -38,7 +38,7 @@ from cry_tf.training.preparation import Prepared, prepare
 from cry_tf.training.run import FEATURES_FILE, MODEL_FILE, RunFolder
 from cry_tf.training.settings import Settings
 from cry_tf.training.threshold import ChosenThreshold
-from cry_tf.training.trainers import make_trainer
+from cry_tf.training.trainers import find_policy, make_trainer
 
 # An event that has begun ends a little lower, so that it does not stutter.
 _OFFSET_SHARE = 0.8
@@ -80,6 +80,7 @@ def train(
     listener = listener or Silence()
     with result_folder.writing(path, overwrite) as part:
         _check_backbone(settings)
+        find_policy(settings)  # before every clip is decoded
         prepared = prepare(dataset, settings, listener)
         keras.utils.set_random_seed(settings.seed)
         model = _build(prepared, settings)

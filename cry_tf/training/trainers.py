@@ -15,6 +15,17 @@ from cry_tf.training.preparation import Prepared
 from cry_tf.training.settings import Settings
 
 
+def find_policy(settings: Settings) -> Policy | None:
+    """Returns how training clips are augmented, None for not at all.
+
+    Raises:
+        ValueError: If the policy is unknown.
+        OSError: If the noise folder cannot be read.
+    """
+    name = settings.recipe.augment
+    return None if name == "none" else policies.get(name, noise=settings.noise)
+
+
 def make_trainer(
     model: Any,
     prepared: Prepared,
@@ -40,7 +51,8 @@ def make_trainer(
         OSError: If the noise folder cannot be read.
     """
     recipe, seed = settings.recipe, settings.seed
-    policy = _policy(settings, prepared.dataset)
+    policy = find_policy(settings)
+    _check_noise(settings.noise, prepared.dataset)
     if recipe.trains == "all":
         trainer = WaveformTrainer(model, prepared.dataset, recipe, seed, policy)
         return trainer, prepared
@@ -77,20 +89,18 @@ def make_trainer(
     return trainer, dataclasses.replace(prepared, dataset=kept, problems=problems)
 
 
-def _policy(settings: Settings, dataset: Dataset) -> Policy | None:
-    """Returns how training clips are augmented, None for not at all."""
-    name, noise = settings.recipe.augment, settings.noise
-    if noise is not None:
-        folder = Path(noise).expanduser().resolve()
-        inside = [c for c in dataset.clips if c.path.resolve().is_relative_to(folder)]
-        if inside:
-            raise ValueError(
-                "The noise folder must hold none of the clips, or those that are held "
-                f"out would be heard in training. Received: noise={noise!r}, which "
-                f"holds {len(inside)} of them, {inside[0].name} for one. Choose "
-                "another folder."
-            )
-    return None if name == "none" else policies.get(name, noise=noise)
+def _check_noise(noise: str | None, dataset: Dataset) -> None:
+    """Refuses noises among which a clip could be heard that is held out."""
+    if noise is None:
+        return
+    folder = Path(noise).expanduser().resolve()
+    inside = [c for c in dataset.clips if c.path.resolve().is_relative_to(folder)]
+    if inside:
+        raise ValueError(
+            "The noise folder must hold none of the clips, or those that are held out "
+            f"would be heard in training. Received: noise={noise!r}, which holds "
+            f"{len(inside)} of them, {inside[0].name} for one. Choose another folder."
+        )
 
 
 def _embed(
