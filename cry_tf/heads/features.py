@@ -11,7 +11,7 @@ import numpy as np
 INNER_FOLDS = 3
 # Far below any logit: a label that did not occur in training is never answered.
 NEVER = -1e4
-_SCALES = (1e-2, 1e2)
+_LARGEST_SCALE = 1e2
 
 
 @dataclass(frozen=True)
@@ -90,6 +90,7 @@ def calibrated_scale(
     groups: np.ndarray,
     weights: np.ndarray,
     seed: int,
+    lowest: float,
 ) -> float:
     """Fits by how much decisions are scaled before the softmax.
 
@@ -103,9 +104,11 @@ def calibrated_scale(
         groups: Array `(clips,)`, the source of each clip.
         weights: Float array `(labels,)`, what a clip of each label counts.
         seed: Draws the inner folds.
+        lowest: The smallest scale, positive. Where nothing was learned the best
+            scale is 0; scores must still differ by more than rounding.
 
     Returns:
-        The scale with the smallest mean negative log score, in [0.01, 100]; 1
+        The scale with the smallest mean negative log score, in [lowest, 100]; 1
         where the groups do not suffice for inner folds.
     """
     from scipy.optimize import minimize_scalar
@@ -127,5 +130,7 @@ def calibrated_scale(
         return float(-(clip_weights * np.log(right)).sum() / clip_weights.sum())
 
     # The cost is convex in the scale, so it has one valley.
-    best = minimize_scalar(cost, bounds=np.log(_SCALES), method="bounded")
+    best = minimize_scalar(
+        cost, bounds=np.log([lowest, _LARGEST_SCALE]), method="bounded"
+    )
     return float(np.exp(best.x))

@@ -23,6 +23,9 @@ _ROWS_A_COMPONENT = 8
 # handful of clips would else be a needle.
 _FLOOR = 0.1
 
+# Log likelihoods of 32 dimensions differ by tens.
+_LOWEST_SCALE = 0.01
+
 
 @dataclass(frozen=True)
 class Mixtures:
@@ -147,7 +150,7 @@ class GaussianMixtureHead:
             return inner.decisions(features[test])
 
         weights = label_weights(truth, labels, is_balanced)
-        scale = calibrated_scale(decide, truth, groups, weights, seed)
+        scale = calibrated_scale(decide, truth, groups, weights, seed, _LOWEST_SCALE)
         return _fit(features, truth, labels, is_balanced, seed, scale)
 
     def decisions(self, features: np.ndarray) -> np.ndarray:

@@ -14,6 +14,9 @@ from cry_tf.heads.features import (
     softmax,
 )
 
+# A cosine is at most 1, and often a tenth.
+_LOWEST_SCALE = 1.0
+
 
 @dataclass(frozen=True)
 class PrototypeHead:
@@ -55,7 +58,7 @@ class PrototypeHead:
             return inner.logits(features[test])
 
         weights = label_weights(truth, labels, is_balanced)
-        scale = calibrated_scale(decide, truth, groups, weights, seed)
+        scale = calibrated_scale(decide, truth, groups, weights, seed, _LOWEST_SCALE)
         return _fit(features, truth, labels, scale)
 
     def logits(self, features: np.ndarray) -> np.ndarray:

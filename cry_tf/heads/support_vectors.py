@@ -15,6 +15,9 @@ from cry_tf.heads.features import (
 
 _C = 1.0
 
+# A decision is about 1 from the edge.
+_LOWEST_SCALE = 0.1
+
 
 @dataclass(frozen=True)
 class SVMHead:
@@ -58,7 +61,7 @@ class SVMHead:
             return inner.decisions(features[test])
 
         weights = label_weights(truth, labels, is_balanced)
-        scale = calibrated_scale(decide, truth, groups, weights, seed)
+        scale = calibrated_scale(decide, truth, groups, weights, seed, _LOWEST_SCALE)
         return _fit(features, truth, labels, is_balanced, scale)
 
     def decisions(self, features: np.ndarray) -> np.ndarray:

@@ -131,17 +131,17 @@ def test_the_scale_is_the_best_of_a_fine_grid(clips, rng):
         return -(weights[truth] * np.log(right)).sum()
 
     found = calibrated_scale(
-        lambda train, test: decisions[test], truth, groups, weights, 0
+        lambda train, test: decisions[test], truth, groups, weights, 0, 0.01
     )
     best = min(np.geomspace(0.01, 100, 4001), key=cost)
     assert found == pytest.approx(best, rel=0.01)
 
 
-def test_decisions_that_say_nothing_are_scaled_away(clips, rng):
+def test_decisions_that_say_nothing_are_scaled_down_to_the_lowest(clips, rng):
     _, truth, groups = clips
     opposite = -3 * np.eye(LABELS)[truth]  # worse than chance
     found = calibrated_scale(
-        lambda train, test: opposite[test], truth, groups, np.ones(LABELS), 0
+        lambda train, test: opposite[test], truth, groups, np.ones(LABELS), 0, 0.01
     )
     assert found == pytest.approx(0.01, rel=0.05)
 
