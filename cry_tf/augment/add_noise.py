@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import numpy as np
 
@@ -60,8 +60,7 @@ class AddNoise(Transform[Background]):
     @property
     def folder(self) -> NoiseFolder:
         """The noises."""
-        assert isinstance(self.noise, NoiseFolder)  # see __post_init__
-        return self.noise
+        return cast(NoiseFolder, self.noise)  # since __post_init__
 
     def draw(
         self, rng: np.random.Generator, samples: int, sample_rate_hz: int
