@@ -1,4 +1,4 @@
-from . import augment, data, evaluation, layers, models, synthesis, training
+from . import augment, data, evaluation, layers, losses, models, synthesis, training
 from .exporting import export
 from .models.cry_classifier import CryClassifier
 from .models.cry_detector import CryDetector
@@ -14,6 +14,7 @@ __all__ = [
     "evaluation",
     "export",
     "layers",
+    "losses",
     "models",
     "synthesis",
     "training",

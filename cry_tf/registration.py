@@ -55,8 +55,11 @@ SAVED_CLASSES = {
     "cry_tf.layers.average_pooling": ("AveragePooling",),
     "cry_tf.layers.max_average_pooling": ("MaxAveragePooling",),
     "cry_tf.layers.max_pooling": ("MaxPooling",),
+    "cry_tf.layers.prototype_logits": ("PrototypeLogits",),
     "cry_tf.layers.spec_augment": ("SpecAugment",),
     "cry_tf.layers.statistic_pooling": ("StatisticPooling",),
+    "cry_tf.losses.focal_loss": ("FocalLoss",),
+    "cry_tf.losses.logit_adjusted_loss": ("LogitAdjustedLoss",),
     "cry_tf.models.cry_classifier": ("CryClassifier",),
     "cry_tf.models.cry_detector": ("CryDetector",),
 }

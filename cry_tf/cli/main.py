@@ -45,28 +45,44 @@ def main(argv: Sequence[str] | None = None) -> int:
         args = parser.parse_args(argv)
     except SystemExit as stop:  # --help and --version stop with 0, bad usage with 2
         return int(stop.code or 0)
+    signals: list[int] = []
     try:
-        with _terminated_like_ctrl_c():
+        with _stopped_by(signals):
             return modules[args.command].run(args)
-    except (ValueError, OSError) as error:
-        print(f"error: {_sentence(error)}", file=sys.stderr)
-        return 1
     except KeyboardInterrupt:
-        print("stopped: nothing was left half written", file=sys.stderr)
-        return 1
+        pass
+    except Exception as error:
+        # TensorFlow turns an interrupt in the middle of tracing into other errors.
+        if not signals:
+            if not isinstance(error, ValueError | OSError):
+                raise
+            print(f"error: {_sentence(error)}", file=sys.stderr)
+            return 1
+    print("stopped: nothing was left half written", file=sys.stderr)
+    return 1
 
 
 @contextlib.contextmanager
-def _terminated_like_ctrl_c() -> Iterator[None]:
-    """Lets `kill` and a system shutdown clean up as Ctrl-C does."""
+def _stopped_by(signals: list[int]) -> Iterator[None]:
+    """Lets `kill` and a system shutdown clean up as Ctrl-C does.
+
+    The numbers of the signals that came are added to `signals`.
+    """
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    earlier = signal.signal(signal.SIGTERM, signal.default_int_handler)
+
+    def stop(number: int, frame: object) -> None:
+        signals.append(number)
+        raise KeyboardInterrupt
+
+    stops = (signal.SIGINT, signal.SIGTERM)
+    earlier = [signal.signal(number, stop) for number in stops]
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, earlier)
+        for number, handler in zip(stops, earlier, strict=True):
+            signal.signal(number, handler)
 
 
 def _sentence(error: Exception) -> str:

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 from cry_tf.cli.console import Console, import_tensorflow_quietly
 from cry_tf.cli.data_arguments import add_data_arguments
 from cry_tf.cli.fetching import fetch_if_missing
+from cry_tf.heads import HEADS
+from cry_tf.training.recipe import IMBALANCES
 
 if TYPE_CHECKING:
     from cry_tf.training.settings import Settings
@@ -24,14 +26,25 @@ recipes:
              The default with --weights none.
   finetune   as full, at 1e-4: for pretrained weights.
 
+heads, after the pooling:
+  softmax    a dense layer. The default. mlp: with a hidden layer before it.
+  logreg     logistic regression. prototype: the nearest of one direction a label.
+  svm, gmm   support vector machine, Gaussian mixtures: to compare, not to export.
+The last four are fitted at once, on a backbone that stays as it came (quick).
+
 examples:
   cry-tf train recordings/ -o runs/reason --task reason
   cry-tf train recordings/ -o runs/detect --task detect --positive hungry,tired
+  cry-tf train recordings/ -o runs/svm --task reason --head svm
   cry-tf train data.csv -o runs/small --task detect --backbone ds_cnn_s --weights none
 
 Files that cannot be used are named, left out and listed in config.json; the exit
 code is 0 if a model was trained. An interrupted run leaves nothing behind.
 """
+
+
+# Augmented embeddings of a clip, each as long to compute as its own.
+_COPIES = 4
 
 
 def add_parser(subparsers: Any) -> None:
@@ -88,9 +101,41 @@ def add_parser(subparsers: Any) -> None:
         "--dropout", metavar="RATE", type=float, help="default: the recipe's"
     )
     parser.add_argument(
-        "--class-weight",
-        choices=("balanced", "none"),
-        help="balanced lets every label count the same (default: the recipe's)",
+        "--head", choices=tuple(HEADS), help="see below (default: the recipe's)"
+    )
+    parser.add_argument(
+        "--imbalance",
+        choices=IMBALANCES,
+        help="how rare labels count, from the training clips of each fold alone "
+        "(default: the recipe's, class_weight)",
+    )
+    parser.add_argument(
+        "--augment",
+        metavar="NAME",
+        help="change training clips at random: none, light or strong "
+        "(default: the recipe's, none)",
+    )
+    parser.add_argument(
+        "--augment-copies",
+        metavar="K",
+        type=int,
+        help="augmented embeddings of each clip, where the head alone is trained "
+        f"(default with --augment: {_COPIES})",
+    )
+    parser.add_argument(
+        "--noise", metavar="DIR", help="folder of sounds that --augment mixes in"
+    )
+    parser.add_argument(
+        "--mixup",
+        metavar="ALPHA",
+        type=float,
+        help="mix training clips and their labels in pairs, 0.2 for a little "
+        "(default: the recipe's, 0)",
+    )
+    parser.add_argument(
+        "--no-baselines",
+        action="store_true",
+        help="leave out the rows of MFCC + GMM and MFCC + SVM",
     )
     parser.add_argument(
         "--seed", metavar="N", type=int, default=0, help="default: %(default)s"
@@ -158,8 +203,15 @@ def _settings(args: argparse.Namespace) -> Settings:
         "epochs": args.epochs,
         "batch_size": args.batch_size,
         "dropout": args.dropout,
-        "class_weight": args.class_weight,
+        "head": args.head,
+        "imbalance": args.imbalance,
+        "augment": args.augment,
+        "augment_copies": args.augment_copies,
+        "mixup": args.mixup,
     }
+    has_copies = args.augment not in (None, "none") and recipe.trains == "head"
+    if has_copies and args.augment_copies is None:
+        asked["augment_copies"] = _COPIES
     changes = {name: value for name, value in asked.items() if value is not None}
     return Settings(
         task=args.task,
@@ -171,6 +223,8 @@ def _settings(args: argparse.Namespace) -> Settings:
         seed=args.seed,
         positive=args.positive,
         bandwidth=args.bandwidth,
+        baselines=not args.no_baselines,
+        noise=args.noise,
     )
 
 

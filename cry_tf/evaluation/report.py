@@ -27,6 +27,7 @@ class Report:
         metrics: Measured on them.
         warnings: Sentences that the reader must know first.
         operating_points: Of a detector: what each threshold is, and what it does.
+        baselines: Names and figures of classical methods on the same clips.
         facts: How the model and the figures were made: name and value.
     """
 
@@ -36,6 +37,7 @@ class Report:
     metrics: Metrics
     warnings: tuple[str, ...] = ()
     operating_points: tuple[tuple[str, OperatingPoint], ...] = ()
+    baselines: tuple[tuple[str, Summary], ...] = ()
     facts: tuple[tuple[str, str], ...] = ()
 
 
@@ -46,7 +48,7 @@ def render(report: Report) -> str:
         f'<p class="lead">{escape(report.lead)}</p>',
         _warnings(report.warnings),
         "<h2>Result</h2>",
-        _summary(report.metrics),
+        _summary(report.metrics, report.baselines),
         _operating_points(report),
         "<h2>Labels</h2>",
         _figures(
@@ -86,7 +88,7 @@ def _warnings(sentences: tuple[str, ...]) -> str:
     return f'<div class="notice">{paragraphs}</div>'
 
 
-def _summary(metrics: Metrics) -> str:
+def _summary(metrics: Metrics, baselines: tuple[tuple[str, Summary], ...] = ()) -> str:
     header = ["", "clips", "accuracy", "balanced accuracy", "macro-F1", "AUC"]
     has_precision = metrics.model.average_precision is not None
     if has_precision:
@@ -103,11 +105,10 @@ def _summary(metrics: Metrics) -> str:
         return cells + ([_estimate(summary.average_precision)] if has_precision else [])
 
     majority = f"always “{escape(metrics.majority_label)}”"
-    return table(
-        header,
-        [row("this model", metrics.model), row(majority, metrics.majority)],
-        strong_rows=(0,),
-    ) + (
+    rows = [row("this model", metrics.model)]
+    rows += [row(escape(name), summary) for name, summary in baselines]
+    rows.append(row(majority, metrics.majority))
+    return table(header, rows, strong_rows=(0,)) + (
         '<p class="note">Small figures: 95 % interval, 1,000 bootstrap draws of whole '
         f"groups ({metrics.groups:,}). Always answering the commonest label is what "
         "any model has to beat.</p>"

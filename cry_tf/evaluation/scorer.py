@@ -6,10 +6,12 @@ import os
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from cry_lite.spec import ModelSpec
+from cry_tf.heads import storing
 
 
 @dataclass(frozen=True)
@@ -50,6 +52,8 @@ def load_scorer(path: str | os.PathLike[str]) -> Scorer:
         ValueError: If it is none of the three.
     """
     path = Path(path).expanduser()
+    if (path / storing.ARRAYS_FILE).is_file():
+        return _array_scorer(path, _run_config(path))
     if path.is_dir():
         return _keras_scorer(path / "model.keras", _run_config(path))
     if not path.is_file():
@@ -74,31 +78,56 @@ def _run_config(folder: Path) -> dict:
     return RunFolder.open(folder).config
 
 
-def _keras_scorer(path: Path, config: dict) -> Scorer:
-    import keras
-    import tensorflow as tf
+def _array_scorer(folder: Path, config: dict) -> Scorer:
+    """Reads a run whose head is kept as arrays, after a network of its own."""
+    from cry_tf.training.run import FEATURES_FILE
 
-    from cry_tf.models import CryModel
+    head = storing.load(folder)
+    pool = _graph(_load_keras(folder / FEATURES_FILE))
+    return Scorer(
+        path=folder / storing.ARRAYS_FILE,
+        spec=ModelSpec.from_dict(config["model"]),
+        score=lambda waveform: head.scores(pool(waveform[None]).numpy())[0],
+        trained_on=frozenset(config["data"]["clip_digests"]),
+        data_sha256=config["data"]["sha256"],
+    )
+
+
+def _load_keras(path: Path) -> Any:
+    import keras
+
+    import cry_tf.models  # noqa: F401  (registers the classes)
 
     try:
-        model = keras.saving.load_model(path, compile=False)
+        return keras.saving.load_model(path, compile=False)
     except (ValueError, TypeError, KeyError) as error:
         raise ValueError(
             f"{path} must be a model that cry-tf saved. Keras cannot load it: {error}"
         ) from error
+
+
+def _graph(model: Any) -> Any:
+    """Returns the model as one graph for every length of waveform."""
+    import tensorflow as tf
+
+    return tf.function(
+        lambda waveforms: model(waveforms, training=False),
+        input_signature=[tf.TensorSpec([1, None], tf.float32)],  # type: ignore[arg-type]
+        jit_compile=False,
+    )
+
+
+def _keras_scorer(path: Path, config: dict) -> Scorer:
+    from cry_tf.models import CryModel
+
+    model = _load_keras(path)
     if not isinstance(model, CryModel):
         raise ValueError(
             "The model must be a CryDetector or a CryClassifier. "
             f"Received: {type(model).__name__} in {path}."
         )
 
-    # One graph for every length of waveform.
-    @tf.function(
-        input_signature=[tf.TensorSpec([1, None], tf.float32)], jit_compile=False
-    )
-    def scores(waveforms):
-        return model(waveforms, training=False)
-
+    scores = _graph(model)
     data = config.get("data", {})
     return Scorer(
         path=path,

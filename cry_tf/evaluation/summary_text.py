@@ -26,13 +26,15 @@ def tell(
     teller: Teller,
     metrics: Metrics,
     operating_points: Sequence[tuple[str, OperatingPoint]] = (),
+    baselines: Sequence[tuple[str, Summary]] = (),
 ) -> None:
-    """Tells the model's row beside the majority's, the labels and the thresholds.
+    """Tells the model's row beside the others', the labels and the thresholds.
 
     Args:
         teller: Who hears it.
         metrics: Of the model.
         operating_points: Of a detector: what each threshold is, and what it does.
+        baselines: Names and figures of other methods on the same clips.
     """
     teller.line()
     header = ["", "n", "accuracy", "balanced accuracy", "macro-F1", "AUC"]
@@ -40,6 +42,7 @@ def tell(
         header,
         [
             _row("this model", metrics, metrics.model),
+            *(_row(name, metrics, summary) for name, summary in baselines),
             _row(f"always {metrics.majority_label}", metrics, metrics.majority),
         ],
     )

@@ -29,6 +29,7 @@ class CryClassifier(CryModel):
         dropout: Rate in [0, 1) of the dropout before the last dense layer.
         decision: How the scores of successive windows become events, a
             `cry_lite.spec.DecisionSpec`; None takes its defaults.
+        head: `softmax`, `mlp` or `prototype`, see `CryModel`.
         **kwargs: `name` and `trainable` of a `keras.Model`.
     Call arguments:
         inputs: Float32 tensor `(batch, samples)` in [-1, 1] at

@@ -33,6 +33,7 @@ class CryDetector(CryModel):
         decision: How the scores of successive windows become events, a
             `cry_lite.spec.DecisionSpec`; None takes its defaults.
         positive_label: The one of `labels` that means a cry.
+        head: `softmax`, `mlp` or `prototype`, see `CryModel`.
         **kwargs: `name` and `trainable` of a `keras.Model`.
     Call arguments:
         inputs: Float32 tensor `(batch, samples)` in [-1, 1] at
@@ -66,9 +67,10 @@ class CryDetector(CryModel):
         dropout: float = 0.0,
         decision: DecisionSpec | None = None,
         positive_label: str = "cry",
+        head: str = "softmax",
         **kwargs: Any,
     ):
-        super().__init__(backbone, labels, pooling, dropout, decision, **kwargs)
+        super().__init__(backbone, labels, pooling, dropout, decision, head, **kwargs)
         if positive_label not in self.labels:
             raise ValueError(
                 "positive_label must be the one of labels that means a cry. "

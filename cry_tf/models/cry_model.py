@@ -10,6 +10,7 @@ import keras
 from cry_hub.backbone import Backbone
 from cry_lite.spec import DecisionSpec, ModelSpec
 from cry_tf.layers import pooling as pooling_layers
+from cry_tf.models.head_layers import head_layers
 
 
 class CryModel(keras.Model):
@@ -18,7 +19,8 @@ class CryModel(keras.Model):
     A functional Keras model: `compile`, `fit`, `evaluate`, `predict`, `save` and
     `keras.saving.load_model` do what they do for any other. Its layers are
     `waveform`, the backbone under its own name, `time_mask`, `pooling`, `dropout`,
-    `logits` and `scores`.
+    `logits` and `scores`; an `mlp` head has `hidden` and `hidden_dropout` before
+    `logits`, and in a `prototype` head `logits` is a `PrototypeLogits`.
 
     Trailing exact zeros of a waveform are padding: a clip has the same scores
     alone and in a batch of longer ones. Logits and scores are float32 under any
@@ -29,7 +31,8 @@ class CryModel(keras.Model):
         backbone: The backbone. `model.backbone.trainable = False` freezes it,
             batch norm included.
         pooling: The pooling layer.
-        dropout: Rate of the dropout before `logits`.
+        dropout: Rate of the dropout after the pooling and after a hidden layer.
+        head: `softmax`, `mlp` or `prototype`.
     """
 
     task: ClassVar[Literal["detect", "reason"]]
@@ -41,6 +44,7 @@ class CryModel(keras.Model):
         pooling: str | keras.layers.Layer = "statistic",
         dropout: float = 0.0,
         decision: DecisionSpec | None = None,
+        head: str = "softmax",
         **kwargs: Any,
     ):
         if not isinstance(backbone, Backbone):
@@ -60,14 +64,17 @@ class CryModel(keras.Model):
                 "A pooling layer must give one vector a clip, (batch, units). "
                 f"Received: {pooling!r}, which gives {pooled.shape}."
             )
-        x = keras.layers.Dropout(dropout, name="dropout")(pooled)
-        x = keras.layers.Dense(len(labels), name="logits", dtype="float32")(x)
-        scores = keras.layers.Activation("softmax", name="scores", dtype="float32")(x)
+        scores = pooled
+        layers = head_layers(head, len(labels), dropout)
+        for layer in layers:
+            scores = layer(scores)
         super().__init__(waveform, scores, **kwargs)
 
         self.backbone = backbone
         self.pooling = pooling_layer
         self.dropout = dropout
+        self.head = head
+        self._head_names = tuple(layer.name for layer in layers)
         self._labels = labels
         self.decision = DecisionSpec() if decision is None else decision
         self.jit_compile = backbone.prefers_jit
@@ -131,7 +138,7 @@ class CryModel(keras.Model):
         embeddings = keras.Input((None, features), name="embeddings")
         mask = keras.Input((None,), name="mask", dtype="bool")
         x = self.pooling(embeddings, mask=mask)
-        for name in ("dropout", "logits", "scores"):
+        for name in self._head_names:
             x = self.get_layer(name)(x)
         return keras.Model([embeddings, mask], x, name=f"{self.name}_head")
 
@@ -174,6 +181,7 @@ class CryModel(keras.Model):
             "backbone": keras.saving.serialize_keras_object(self.backbone),
             "pooling": keras.saving.serialize_keras_object(self.pooling),
             "dropout": self.dropout,
+            "head": self.head,
             "decision": self.decision.to_dict(),
             "frozen_layers": [
                 name for name, layer in _named_layers(self) if not layer.trainable

@@ -18,22 +18,28 @@ from cry_hub.weights import store
 from cry_tf.data import EmbeddingCache, sound_source
 from cry_tf.data.dataset import Dataset
 from cry_tf.evaluation import result_folder, summary_text
+from cry_tf.evaluation.figures import Summary
 from cry_tf.evaluation.metrics import measure
 from cry_tf.evaluation.predictions import Predictions
+from cry_tf.heads import model_head, storing
+from cry_tf.heads.gaussian_mixture import GaussianMixtureHead
+from cry_tf.heads.support_vectors import SVMHead
 from cry_tf.models import CryClassifier, CryDetector
 from cry_tf.training import detection_labels, record
+from cry_tf.training.baselines import BASELINES, score_baselines
 from cry_tf.training.cross_validation import (
     FINAL,
     HistoryRow,
     cross_validate,
     history_rows,
 )
-from cry_tf.training.fit import HeadTrainer, Trainer, WaveformTrainer
+from cry_tf.training.fit import Trainer
 from cry_tf.training.listener import Listener, Silence
 from cry_tf.training.preparation import Prepared, prepare
-from cry_tf.training.run import RunFolder
+from cry_tf.training.run import FEATURES_FILE, MODEL_FILE, RunFolder
 from cry_tf.training.settings import Settings
 from cry_tf.training.threshold import ChosenThreshold
+from cry_tf.training.trainers import find_policy, make_trainer
 
 # An event that has begun ends a little lower, so that it does not stutter.
 _OFFSET_SHARE = 0.8
@@ -75,13 +81,13 @@ def train(
     listener = listener or Silence()
     with result_folder.writing(path, overwrite) as part:
         _check_backbone(settings)
+        find_policy(settings)  # before every clip is decoded
         prepared = prepare(dataset, settings, listener)
         keras.utils.set_random_seed(settings.seed)
         model = _build(prepared, settings)
         listener.line(f"backbone: {settings.backbone}, {model.backbone.weights_source}")
-        trainer, prepared = _trainer(
-            model, prepared, settings, listener, embeddings_dir
-        )
+        cache = EmbeddingCache(embeddings_dir)
+        trainer, prepared = make_trainer(model, prepared, settings, listener, cache)
         predictions, history = _run(trainer, prepared.dataset, settings, listener)
         chosen = None
         if predictions.positive_label is not None:
@@ -90,7 +96,7 @@ def train(
                 onset_threshold=chosen.threshold,
                 offset_threshold=_OFFSET_SHARE * chosen.threshold,
             )
-        _uncompiled(model).save(part / "model.keras")
+        _save(part, _uncompiled(model), trainer)
         _write_history(part / "history.csv", history)
         made = record.Made(
             settings=settings,
@@ -99,10 +105,13 @@ def train(
             predictions=predictions,
             metrics=measure(predictions),
             threshold=chosen,
+            baselines=_baselines(prepared, predictions, settings, cache, listener),
             origin=origin,
         )
         record.write(part, made)
-        summary_text.tell(listener, made.metrics, record.operating_points(made))
+        summary_text.tell(
+            listener, made.metrics, record.operating_points(made), made.baselines
+        )
     return RunFolder.open(path)
 
 
@@ -126,6 +135,7 @@ def _build(prepared: Prepared, settings: Settings) -> Any:
         cutoff_hz=prepared.bandwidth.cutoff_hz,
         trainable_backbone=settings.recipe.trains == "all",
         dropout=settings.recipe.dropout,
+        head=model_head(settings.recipe.head),
     )
 
 
@@ -136,53 +146,23 @@ def _uncompiled(model: Any) -> Any:
     return copy
 
 
-def _trainer(
-    model: Any,
-    prepared: Prepared,
-    settings: Settings,
-    listener: Listener,
-    embeddings_dir: str | os.PathLike[str] | None,
-) -> tuple[Trainer, Prepared]:
-    dataset = prepared.dataset
-    if settings.recipe.trains == "all":
-        return WaveformTrainer(model, dataset, settings.recipe, settings.seed), prepared
-    with listener.progress("embeddings", len(dataset)) as advance:
-        told = 0
-
-        def tell(done: int, _: int) -> None:
-            nonlocal told
-            for _ in range(done - told):
-                advance()
-            told = done
-
-        cache = EmbeddingCache(embeddings_dir)
-        embeddings = cache.embed(model.backbone, dataset, progress=tell)
-    for note in embeddings.notes:
-        listener.line(f"  {note}")
-    for problem in embeddings.problems:
-        listener.warn(f"left out: {problem.sentence}")
-    kept = embeddings.dataset
-    kept.require_trainable(settings.task, settings.folds)
-    front_end = model.spec.front_end
-    trainer = HeadTrainer(
-        model,
-        embeddings.values,
-        kept.label_indices,
-        settings.recipe,
-        settings.seed,
-        step_s=front_end.patch_hop_samples / front_end.sample_rate_hz,
-    )
-    problems = prepared.problems + embeddings.problems
-    return trainer, dataclasses.replace(prepared, dataset=kept, problems=problems)
+def _save(folder: Path, model: Any, trainer: Trainer) -> None:
+    """Writes the model, or what stands before a head that no network can hold."""
+    head = getattr(trainer, "head", None)
+    if not isinstance(head, SVMHead | GaussianMixtureHead):
+        model.save(folder / MODEL_FILE)
+        return
+    features = keras.Model(model.input, model.pooling.output, name="features")
+    features.save(folder / FEATURES_FILE)
+    storing.save(folder, head)
 
 
 def _run(
     trainer: Trainer, dataset: Dataset, settings: Settings, listener: Listener
 ) -> tuple[Predictions, list[HistoryRow]]:
     """Cross-validates, then leaves the trainer's model trained on every clip."""
-    recipe = settings.recipe
     folds = dataset.fold_indices(settings.folds, settings.seed)
-    epochs = recipe.epochs * (len(folds) + 1)
+    epochs = trainer.epochs * (len(folds) + 1)
     title = f"training ({len(folds)} folds, then all)"
     with listener.progress(title, epochs) as advance:
         found = cross_validate(trainer, folds, advance)
@@ -203,6 +183,38 @@ def _run(
         positive_label=detection_labels.POSITIVE if is_detector else None,
     )
     return predictions, [*found.history, *history_rows(FINAL, final)]
+
+
+def _baselines(
+    prepared: Prepared,
+    predictions: Predictions,
+    settings: Settings,
+    cache: EmbeddingCache,
+    listener: Listener,
+) -> tuple[tuple[str, Summary], ...]:
+    """Measures classical methods on the folds of the model."""
+    if not settings.baselines:
+        return ()
+    dataset = prepared.dataset
+    steps = len(dataset) + settings.folds * len(BASELINES)
+    with listener.progress("classical baselines", steps) as advance:
+        try:
+            scores = score_baselines(
+                dataset,
+                dataset.fold_indices(settings.folds, settings.seed),
+                settings.seed,
+                is_balanced=settings.recipe.imbalance != "none",
+                cutoff_hz=prepared.bandwidth.cutoff_hz,
+                cache_dir=cache.dir,
+                tell=advance,
+            )
+        except (ValueError, OSError) as error:  # the model itself is not lost
+            listener.warn(f"the classical baselines are left out: {error}")
+            return ()
+    return tuple(
+        (name, measure(predictions.replace(scores=found)).model)
+        for name, found in scores.items()
+    )
 
 
 def _write_history(path: Path, history: Sequence[HistoryRow]) -> None:

@@ -7,25 +7,30 @@ fold, so that nothing is traced twice and no fold knows another.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any, Protocol
 
-import keras
 import numpy as np
 import tensorflow as tf
 
-from cry_tf.data import sound_source
+from cry_tf.augment import Mixup, Policy
+from cry_tf.data import Dataset, sound_source
+from cry_tf.training import imbalance
+from cry_tf.training.fit_keras import History, Tell, compile_once, fit_epochs
 from cry_tf.training.recipe import Recipe
-
-Tell = Callable[[int], None]
-History = dict[str, list[float]]
 
 _SCORING_BATCH = 64
 _SCORING_SECONDS = 320.0
 
 
 class Trainer(Protocol):
-    """What cross-validation asks of a way to train."""
+    """What cross-validation asks of a way to train.
+
+    Attributes:
+        epochs: How often `fit` calls `tell`.
+    """
+
+    epochs: int
 
     def reset(self) -> None:
         """Puts back the weights, optimizer and random state of the beginning."""
@@ -50,6 +55,9 @@ class HeadTrainer:
         recipe: How to train.
         seed: Draws the order of the clips.
         step_s: Seconds between two steps of the time axis.
+        copies: For each clip, its augmented copies `(time, features)`. Training
+            shows a clip and its copies in turn, in no longer epochs; only the
+            clips themselves are scored.
     """
 
     def __init__(
@@ -60,15 +68,19 @@ class HeadTrainer:
         recipe: Recipe,
         seed: int,
         step_s: float,
+        copies: Sequence[Sequence[np.ndarray]] = (),
     ):
         self._truth, self._recipe, self._seed = truth, recipe, seed
-        self._steps = tf.constant(np.concatenate(embeddings))  # (all steps, features)
-        self._lengths = np.array([len(clip) for clip in embeddings])
+        self.epochs = recipe.epochs
+        every = [*embeddings, *(copy for clip in copies for copy in clip)]
+        self._versions = _versions(len(embeddings), [len(clip) for clip in copies])
+        self._steps = tf.constant(np.concatenate(every))  # (all steps, features)
+        self._lengths = np.array([len(clip) for clip in every])
         self._starts = np.cumsum(self._lengths) - self._lengths
         self._longest = max(1, math.ceil(recipe.max_seconds / step_s))
         self._head = model.head_model()
         # XLA makes a small head four times slower on a CPU.
-        self._state = _compile(self._head, recipe, jit_compile=False)
+        self._state = compile_once(self._head, recipe, jit_compile=False)
 
     def reset(self) -> None:
         """Puts back the weights, optimizer and random state of the beginning."""
@@ -76,17 +88,32 @@ class HeadTrainer:
 
     def fit(self, indices: np.ndarray, tell: Tell | None = None) -> History:
         """Trains the head; see `Trainer`."""
-        weights = clip_weights(self._truth[indices], self._recipe)
-        clips = tf.data.Dataset.from_tensor_slices(
-            (indices, self._truth[indices], weights)
+        recipe, truth = self._recipe, self._truth[indices]
+        imbalance.tell_counts(self._head.loss, truth)
+        weights = imbalance.clip_weights(truth, recipe.imbalance)
+        shown = imbalance.shown_places(truth, recipe.imbalance, self._seed)
+        versions = [self._versions[index] for index in indices[shown]]
+        times = [len(version) for version in versions]
+        clips: Any = tf.data.Dataset.from_tensor_slices(
+            (
+                np.concatenate(versions),
+                np.repeat(truth[shown], times),
+                np.repeat(weights[shown], times),
+            )
         )
-        clips = clips.shuffle(len(indices), self._seed, reshuffle_each_iteration=True)
+        clips = clips.shuffle(sum(times), self._seed, reshuffle_each_iteration=True)
+        steps = _steps_an_epoch(len(indices), sum(times), recipe)
+        if steps is not None:
+            clips = clips.repeat()
         lengths = np.minimum(self._lengths, self._longest)
-        batches = clips.batch(self._recipe.batch_size).map(
+        batches = clips.batch(recipe.batch_size).map(
             lambda index, truth, weight: (*self._gather(index, lengths), truth, weight)
         )
         batches = batches.map(lambda x, mask, y, weight: ((x, mask), y, weight))
-        return _fit(self._head, batches.prefetch(2), self._recipe, tell)
+        if recipe.mixup:
+            mixup = Mixup(recipe.mixup, self._head.output_shape[-1], self._seed)
+            batches = mixup.embeddings(batches)
+        return fit_epochs(self._head, batches.prefetch(2), recipe, tell, steps)
 
     def predict(self, indices: np.ndarray) -> np.ndarray:
         """Scores whole clips; see `Trainer`."""
@@ -110,14 +137,25 @@ class WaveformTrainer:
         model: A `CryModel`.
         dataset: Clips whose labels are the model's, in its order.
         recipe: How to train.
-        seed: Draws the order of the clips.
+        seed: Draws the order of the clips, and what augmentation draws.
+        policy: How training clips are augmented, anew in each epoch, or None.
     """
 
-    def __init__(self, model: Any, dataset: Any, recipe: Recipe, seed: int):
-        self._model, self._dataset = model, dataset
+    def __init__(
+        self,
+        model: Any,
+        dataset: Dataset,
+        recipe: Recipe,
+        seed: int,
+        policy: Policy | None = None,
+    ):
+        self._model, self._dataset, self._policy = model, dataset, policy
         self._recipe, self._seed = recipe, seed
+        self.epochs = recipe.epochs
         self._rate_hz = model.spec.sample_rate_hz
-        self._state = _compile(model, recipe, jit_compile=model.backbone.prefers_jit)
+        self._state = compile_once(
+            model, recipe, jit_compile=model.backbone.prefers_jit
+        )
 
     def reset(self) -> None:
         """Puts back the weights, optimizer and random state of the beginning."""
@@ -125,18 +163,27 @@ class WaveformTrainer:
 
     def fit(self, indices: np.ndarray, tell: Tell | None = None) -> History:
         """Trains the whole model; see `Trainer`."""
-        part = self._dataset.subset(indices)
-        weights = np.zeros(len(part.labels), np.float32)
-        weights[part.label_indices] = clip_weights(part.label_indices, self._recipe)
-        batches = part.to_tf(
-            batch_size=self._recipe.batch_size,
+        recipe, truth = self._recipe, self._dataset.label_indices[indices]
+        imbalance.tell_counts(self._model.loss, truth)
+        weights = np.zeros(len(self._dataset.labels), np.float32)
+        weights[truth] = imbalance.clip_weights(truth, recipe.imbalance)
+        shown = imbalance.shown_places(truth, recipe.imbalance, self._seed)
+        batches = self._dataset.subset(indices[shown]).to_tf(
+            batch_size=recipe.batch_size,
             sample_rate_hz=self._rate_hz,
             shuffle=True,
             seed=self._seed,
-            max_seconds=self._recipe.max_seconds,
+            max_seconds=recipe.max_seconds,
+            augment=self._policy,
         )
+        steps = _steps_an_epoch(len(indices), len(shown), recipe)
+        if steps is not None:
+            batches = batches.repeat()
         batches = batches.map(lambda x, y: (x, y, tf.gather(weights, y)))
-        return _fit(self._model, batches, self._recipe, tell)
+        if recipe.mixup:
+            mixup = Mixup(recipe.mixup, len(weights), self._seed)
+            batches = mixup.waveforms(batches)
+        return fit_epochs(self._model, batches, recipe, tell, steps)
 
     def predict(self, indices: np.ndarray) -> np.ndarray:
         """Scores whole clips; see `Trainer`."""
@@ -150,69 +197,22 @@ class WaveformTrainer:
         return self._model.predict(batches, verbose=0)
 
 
-def clip_weights(truth: np.ndarray, recipe: Recipe) -> np.ndarray:
-    """Returns the weight of each clip in the loss, 1 on average.
+def _versions(clips: int, copies: Sequence[int]) -> list[np.ndarray]:
+    """Returns for each clip the places of itself and of its copies.
 
-    Args:
-        truth: Int array `(clips,)`, labels of the training fold.
-        recipe: Says whether labels are balanced.
-
-    Returns:
-        Float32 array `(clips,)`.
+    The clips come first, then all copies, clip by clip.
     """
-    if recipe.class_weight == "none":
-        return np.ones(len(truth), np.float32)
-    counts = np.bincount(truth)
-    occurring = np.count_nonzero(counts)
-    return (len(truth) / (occurring * counts[truth])).astype(np.float32)
+    ends = clips + np.cumsum(copies, dtype=int)
+    return [
+        np.append(clip, np.arange(end - count, end))
+        for clip, (end, count) in enumerate(zip(ends, copies, strict=True))
+    ] or [np.array([clip]) for clip in range(clips)]
 
 
-class _State:
-    """The variables of a model and its optimizer, as they were."""
+def _steps_an_epoch(clips: int, shown: int, recipe: Recipe) -> int | None:
+    """Returns how many batches make an epoch, None for all of them.
 
-    def __init__(self, model: keras.Model):
-        optimizer: Any = model.optimizer
-        optimizer.build(model.trainable_variables)
-        variables = [*model.variables, *optimizer.variables]
-        self._saved = [(variable, variable.numpy()) for variable in variables]
-
-    def restore(self) -> None:
-        for variable, value in self._saved:
-            variable.assign(value)
-
-
-def _compile(model: Any, recipe: Recipe, jit_compile: bool) -> _State:
-    model.compile(
-        optimizer=keras.optimizers.Adam(recipe.learning_rate),
-        loss="sparse_categorical_crossentropy",
-        metrics=["accuracy"],
-        jit_compile=jit_compile,
-    )
-    return _State(model)
-
-
-def _fit(model: Any, batches: Any, recipe: Recipe, tell: Tell | None) -> History:
-    watch = _Watch(recipe, tell)
-    fitted: Any = model.fit(
-        batches, epochs=recipe.epochs, shuffle=False, verbose=0, callbacks=[watch]
-    )
-    return fitted.history
-
-
-class _Watch(keras.callbacks.Callback):
-    """Stops at a loss that is no number, and tells of each epoch."""
-
-    def __init__(self, recipe: Recipe, tell: Tell | None):
-        super().__init__()
-        self._recipe, self._tell = recipe, tell
-
-    def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
-        loss = (logs or {}).get("loss", math.nan)
-        if not math.isfinite(loss):
-            raise ValueError(
-                f"The loss must stay finite. It became {loss} in epoch {epoch + 1}, "
-                f"with learning_rate={self._recipe.learning_rate:g}. Lower the "
-                "learning rate, or look for a damaged clip or weights file."
-            )
-        if self._tell is not None:
-            self._tell(epoch)
+    Where more is shown than there are clips (copies, or rare labels again), an
+    epoch stays as long as the clips are, and the next one goes on from there.
+    """
+    return None if shown == clips else math.ceil(clips / recipe.batch_size)

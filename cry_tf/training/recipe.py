@@ -4,7 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, get_args
+
+from cry_tf.heads import FITTED_HEADS, FITTED_IMBALANCES, HEADS, HeadName
+
+Imbalance = Literal[
+    "none", "class_weight", "balanced_sampling", "focal", "logit_adjustment"
+]
+IMBALANCES: tuple[str, ...] = get_args(Imbalance)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -20,9 +27,17 @@ class Recipe:
         batch_size: Clips a step, positive.
         learning_rate: Of Adam, positive.
         dropout: Share of the pooled features left out in training, in [0, 1).
-        class_weight: `balanced` weighs a clip by the inverse of its label's
-            share of the training fold, so that each label counts the same;
-            `none` lets common labels count more.
+        head: `softmax`, `mlp`, `svm`, `gmm`, `logreg` or `prototype`, see
+            `cry_tf.heads`. The last four are fitted in one go, on a backbone
+            that stays as it came; epochs, batch, rate and dropout do not matter
+            to them.
+        imbalance: How rare labels count, see `cry_tf.training.imbalance`.
+        focal_gamma: Of `imbalance="focal"`, 0 or more.
+        augment: Name of a policy of `cry_tf.augment`, `none` for none. Only
+            training clips are changed.
+        augment_copies: With `trains="head"`: augmented copies of each training
+            clip whose embeddings are computed once, 0 or more.
+        mixup: Alpha of the Beta distribution that mixup draws from, 0 for none.
         max_seconds: A longer clip trains on its first seconds only, positive,
             so that one long recording does not fill the memory. It is always
             scored whole.
@@ -34,7 +49,12 @@ class Recipe:
     batch_size: int
     learning_rate: float
     dropout: float = 0.0
-    class_weight: Literal["balanced", "none"] = "balanced"
+    head: HeadName = "softmax"
+    imbalance: Imbalance = "class_weight"
+    focal_gamma: float = 2.0
+    augment: str = "none"
+    augment_copies: int = 0
+    mixup: float = 0.0
     max_seconds: float = 30.0
 
     def __post_init__(self) -> None:
@@ -49,13 +69,57 @@ class Recipe:
             raise ValueError(
                 f"dropout must be in [0, 1). Received: dropout={self.dropout!r}."
             )
-        choices = {"trains": ("head", "all"), "class_weight": ("balanced", "none")}
+        for name in ("focal_gamma", "augment_copies", "mixup"):
+            value = getattr(self, name)
+            if not value >= 0:
+                raise ValueError(
+                    f"{name} must be 0 or more. Received: {name}={value!r}."
+                )
+        choices = {
+            "trains": ("head", "all"),
+            "head": tuple(HEADS),
+            "imbalance": IMBALANCES,
+        }
         for name, allowed in choices.items():
             if getattr(self, name) not in allowed:
                 raise ValueError(
                     f"{name} must be one of {', '.join(allowed)}. "
                     f"Received: {name}={getattr(self, name)!r}."
                 )
+        has_copies = self.trains == "head" and self.augment != "none"
+        if has_copies != (self.augment_copies > 0):
+            raise ValueError(
+                "augment_copies says how many augmented embeddings a clip has where "
+                "the head alone is trained: at least 1 there with an augmentation, 0 "
+                f"otherwise. Received: trains={self.trains!r}, "
+                f"augment={self.augment!r}, augment_copies={self.augment_copies!r}."
+            )
+        if self.head in FITTED_HEADS:
+            self._check_fitted()
+
+    def _check_fitted(self) -> None:
+        what = f"The head {self.head} is fitted in one go"
+        if self.trains != "head":
+            raise ValueError(
+                f"{what}, on a backbone that stays as it came. Received: the recipe "
+                f"{self.name}, which trains every layer. Take the recipe quick."
+            )
+        if self.imbalance not in FITTED_IMBALANCES:
+            raise ValueError(
+                f"{what}, so imbalance must be one of "
+                f"{', '.join(FITTED_IMBALANCES)}. Received: "
+                f"imbalance={self.imbalance!r}, which changes a training."
+            )
+        if self.mixup:
+            raise ValueError(
+                f"{what}, and cannot be given mixed labels. Received: "
+                f"mixup={self.mixup!r}. Take the head softmax or mlp."
+            )
+
+    @property
+    def is_fitted(self) -> bool:
+        """Whether the head is fitted in one go, not trained by gradient."""
+        return self.head in FITTED_HEADS
 
     def replace(self, **changes: Any) -> Recipe:
         """Returns a copy with some fields changed, checked again."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import datetime
 import importlib.metadata
 import platform
@@ -13,12 +14,14 @@ from cry_lite import __version__
 from cry_tf.data.content import content_digests
 from cry_tf.data.dataset import Dataset
 from cry_tf.evaluation.detection import OperatingPoint
-from cry_tf.evaluation.figures import Metrics
+from cry_tf.evaluation.figures import Metrics, Summary
 from cry_tf.evaluation.predictions import Predictions
 from cry_tf.evaluation.report import Report, render
 from cry_tf.evaluation.result_folder import write_json
 from cry_tf.evaluation.verdict import verdict
+from cry_tf.heads import HEADS
 from cry_tf.training.preparation import Prepared
+from cry_tf.training.recipe import Recipe
 from cry_tf.training.run import FORMAT
 from cry_tf.training.settings import Settings
 from cry_tf.training.threshold import ChosenThreshold
@@ -39,6 +42,7 @@ class Made:
         predictions: Out of fold; a detector's are cut at 0.5.
         metrics: Measured on them.
         threshold: Of a detector.
+        baselines: Names and figures of classical methods on the same folds.
         origin: Where the data came from.
     """
 
@@ -48,6 +52,7 @@ class Made:
     predictions: Predictions
     metrics: Metrics
     threshold: ChosenThreshold | None
+    baselines: tuple[tuple[str, Summary], ...]
     origin: str
 
 
@@ -57,6 +62,9 @@ def write(folder: Path, made: Made) -> None:
     write_json(folder / "config.json", config)
     metrics = {"split": _split(made), "verdict": verdict(made.metrics)}
     metrics |= made.metrics.to_dict()
+    metrics["baselines"] = {
+        name: dataclasses.asdict(summary) for name, summary in made.baselines
+    }
     metrics["threshold"] = made.threshold.to_dict() if made.threshold else None
     write_json(folder / "metrics.json", metrics)
     made.predictions.write_csv(folder / "predictions.csv")
@@ -156,6 +164,7 @@ def _report(made: Made, config: dict[str, Any]) -> Report:
         metrics=metrics,
         warnings=tuple(sentence for sentence in warnings if sentence),
         operating_points=operating_points(made),
+        baselines=made.baselines,
         facts=_facts(made, config),
     )
 
@@ -195,14 +204,32 @@ def _facts(made: Made, config: dict[str, Any]) -> tuple[tuple[str, str], ...]:
             f"{made.model.backbone.weights_source}"
             + (f", sha256 {sha256}" if sha256 else ""),
         ),
-        (
-            "recipe",
-            f"{recipe.name}: trains {recipe.trains}, {recipe.epochs} epochs, batch "
-            f"{recipe.batch_size}, Adam {recipe.learning_rate:g}, dropout "
-            f"{recipe.dropout:g}, class weight {recipe.class_weight}",
-        ),
+        ("head", f"{recipe.head}: {HEADS[recipe.head]}"),
+        ("recipe", _recipe_sentence(recipe)),
         ("seed", str(settings.seed)),
         ("versions", ", ".join(f"{k} {v}" for k, v in config["versions"].items())),
         ("made", config["created"]),
     ]
     return tuple(rows)
+
+
+def _recipe_sentence(recipe: Recipe) -> str:
+    if recipe.is_fitted:
+        parts = ["the head is fitted once", f"imbalance {recipe.imbalance}"]
+    else:
+        parts = [
+            f"trains {recipe.trains}",
+            f"{recipe.epochs} epochs",
+            f"batch {recipe.batch_size}",
+            f"Adam {recipe.learning_rate:g}",
+            f"dropout {recipe.dropout:g}",
+            f"imbalance {recipe.imbalance}",
+        ]
+    if recipe.imbalance == "focal":
+        parts[-1] += f" (gamma {recipe.focal_gamma:g})"
+    if recipe.augment != "none":
+        copies = f", {recipe.augment_copies} copies" if recipe.augment_copies else ""
+        parts.append(f"augmentation {recipe.augment}{copies}")
+    if recipe.mixup:
+        parts.append(f"mixup {recipe.mixup:g}")
+    return f"{recipe.name}: {', '.join(parts)}"

@@ -1,7 +1,9 @@
 """Reads a run folder: a trained model beside how it was made.
 
 `model.keras`, `config.json`, `metrics.json`, `predictions.csv` (one row a clip,
-out of fold), `history.csv` and `report.html`.
+out of fold), `history.csv` and `report.html`. A head that no network can hold
+(`svm`, `gmm`) has, in place of `model.keras`, `features.keras` (waveform to pooled
+embedding), `head.npz` and `head.json`.
 """
 
 from __future__ import annotations
@@ -13,8 +15,11 @@ from pathlib import Path
 from typing import Any
 
 from cry_tf.evaluation.predictions import Predictions
+from cry_tf.heads import storing
 
 FORMAT = "cry-tf run 1"
+MODEL_FILE = "model.keras"
+FEATURES_FILE = "features.keras"
 
 
 @dataclass(frozen=True)
@@ -41,7 +46,9 @@ class RunFolder:
             ValueError: If its `config.json` cannot be read by this version.
         """
         path = Path(path).expanduser()
-        if not (path / "config.json").is_file() or not (path / "model.keras").is_file():
+        models = (path / MODEL_FILE, path / storing.ARRAYS_FILE)
+        has_model = any(model.is_file() for model in models)
+        if not has_model or not (path / "config.json").is_file():
             raise FileNotFoundError(
                 "A run folder holds config.json and model.keras. "
                 f"{path} {'does not' if path.exists() else 'does not exist'}. "
@@ -63,9 +70,25 @@ class RunFolder:
         return cls(path, config)
 
     @property
+    def has_network(self) -> bool:
+        """Whether the head is part of a network, which can be exported."""
+        return (self.path / MODEL_FILE).is_file()
+
+    @property
     def model_path(self) -> Path:
-        """Path of the trained model."""
-        return self.path / "model.keras"
+        """Path of the trained model.
+
+        Raises:
+            ValueError: If the head is kept as arrays.
+        """
+        if not self.has_network:
+            head = self.config["settings"]["recipe"]["head"]
+            raise ValueError(
+                f"The head {head} is kept as arrays and is no network that could be "
+                f"exported or loaded as one; train {self.path} again with --head "
+                "softmax, mlp, logreg or prototype."
+            )
+        return self.path / MODEL_FILE
 
     @property
     def metrics(self) -> dict[str, Any]:
@@ -73,7 +96,11 @@ class RunFolder:
         return json.loads((self.path / "metrics.json").read_text(encoding="utf-8"))
 
     def load_model(self):
-        """Returns the trained `CryClassifier` or `CryDetector`."""
+        """Returns the trained `CryClassifier` or `CryDetector`.
+
+        Raises:
+            ValueError: If the head is kept as arrays.
+        """
         import keras
 
         import cry_tf.models  # noqa: F401  (registers the classes)

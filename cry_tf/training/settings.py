@@ -26,6 +26,8 @@ class Settings:
             well-known names.
         bandwidth: `auto` removes what not every clip can hold, None removes
             nothing, a float removes everything above that many Hz.
+        baselines: Whether classical methods are measured on the same folds.
+        noise: Folder of sounds that augmentation mixes in, or None.
     """
 
     task: Literal["detect", "reason"]
@@ -37,6 +39,8 @@ class Settings:
     seed: int = 0
     positive: tuple[str, ...] | None = None
     bandwidth: Literal["auto"] | float | None = "auto"
+    baselines: bool = True
+    noise: str | None = None
 
     def __post_init__(self) -> None:
         """Checks what can be checked without the data."""
@@ -54,6 +58,11 @@ class Settings:
             raise ValueError(
                 "positive says which labels mean a cry, for task=detect. "
                 f"Received: task={self.task!r}."
+            )
+        if self.noise is not None and self.recipe.augment == "none":
+            raise ValueError(
+                "noise is mixed in by an augmentation. Received: "
+                f"noise={self.noise!r}, augment='none'. Add --augment light."
             )
         if self.recipe.trains == "head" and self.weights is None:
             raise ValueError(

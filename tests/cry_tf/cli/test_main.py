@@ -1,3 +1,5 @@
+import contextlib
+import signal
 import subprocess
 import sys
 import types
@@ -52,7 +54,7 @@ def failing(monkeypatch):
 
     def fail_with(error):
         def run(args):
-            raise error
+            raise error() if callable(error) else error
 
         real = cli.importlib.import_module
 
@@ -83,6 +85,21 @@ def test_an_error_of_the_system_names_the_file(failing, capsys):
 def test_ctrl_c_is_one_line(failing, capsys):
     assert failing(KeyboardInterrupt()) == 1
     assert capsys.readouterr().err.count("\n") == 1
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_stop_that_a_library_turns_into_another_error_is_one_line(
+    failing, capsys, number
+):
+    def swallow():
+        with contextlib.suppress(KeyboardInterrupt):
+            signal.raise_signal(number)
+        return TypeError("cannot convert")
+
+    before = signal.getsignal(number)
+    assert failing(swallow) == 1
+    assert capsys.readouterr().err == "stopped: nothing was left half written\n"
+    assert signal.getsignal(number) is before
 
 
 def test_a_fault_of_the_program_is_not_hidden(failing):

@@ -125,6 +125,11 @@ def test_json_is_all_that_stdout_holds(recordings, weights, tmp_path, capsys):
         (["--weights", "none", "--recipe", "quick"], "trains the head alone"),
         (["--group-by", "infant"], "group_by names a column of a manifest"),
         (["--pooling", "median"], "pooling must be one of"),
+        (["--head", "svm", "--imbalance", "focal"], "is fitted in one go"),
+        (["--head", "gmm", "--recipe", "finetune"], "stays as it came"),
+        (["--augment", "loud"], "policy is one of none, light, strong"),
+        (["--augment-copies", "2"], "at least 1 there with an augmentation"),
+        (["--noise", "."], "noise is mixed in by an augmentation"),
     ],
 )
 def test_what_cannot_work_is_one_sentence(
@@ -135,6 +140,33 @@ def test_what_cannot_work_is_one_sentence(
     assert shown.startswith("error: ")
     assert sentence in shown
     assert not (tmp_path / "run").exists()
+
+
+def test_head_imbalance_and_augmentation_are_chosen_by_name(
+    recordings, weights, tmp_path, capsys
+):
+    noise = tmp_path / "noise"
+    noise.mkdir()
+    hum = 0.1 * np.random.default_rng(1).normal(size=RATE_HZ)
+    soundfile.write(noise / "hum.wav", hum, RATE_HZ)
+    more = ["--head", "logreg", "--imbalance", "none", "--augment", "light"]
+    more += ["--noise", str(noise), "--no-baselines", "--json"]
+    assert main(command(recordings, weights, tmp_path / "run", *more)) == 0
+    assert json.loads(capsys.readouterr().out)["metrics"]["baselines"] == {}
+    settings = json.loads((tmp_path / "run" / "config.json").read_text())["settings"]
+    assert settings["noise"] == str(noise)
+    found = {name: settings["recipe"][name] for name in ("head", "imbalance")}
+    assert found == {"head": "logreg", "imbalance": "none"}
+    assert settings["recipe"]["augment_copies"] == 4
+
+
+def test_baselines_are_told_beside_the_model(recordings, weights, tmp_path, capsys):
+    more = ["--head", "prototype"]
+    assert main(command(recordings, weights, tmp_path / "run", *more)) == 0
+    shown = capsys.readouterr().out
+    rows = ("this model", "MFCC + GMM", "MFCC + SVM", "always no_cry")
+    places = [shown.index(row) for row in rows]
+    assert places == sorted(places)
 
 
 @pytest.mark.parametrize("asked", ["loud", "-5", "0"])

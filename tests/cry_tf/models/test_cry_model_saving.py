@@ -142,3 +142,37 @@ def test_weights_of_other_labels_are_refused(toy_backbone, tmp_path):
     fewer = CryClassifier(toy_backbone, LABELS[:2], pooling="average")
     with pytest.raises(ValueError, match="logits"):
         fewer.load_weights(tmp_path / "model.weights.h5")
+
+
+def test_a_config_of_before_heads_had_names_is_a_dense_layer(toy_backbone):
+    model = CryClassifier(toy_backbone, ["hungry", "tired"])
+    config = model.get_config()
+    assert config.pop("head") == "softmax"
+    again = CryClassifier.from_config(config)
+    assert again.head == "softmax"
+    assert [w.shape for w in again.weights] == [w.shape for w in model.weights]
+
+
+@pytest.mark.parametrize("head", ["mlp", "prototype"])
+def test_a_head_is_saved_with_its_layers(toy_backbone, tones, tmp_path, head):
+    model = CryClassifier(toy_backbone, ["hungry", "tired"], head=head, dropout=0.1)
+    model.compile("adam", "sparse_categorical_crossentropy")
+    model.fit(*tones, epochs=1, verbose=0)
+    model.save(tmp_path / "model.keras")
+    again = keras.saving.load_model(tmp_path / "model.keras")
+    assert again.head == head
+    waveforms = tones[0]
+    expected = model.predict(waveforms, verbose=0)
+    np.testing.assert_array_equal(again.predict(waveforms, verbose=0), expected)
+    embeddings = again.backbone.predict(waveforms, verbose=0)
+    mask = np.asarray(again.backbone.time_mask()(waveforms))
+    found = again.head_model()([embeddings, mask], training=False)
+    # Another batch size may sum in another order.
+    np.testing.assert_allclose(found, expected, atol=1e-6)
+    logits = again.logits_model().predict(waveforms, verbose=0)
+    np.testing.assert_allclose(keras.ops.softmax(logits), expected, atol=1e-6)
+
+
+def test_a_head_that_is_no_layer_is_refused(toy_backbone):
+    with pytest.raises(ValueError, match="one of softmax, mlp, prototype.*'svm'"):
+        CryClassifier(toy_backbone, ["hungry", "tired"], head="svm")

@@ -4,7 +4,7 @@ import pytest
 
 from cry_tf.layers import StatisticPooling
 from cry_tf.training import recipe
-from cry_tf.training.fit import HeadTrainer, clip_weights
+from cry_tf.training.fit import HeadTrainer
 
 QUICK = recipe.QUICK.replace(epochs=12, batch_size=8, learning_rate=3e-2)
 FEATURES = 4
@@ -110,10 +110,75 @@ def test_epochs_are_told(clips):
     assert told == list(range(QUICK.epochs))
 
 
-def test_balanced_weights_let_each_label_count_the_same():
-    truth = np.array([0, 0, 0, 2])  # label 1 is not in this fold
-    weights = clip_weights(truth, QUICK)
+@pytest.fixture
+def unequal():
+    """Twenty clips to two, and nothing to tell them apart by."""
+    truth = np.repeat([0, 1], [20, 2])
+    return [np.ones((3, FEATURES), "float32") for _ in truth], truth
 
-    np.testing.assert_allclose(weights, [2 / 3, 2 / 3, 2 / 3, 2])
-    assert weights.mean() == pytest.approx(1)
-    assert (clip_weights(truth, QUICK.replace(class_weight="none")) == 1).all()
+
+def rare_score(clips, **changes):
+    trained = trainer(clips, recipe=QUICK.replace(epochs=40, **changes))
+    trained.fit(np.arange(22))
+    return trained.predict(np.arange(22))[:, 1].mean()
+
+
+@pytest.mark.parametrize(
+    "name", ["class_weight", "balanced_sampling", "logit_adjustment"]
+)
+def test_rare_labels_count_as_the_name_says(unequal, name):
+    assert rare_score(unequal, imbalance="none") < 0.2
+    assert rare_score(unequal, imbalance=name) > 0.3
+
+
+def test_the_focal_loss_leaves_sure_answers_alone(unequal):
+    plain = rare_score(unequal, imbalance="none")
+    focal = rare_score(unequal, imbalance="focal", focal_gamma=4.0)
+    assert focal > plain + 0.05
+
+
+def test_each_fold_has_its_own_label_counts(unequal):
+    trained = trainer(unequal, recipe=QUICK.replace(imbalance="logit_adjustment"))
+    loss = trained._head.loss
+    for places, counts in ((np.arange(22), (20, 2)), (np.arange(10, 21), (10, 1))):
+        trained.reset()
+        trained.fit(places)
+        assert loss.label_counts == counts
+
+
+@pytest.mark.parametrize("name", ["none", "balanced_sampling"])
+def test_an_epoch_is_as_long_as_the_clips_are(unequal, name, monkeypatch):
+    steps = []
+    trained = trainer(unequal, recipe=QUICK.replace(imbalance=name, epochs=2))
+    monkeypatch.setattr(
+        "cry_tf.training.fit.fit_epochs",
+        lambda head, batches, recipe, tell, count: steps.append(
+            count or len(list(batches))
+        ),
+    )
+    trained.fit(np.arange(22))
+    assert steps == [3]  # 22 clips in batches of 8
+
+
+def shown(trained, places, monkeypatch):
+    """Returns the first feature of every first step that a fit would see."""
+    seen = []
+
+    def see(head, batches, recipe, tell, steps):
+        for (values, _), truth, _ in batches.take(200):
+            seen.extend(zip(values[:, 0, 0].numpy(), truth.numpy(), strict=True))
+
+    monkeypatch.setattr("cry_tf.training.fit.fit_epochs", see)
+    trained.fit(places)
+    return set(seen)
+
+
+def test_copies_are_trained_on_with_their_clip_and_never_scored(monkeypatch):
+    values = [np.full((2, FEATURES), clip, "float32") for clip in range(4)]
+    copies = [(value + 0.25, value + 0.5) for value in values]
+    truth = np.array([0, 1, 0, 1])
+    trained = HeadTrainer(ToyModel(), values, truth, QUICK, 0, 0.5, copies)
+    found = shown(trained, np.array([1, 2]), monkeypatch)
+    expected = {(c + d, c % 2) for c in (1, 2) for d in (0, 0.25, 0.5)}
+    assert found == expected
+    assert trained.predict(np.arange(4)).shape == (4, 2)

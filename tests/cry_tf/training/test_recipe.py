@@ -28,10 +28,29 @@ def test_an_unknown_recipe_is_told_the_known_ones():
         {"learning_rate": 0.0},
         {"max_seconds": float("nan")},
         {"dropout": 1.0},
-        {"class_weight": "some"},
+        {"imbalance": "some"},
+        {"head": "tree"},
+        {"focal_gamma": -1.0},
+        {"augment_copies": -1},
+        {"mixup": -0.1},
         {"trains": "tail"},
     ],
 )
 def test_a_number_out_of_range_is_named(change):
     with pytest.raises(ValueError, match=f"{next(iter(change))} must be"):
         recipes.QUICK.replace(**change)
+
+
+@pytest.mark.parametrize("head", ["svm", "gmm", "logreg", "prototype"])
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        ({"trains": "all"}, "on a backbone that stays as it came"),
+        ({"imbalance": "focal"}, "one of none, class_weight.*'focal'"),
+        ({"mixup": 0.2}, "cannot be given mixed labels"),
+    ],
+)
+def test_what_a_fitted_head_cannot_do_is_said(head, change, sentence):
+    assert recipes.QUICK.replace(head=head).is_fitted
+    with pytest.raises(ValueError, match=sentence):
+        recipes.QUICK.replace(head=head, **change)

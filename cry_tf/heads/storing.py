@@ -1,0 +1,61 @@
+"""Keeps a head that no network can hold: arrays beside what they are, no pickle."""
+
+from __future__ import annotations
+
+import json
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from cry_tf.heads import ARRAY_HEADS, HEADS
+from cry_tf.heads.gaussian_mixture import GaussianMixtureHead
+from cry_tf.heads.support_vectors import SVMHead
+
+ARRAYS_FILE = "head.npz"
+RECORD_FILE = "head.json"
+FORMAT = "cry-tf head 1"
+
+_HEADS: dict[str, Any] = {"svm": SVMHead, "gmm": GaussianMixtureHead}
+
+
+def save(folder: Path, head: SVMHead | GaussianMixtureHead) -> None:
+    """Writes `head.npz` and `head.json` into a folder.
+
+    Raises:
+        OSError: If the folder cannot be written.
+    """
+    name = next(name for name, kind in _HEADS.items() if isinstance(head, kind))
+    arrays = head.arrays()
+    np.savez(folder / ARRAYS_FILE, **arrays)  # type: ignore[arg-type]
+    record = {
+        "format": FORMAT,
+        "head": name,
+        "what": HEADS[name],
+        "scale": head.scale,
+        "arrays": {key: list(value.shape) for key, value in arrays.items()},
+    }
+    text = json.dumps(record, indent=2)
+    (folder / RECORD_FILE).write_text(text + "\n", encoding="utf-8")
+
+
+def load(folder: Path) -> SVMHead | GaussianMixtureHead:
+    """Reads what `save` wrote.
+
+    Raises:
+        OSError: If a file is missing.
+        ValueError: If they are not what `save` writes.
+    """
+    try:
+        record = json.loads((folder / RECORD_FILE).read_text(encoding="utf-8"))
+        if record["format"] != FORMAT or record["head"] not in ARRAY_HEADS:
+            raise ValueError(f"format {record['format']!r}, head {record['head']!r}")
+        with np.load(folder / ARRAYS_FILE, allow_pickle=False) as archive:
+            arrays = {name: archive[name] for name in record["arrays"]}
+        return _HEADS[record["head"]].from_arrays(arrays)
+    except (ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile) as error:
+        raise ValueError(
+            f"{folder / RECORD_FILE} and {ARRAYS_FILE} must be what cry-tf train "
+            f"wrote. They cannot be read: {error}. Train again."
+        ) from error
