@@ -6,7 +6,7 @@ from typing import Any
 
 import keras
 
-from cry_hub.blocks import is_before
+from cry_hub.blocks import is_before, starts
 from cry_hub.time_mask import BLOCK_SAMPLES, fit, real_length
 
 ops: Any = keras.ops  # Keras types most results as perhaps None
@@ -32,5 +32,5 @@ def pre_emphasized(waveform: Any, coefficient: float) -> Any:
     signal = fit(waveform, blocks * BLOCK_SAMPLES + 1)
     signal = signal[:, 1:] - coefficient * signal[:, :-1]
     signal = ops.reshape(signal, (batch, -1, BLOCK_SAMPLES))
-    is_kept = is_before(real_length(waveform) - 1, blocks)
+    is_kept = is_before(starts(blocks), real_length(waveform) - 1)
     return ops.reshape(signal * is_kept, (batch, blocks * BLOCK_SAMPLES))
