@@ -104,6 +104,14 @@ def test_the_padding_of_a_waveform_stays_zero(rng):
         assert not row[length:].any()
 
 
+@pytest.mark.parametrize("level", [0.3, -0.9])
+def test_the_rounding_of_a_mean_is_not_blown_up(level):
+    constant = np.full((1, 100_000), level, np.float32)
+    found = z_scored(constant, np.array([100_000], np.int32))
+    # One subtraction of the mean leaves 0.02 of -0.9.
+    assert np.abs(found).max() < 1e-3
+
+
 @every_spec
 def test_neither_loudness_nor_a_direct_current_is_heard(spec, rng):
     waveform = 0.5 * cry(rng)
