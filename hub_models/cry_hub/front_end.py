@@ -9,7 +9,7 @@ import keras
 import numpy as np
 
 from cry_hub.pre_emphasis import pre_emphasized
-from cry_hub.time_mask import check_waveform, fit, larger, real_length
+from cry_hub.time_mask import check_waveform, completed, fit, larger, real_length
 from cry_hub.z_score import z_scored
 from cry_lite.log_mel import fft_window, num_steps
 from cry_lite.mel import mel_matrix
@@ -112,7 +112,7 @@ class FrontEnd(keras.layers.Layer):
         if self.spec.center:
             # The reflection of the start; the end follows, row by row.
             half = fft_length // 2
-            signal = fit(signal, larger(ops.shape(signal)[1], half + 1))
+            signal = completed(signal, larger(ops.shape(signal)[1], half + 1))
             start = ops.flip(signal[:, 1 : half + 1], axis=1)
             signal = ops.concatenate((start, signal), axis=1)
         signal = fit(signal, blocks * hop)

@@ -7,7 +7,7 @@ from typing import Any
 import keras
 
 from cry_hub.blocks import is_before, starts
-from cry_hub.time_mask import BLOCK_SAMPLES, fit, real_length
+from cry_hub.time_mask import BLOCK_SAMPLES, completed, real_length
 
 ops: Any = keras.ops  # Keras types most results as perhaps None
 
@@ -29,7 +29,7 @@ def pre_emphasized(waveform: Any, coefficient: float) -> Any:
     """
     batch, samples = ops.shape(waveform)
     blocks = (samples + BLOCK_SAMPLES - 1) // BLOCK_SAMPLES
-    signal = fit(waveform, blocks * BLOCK_SAMPLES + 1)
+    signal = completed(waveform, blocks * BLOCK_SAMPLES + 1)
     signal = signal[:, 1:] - coefficient * signal[:, :-1]
     signal = ops.reshape(signal, (batch, -1, BLOCK_SAMPLES))
     is_kept = is_before(starts(blocks), real_length(waveform) - 1)

@@ -7,7 +7,7 @@ from typing import Any
 import keras
 
 from cry_hub.blocks import is_before, starts
-from cry_hub.time_mask import BLOCK_SAMPLES, fit
+from cry_hub.time_mask import BLOCK_SAMPLES, completed
 from cry_lite.log_mel import MIN_DEVIATION
 
 ops: Any = keras.ops  # Keras types most results as perhaps None
@@ -31,7 +31,7 @@ def z_scored(signal: Any, length: Any) -> Any:
     """
     batch, samples = ops.shape(signal)
     blocks = (samples + BLOCK_SAMPLES - 1) // BLOCK_SAMPLES
-    signal = fit(signal, blocks * BLOCK_SAMPLES)
+    signal = completed(signal, blocks * BLOCK_SAMPLES)
     signal = ops.reshape(signal, (batch, -1, BLOCK_SAMPLES))
     is_real = is_before(starts(blocks), length)
     count = ops.cast(ops.maximum(length, 1), "float32")
