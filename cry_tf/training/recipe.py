@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
 from typing import Any, Literal, get_args
 
 from cry_tf.heads import FITTED_HEADS, FITTED_IMBALANCES, HEADS, HeadName
+from cry_tf.training.stage import Decay, Stage
 
 Imbalance = Literal[
     "none", "class_weight", "balanced_sampling", "focal", "logit_adjustment"
@@ -23,9 +25,24 @@ class Recipe:
         trains: `head` keeps the backbone as it came, computes every embedding
             once and trains the head on them. `all` trains every layer, from
             the waveform on.
-        epochs: Passes over the training clips, positive.
         batch_size: Clips a step, positive.
-        learning_rate: Of Adam, positive.
+        epochs: Passes over the training clips, positive.
+            With `before`, this and the five fields below are those of the last
+            stage.
+        learning_rate: Of Adam, positive; the highest one where it changes.
+        warmup_epochs: See `Stage`.
+        decay: See `Stage`.
+        depth_factor: See `Stage`.
+        patience: See `Stage`; it takes a `validation` above 0.
+        before: Stages before the last one, in their order.
+        validation: Share of the training clips of each fold, in [0, 1), that are
+            held out by group to see when to stop. The test clips have no part in
+            it. The final model is trained in the same way.
+        micro_batch: Clips that are in memory at once; the gradients of several
+            are averaged to a step of `batch_size`. None for the whole batch,
+            `auto` for what the memory holds. Batch norm sees a micro batch.
+        beta_1: Of Adam, in [0, 1).
+        beta_2: Of Adam, in [0, 1).
         dropout: Share of the pooled features left out in training, in [0, 1).
         head: `softmax`, `mlp`, `svm`, `gmm`, `logreg` or `prototype`, see
             `cry_tf.heads`. The last four are fitted in one go, on a backbone
@@ -41,6 +58,12 @@ class Recipe:
         max_seconds: A longer clip trains on its first seconds only, positive,
             so that one long recording does not fill the memory. It is always
             scored whole.
+        pre_emphasis: Share of the sample before that is taken from each, in the
+            model's front end, in [0, 1); for backbones that take it.
+        z_score: True normalises each clip to mean 0 and deviation 1 in the front
+            end; for backbones that take it.
+        backbone: The preset that `--backbone` takes if it is not given; None for
+            the usual one.
     """
 
     name: str
@@ -56,6 +79,18 @@ class Recipe:
     augment_copies: int = 0
     mixup: float = 0.0
     max_seconds: float = 30.0
+    warmup_epochs: float = 0.0
+    decay: Decay = "none"
+    depth_factor: float = 1.0
+    patience: int = 0
+    before: tuple[Stage, ...] = ()
+    validation: float = 0.0
+    micro_batch: int | Literal["auto"] | None = None
+    beta_1: float = 0.9
+    beta_2: float = 0.999
+    pre_emphasis: float = 0.0
+    z_score: bool = False
+    backbone: str | None = None
 
     def __post_init__(self) -> None:
         """Checks every field; the error names the field and its value."""
@@ -65,10 +100,13 @@ class Recipe:
                 raise ValueError(
                     f"{name} must be positive. Received: {name}={value!r}."
                 )
-        if not 0 <= self.dropout < 1:
-            raise ValueError(
-                f"dropout must be in [0, 1). Received: dropout={self.dropout!r}."
-            )
+        names = ("dropout", "validation", "pre_emphasis", "beta_1", "beta_2")
+        for name in names:
+            if not 0 <= getattr(self, name) < 1:
+                raise ValueError(
+                    f"{name} must be in [0, 1). "
+                    f"Received: {name}={getattr(self, name)!r}."
+                )
         for name in ("focal_gamma", "augment_copies", "mixup"):
             value = getattr(self, name)
             if not value >= 0:
@@ -86,6 +124,7 @@ class Recipe:
                     f"{name} must be one of {', '.join(allowed)}. "
                     f"Received: {name}={getattr(self, name)!r}."
                 )
+        self._check_stages()
         has_copies = self.trains == "head" and self.augment != "none"
         if has_copies != (self.augment_copies > 0):
             raise ValueError(
@@ -96,6 +135,33 @@ class Recipe:
             )
         if self.head in FITTED_HEADS:
             self._check_fitted()
+
+    def _check_stages(self) -> None:
+        object.__setattr__(self, "before", tuple(self.before))
+        if self.before and self.trains != "all":
+            raise ValueError(
+                "before names stages that lead up to training every layer. Received: "
+                f"trains={self.trains!r}, {len(self.before)} stages before."
+            )
+        places = [("head", "last", "all").index(s.trains) for s in self.stages]
+        if places != sorted(places):
+            raise ValueError(
+                "Stages go from the head to every layer. Received: "
+                f"{', '.join(stage.trains for stage in self.stages)}."
+            )
+        if any(stage.patience for stage in self.stages) and not self.validation:
+            raise ValueError(
+                "patience waits for the validation loss, so validation must be above "
+                f"0. Received: patience={self.patience!r}, validation=0."
+            )
+        micro = self.micro_batch
+        if micro not in (None, "auto") and not (
+            isinstance(micro, int) and micro > 0 and self.batch_size % micro == 0
+        ):
+            raise ValueError(
+                "micro_batch must be auto, or a positive number that divides "
+                f"batch_size={self.batch_size}. Received: micro_batch={micro!r}."
+            )
 
     def _check_fitted(self) -> None:
         what = f"The head {self.head} is fitted in one go"
@@ -121,13 +187,40 @@ class Recipe:
         """Whether the head is fitted in one go, not trained by gradient."""
         return self.head in FITTED_HEADS
 
+    @property
+    def stages(self) -> tuple[Stage, ...]:
+        """What is trained one after the other; the last one is `trains`."""
+        last = Stage(
+            **{field.name: getattr(self, field.name) for field in fields(Stage)}
+        )
+        return (*self.before, last)
+
     def replace(self, **changes: Any) -> Recipe:
         """Returns a copy with some fields changed, checked again."""
         return dataclasses.replace(self, **changes)
 
     def to_dict(self) -> dict[str, Any]:
         """Returns the recipe as JSON types only."""
-        return dataclasses.asdict(self)
+        return dataclasses.asdict(self) | {
+            "before": [dataclasses.asdict(stage) for stage in self.before]
+        }
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> Recipe:
+        """Returns the recipe that `to_dict` gave.
+
+        Raises:
+            ValueError: If a field is not known to this version, or out of range.
+        """
+        known = {field.name for field in fields(cls)}
+        unknown = sorted(set(values) - known)
+        if unknown:
+            raise ValueError(
+                "A recipe has the fields of this version of cry-tf. Received: "
+                f"{', '.join(unknown)}, which it does not know."
+            )
+        stages = tuple(Stage(**stage) for stage in values.get("before", ()))
+        return cls(**{**values, "before": stages})
 
 
 # YAMNet's embeddings are sparse and small (86 % zeros, standard deviation 0.33): at
@@ -149,11 +242,59 @@ FULL = Recipe(
     learning_rate=1e-3,
     dropout=0.2,
 )
-# The VGGish paper and most fine-tuning: a tenth of the rate, so that pretrained
-# layers are adjusted and not overwritten.
-FINE_TUNE = FULL.replace(name="finetune", learning_rate=1e-4)
+# The head learns on cached embeddings, so that a random head does not spoil what the
+# backbone knows; then its last quarter, then all of it, deeper layers ever slower.
+FINE_TUNE = FULL.replace(
+    name="finetune",
+    learning_rate=1e-4,
+    epochs=10,
+    warmup_epochs=1.0,
+    decay="cosine",
+    depth_factor=0.5,
+    patience=4,
+    validation=0.2,
+    before=(
+        Stage(trains="head", epochs=40, learning_rate=3e-3, patience=10),
+        Stage(
+            trains="last",
+            epochs=5,
+            learning_rate=3e-4,
+            warmup_epochs=0.5,
+            decay="cosine",
+            depth_factor=0.5,
+            patience=3,
+        ),
+    ),
+)
+# The VGGish paper: pre-emphasis and z-score before the log-mel, every layer trained,
+# a softmax on the pooled 128 values. Its batch size is not told; it weighs no labels.
+VGGISH = FULL.replace(
+    name="vggish",
+    learning_rate=1e-4,
+    epochs=30,
+    dropout=0.0,
+    imbalance="none",
+    micro_batch="auto",
+    pre_emphasis=0.97,
+    z_score=True,
+    backbone="vggish_audioset",
+)
+# The InfantCryNet paper: Adam, batch 256 on eight GPUs. Rate and epochs are not told;
+# these are what fine-tuning of PANNs usually takes.
+INFANTCRYNET = FULL.replace(
+    name="infantcrynet",
+    learning_rate=1e-4,
+    epochs=30,
+    batch_size=256,
+    micro_batch="auto",
+    dropout=0.0,
+    imbalance="none",
+    backbone="cnn14_16k_audioset",
+)
 
-RECIPES = {recipe.name: recipe for recipe in (QUICK, FULL, FINE_TUNE)}
+RECIPES = {
+    recipe.name: recipe for recipe in (QUICK, FULL, FINE_TUNE, VGGISH, INFANTCRYNET)
+}
 
 
 def get(name: str) -> Recipe:

@@ -194,7 +194,9 @@ def test_an_earlier_run_is_refused(recordings, weights, tmp_path, capsys):
 
 
 @pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGTERM])
-def test_a_stop_in_the_middle_leaves_nothing(recordings, weights, tmp_path, stop):
+def test_a_stop_in_the_middle_leaves_only_what_to_go_on_with(
+    recordings, weights, tmp_path, stop
+):
     more = ["--epochs", "100000"]
     argv = command(recordings, weights, tmp_path / "runs" / "run", *more)
     started = subprocess.Popen(
@@ -213,5 +215,7 @@ def test_a_stop_in_the_middle_leaves_nothing(recordings, weights, tmp_path, stop
     rest = started.stderr.read()
 
     assert started.wait(timeout=60) == 1
-    assert rest.strip() == "stopped: nothing was left half written"
-    assert list((tmp_path / "runs").iterdir()) == []
+    assert "give the same command with --resume to go on" in rest
+    assert rest.strip().endswith("stopped: nothing was left half written")
+    kept = [path.name for path in (tmp_path / "runs").iterdir()]
+    assert kept == [".run.resume"]
