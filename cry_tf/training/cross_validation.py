@@ -8,8 +8,8 @@ from pathlib import Path
 
 import numpy as np
 
+from cry_tf.training.course import Fold, History, Tell
 from cry_tf.training.fit import Trainer
-from cry_tf.training.fit_keras import Fold, History, Tell
 from cry_tf.training.kept_run import KeptRun
 
 FINAL = "all"

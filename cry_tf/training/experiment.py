@@ -30,6 +30,7 @@ from cry_tf.models import CryClassifier, CryDetector
 from cry_tf.models.preset import load_backbone
 from cry_tf.training import detection_labels, record
 from cry_tf.training.baselines import BASELINES, score_baselines
+from cry_tf.training.course import Fold
 from cry_tf.training.cross_validation import (
     FINAL,
     HistoryRow,
@@ -37,7 +38,6 @@ from cry_tf.training.cross_validation import (
     history_rows,
 )
 from cry_tf.training.fit import Trainer
-from cry_tf.training.fit_keras import Fold
 from cry_tf.training.forecast import Forecast
 from cry_tf.training.kept_run import KeptRun
 from cry_tf.training.listener import Listener, Silence

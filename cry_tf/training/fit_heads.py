@@ -11,7 +11,7 @@ import numpy as np
 from cry_tf.heads import ARRAY_HEADS, fitting
 from cry_tf.heads.logistic import LogisticHead
 from cry_tf.heads.prototypes import PrototypeHead
-from cry_tf.training.fit_keras import Fold, History, Tell
+from cry_tf.training.course import Fold, History, Tell
 from cry_tf.training.recipe import Recipe
 
 
@@ -33,7 +33,7 @@ class FittedTrainer:
             fitted on beside the clip, and never scored.
     """
 
-    epochs = (1,)
+    epochs: Sequence[int] = (1,)
 
     def __init__(
         self,

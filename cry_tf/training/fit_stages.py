@@ -6,8 +6,10 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from cry_tf.training.fit import HeadTrainer, WaveformTrainer
-from cry_tf.training.fit_keras import Fold, History, Tell, fit_courses
+from cry_tf.training.course import Fold, History, Tell
+from cry_tf.training.fit import HeadTrainer
+from cry_tf.training.fit_keras import fit_courses
+from cry_tf.training.fit_waveforms import WaveformTrainer
 from cry_tf.training.layer_groups import LayerGroups
 
 
@@ -23,7 +25,7 @@ class StagedTrainer:
         self, parts: Sequence[HeadTrainer | WaveformTrainer], groups: LayerGroups
     ):
         self._parts, self._groups = parts, groups
-        self.epochs = [part.stage.epochs for part in parts]
+        self.epochs: Sequence[int] = [part.stage.epochs for part in parts]
 
     def reset(self) -> None:
         """Puts back the weights, optimizers and random state of the beginning."""

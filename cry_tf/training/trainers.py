@@ -14,9 +14,10 @@ from cry_tf.augment import Policy, policies
 from cry_tf.data import Dataset, EmbeddingCache, Embeddings, sound_source
 from cry_tf.data.splitting import split_indices
 from cry_tf.training import micro_batch
-from cry_tf.training.fit import HeadTrainer, HoldOut, Trainer, WaveformTrainer
+from cry_tf.training.fit import HeadTrainer, HoldOut, Trainer
 from cry_tf.training.fit_heads import FittedTrainer
 from cry_tf.training.fit_stages import StagedTrainer
+from cry_tf.training.fit_waveforms import WaveformTrainer
 from cry_tf.training.layer_groups import LayerGroups
 from cry_tf.training.listener import Listener
 from cry_tf.training.preparation import Prepared

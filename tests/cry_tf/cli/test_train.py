@@ -130,6 +130,9 @@ def test_json_is_all_that_stdout_holds(recordings, weights, tmp_path, capsys):
         (["--augment", "loud"], "policy is one of none, light, strong"),
         (["--augment-copies", "2"], "at least 1 there with an augmentation"),
         (["--noise", "."], "noise is mixed in by an augmentation"),
+        (["--micro-batch", "5"], "divides batch_size=32"),
+        (["--recipe", "vggish"], "pre_emphasis"),
+        (["--config", os.devnull], "must be the config.json of a run"),
     ],
 )
 def test_what_cannot_work_is_one_sentence(

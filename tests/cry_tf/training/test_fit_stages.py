@@ -6,8 +6,8 @@ import cry_hub
 from cry_tf.data import EmbeddingCache, load
 from cry_tf.models import CryClassifier
 from cry_tf.training import recipe as recipes
+from cry_tf.training.course import Fold, compile_once
 from cry_tf.training.fit import validation_loss
-from cry_tf.training.fit_keras import Fold, compile_once
 from cry_tf.training.kept_run import Slot
 from cry_tf.training.listener import Silence
 from cry_tf.training.preparation import prepare
@@ -129,9 +129,11 @@ def test_a_fit_that_was_left_goes_on_to_the_same_end(make, tmp_path):
             trainer.fit(np.arange(24), tell, Fold("0", slot))
         trainer.reset()
         told = []
-        again = trainer.fit(
-            np.arange(24), lambda *heard: told.append(heard), Fold("0", slot)
-        )
+
+        def hear(*heard, told=told):
+            told.append(heard)
+
+        again = trainer.fit(np.arange(24), hear, Fold("0", slot))
         assert told == [(epoch, epoch > stop) for epoch in range(6)]
         assert again == whole
         np.testing.assert_array_equal(trainer.predict(np.arange(24)), expected)
