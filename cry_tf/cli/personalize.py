@@ -135,7 +135,8 @@ def run(args: argparse.Namespace) -> int:
     }
     if args.study:
         return _study(args, dataset, console, shared)
-    from cry_tf.personal.personalize import of_infant, personalize
+    from cry_tf.personal.infants import of_infant
+    from cry_tf.personal.personalize import personalize
 
     if args.infant is not None:
         dataset = of_infant(dataset, args.infant)

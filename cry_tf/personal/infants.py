@@ -209,3 +209,20 @@ def _infant(
         np.arange(count),
         np.zeros((count, count), bool),
     )
+
+
+def of_infant(dataset: Dataset, infant: str) -> Dataset:
+    """Returns the clips of one group.
+
+    Raises:
+        ValueError: If no clip has that group.
+    """
+    places = np.flatnonzero(dataset.groups == infant)
+    if not len(places):
+        names = sorted(set(dataset.groups))
+        shown = ", ".join(names[:5]) + (" and more" if len(names) > 5 else "")
+        raise ValueError(
+            f"The infant must be one of the {plural(len(names), 'group')} of the "
+            f"clips: {shown}. Received: {infant!r}."
+        )
+    return dataset.subset(places)

@@ -84,15 +84,19 @@ def _comparison(entry: Comparison) -> str:
 def _cells(row: Row) -> list[str]:
     pair = "–"
     if row.gained is not None and row.sign_p_value is not None:
-        pair = f"{row.gained} / {row.lost}<small>p = {row.sign_p_value:.3f}</small>"
+        pair = f"{row.gained} / {row.lost}<small>p {_p(row.sign_p_value)}</small>"
     return [
         escape(row.name),
         _estimate(row.accuracy),
         _estimate(row.balanced_accuracy),
         _estimate(row.macro_f1),
-        "–" if row.p_value is None else f"{row.p_value:.3f}",
+        "–" if row.p_value is None else _p(row.p_value).removeprefix("= "),
         pair,
     ]
+
+
+def _p(value: float) -> str:
+    return "< 0.001" if value < 0.001 else f"= {value:.3f}"
 
 
 def _notes(judged: Sequence[Comparison]) -> str:
@@ -100,12 +104,11 @@ def _notes(judged: Sequence[Comparison]) -> str:
         return ""
     return (
         '<p class="note">Small figures: 95 % interval, bootstrap of whole infants (of '
-        "clips, where there is one infant). “The run itself” has learned from no clip "
-        "of the infant, unless a notice above says so. p: share of "
-        "the shuffles of the labels within each infant after which the "
-        "personal model is right as often. An infant’s labels come in sessions, so p "
-        "is too small where near-copies are left in, and rather too large where they "
-        "are left out. Gained / lost: clips right here and wrong "
+        "clips, where there is one infant). The run of an unseen infant has learned "
+        "from none of its clips. p: share of the shuffles of the labels within each "
+        "infant after which the personal model is right as often. An infant’s labels "
+        "come in sessions, so p is too small where near-copies are left in, and rather "
+        "too large where they are left out. Gained / lost: clips right here and wrong "
         "by the majority within the infant, and the reverse; p of an exact two-sided "
         "binomial test. The majority within the infant is the label that the infant "
         "has most often, the judged clip counted: the honest row to beat, as most of "

@@ -13,13 +13,14 @@ import numpy as np
 
 from cry_tf.data import EmbeddingCache
 from cry_tf.data.dataset import Dataset
-from cry_tf.data.grouping import plural
 from cry_tf.evaluation import result_folder
 from cry_tf.evaluation.judgement import match_labels
 from cry_tf.heads.logistic import LogisticHead
 from cry_tf.heads.prototypes import PrototypeHead
 from cry_tf.personal import personal_record, source, training_clips, trial
-from cry_tf.personal.comparison import Comparison, compare
+from cry_tf.personal.answers import tell
+from cry_tf.personal.comparing import compare
+from cry_tf.personal.comparison import HEARD, UNSEEN, Comparison
 from cry_tf.personal.held_out import LeaveOneOut
 from cry_tf.personal.infants import PROTOTYPES_NEED
 from cry_tf.personal.recording_time import (
@@ -29,7 +30,6 @@ from cry_tf.personal.recording_time import (
     time_sentence,
 )
 from cry_tf.personal.source import PERSONAL_HEADS, Pooled
-from cry_tf.personal.study import tell
 from cry_tf.personal.trial import Infant
 from cry_tf.training.listener import Listener, Silence
 from cry_tf.training.run import MODEL_FILE, RunFolder
@@ -128,8 +128,10 @@ def personalize(
         )
         fitted = adapter.adapt(infant.features[head], infant.truth)
         made = _model(model, fitted)
+        heard = training_clips.heard_before(run, kept)
+        run_kind = HEARD if heard.any() else UNSEEN
         comparisons = _judge(
-            infant, kept, run, head, minutes, permutations, seed, listener
+            infant, kept, run, head, run_kind, minutes, permutations, seed, listener
         )
         record = personal_record.Made(
             run=run,
@@ -139,7 +141,7 @@ def personalize(
             problems=found.problems,
             comparisons=comparisons,
             scores=_held_out_scores(infant, head),
-            heard=training_clips.heard_before(run, kept),
+            heard=heard,
             time_sentence=time_sentence(times_s),
             origin=origin,
             seed=seed,
@@ -185,6 +187,7 @@ def _judge(
     dataset: Dataset,
     run: RunFolder,
     head: str,
+    run_kind: str,
     minutes: float,
     permutations: int,
     seed: int,
@@ -216,6 +219,7 @@ def _judge(
                 title,
                 with_siblings=with_siblings,
                 commonest=commonest,
+                run_kind=run_kind,
                 permutations=permutations,
                 seed=seed,
                 tell=advance,
@@ -235,20 +239,3 @@ def _held_out_scores(infant: Infant, head: str) -> np.ndarray:
     judged = trial.judge([infant], head, LeaveOneOut(), with_siblings=False)
     scores[judged.clips] = judged.scores
     return scores
-
-
-def of_infant(dataset: Dataset, infant: str) -> Dataset:
-    """Returns the clips of one group.
-
-    Raises:
-        ValueError: If no clip has that group.
-    """
-    places = np.flatnonzero(dataset.groups == infant)
-    if not len(places):
-        names = sorted(set(dataset.groups))
-        shown = ", ".join(names[:5]) + (" and more" if len(names) > 5 else "")
-        raise ValueError(
-            f"The infant must be one of the {plural(len(names), 'group')} of the "
-            f"clips: {shown}. Received: {infant!r}."
-        )
-    return dataset.subset(places)

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from cry_tf.evaluation.svg import Axes, Drawing
-from cry_tf.personal.comparison import SEEN, UNSEEN, Comparison
+from cry_tf.personal.comparison import HEARD, SEEN, UNSEEN, WITHIN, Comparison
 
 _WIDTH = 440
 _SHARES = [(share, f"{share:g}") for share in (0, 0.25, 0.5, 0.75, 1)]
-_COLOURS = {SEEN: "accent", UNSEEN: "contrast"}
+_COLOURS = {SEEN: "accent", UNSEEN: "contrast", HEARD: "contrast"}
 _SHORT = 18
 
 
@@ -42,7 +42,7 @@ def infant_dots(comparison: Comparison) -> str:
     axes = Axes(drawing, (left, top, right, bottom), (0, 1), (0, 1))
     axes.x_ticks(_SHARES, "share of the infant’s clips right")
     seen = next(row.name for row in comparison.rows if row.kind == SEEN)
-    unseen = next(row.name for row in comparison.rows if row.kind == UNSEEN)
+    unseen = comparison.run_row.name
     keys = (("seen", "accent", left), ("unseen", "contrast", left + 70))
     for name, colour, x in keys:
         drawing.dot(x + 5, 12, 5, colour, 0.9)
@@ -53,7 +53,7 @@ def infant_dots(comparison: Comparison) -> str:
         y = top + (place + 0.5) * row
         short = entry.name if len(entry.name) <= _SHORT else f"{entry.name[:8]}…"
         drawing.text(left - 10, y + 4, f"{short}, n = {entry.clips}", "end", "ink", 11)
-        within = axes.x(entry.right["majority within the infant"])
+        within = axes.x(entry.right[WITHIN])
         drawing.line([(within, y - 7), (within, y + 7)], "ink", 2)
         # A seen dot within an unseen one, where they meet.
         drawing.dot(axes.x(entry.right[unseen]), y, 6.5, "contrast", 0.8)

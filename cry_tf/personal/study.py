@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import dataclasses
 import math
 import os
@@ -20,7 +19,9 @@ from cry_tf.data.grouping import plural
 from cry_tf.evaluation import result_folder
 from cry_tf.evaluation.judgement import match_labels
 from cry_tf.personal import personal_page, trial
-from cry_tf.personal.comparison import Comparison, compare
+from cry_tf.personal.answers import tell, write_answers
+from cry_tf.personal.comparing import compare
+from cry_tf.personal.comparison import Comparison
 from cry_tf.personal.held_out import FewShots, LeaveOneOut
 from cry_tf.personal.infants import find_infants
 from cry_tf.personal.personal_page import PersonalReport
@@ -149,7 +150,7 @@ def study(
             "comparisons": [entry.to_dict() for entry in comparisons],
         }
         result_folder.write_json(part / result_folder.MARK, values)
-        _write_answers(part / "predictions.csv", infants, kept, heads, seed)
+        write_answers(part / "predictions.csv", infants, kept, heads, seed)
         report = PersonalReport(
             title="Seen infant, unseen infant",
             lead=f"{len(infants)} infants or devices with several labels, "
@@ -225,71 +226,3 @@ def _sibling_sentence(infants: Sequence[Infant], minutes: float) -> str:
 def _overall(metrics: dict[str, Any]) -> dict[str, Any]:
     names = ("split", "clips", "groups", "model", "majority_label", "majority")
     return {name: metrics.get(name) for name in names}
-
-
-def _write_answers(
-    path: Path,
-    infants: Sequence[Infant],
-    dataset: Dataset,
-    heads: Sequence[str],
-    seed: int,
-) -> None:
-    """Writes the answer of each head when one clip is left out."""
-    header = ["file", "group", "label", "near_copies", "unseen", *heads]
-    with open(path, "w", newline="", encoding="utf-8") as stream:
-        writer = csv.writer(stream, lineterminator="\n")
-        writer.writerow(header)
-        for with_siblings in (False, True):
-            found = [
-                trial.judge(
-                    infants, head, LeaveOneOut(), with_siblings=with_siblings, seed=seed
-                )
-                for head in heads
-            ]
-            for row, (i, c) in enumerate(
-                zip(found[0].infants, found[0].clips, strict=True)
-            ):
-                clip = dataset.clips[infants[i].places[c]]
-                answers = [
-                    infants[i].unseen[c],
-                    *(entry.scores[row] for entry in found),
-                ]
-                writer.writerow(
-                    [
-                        clip.name,
-                        clip.group,
-                        clip.label,
-                        "in" if with_siblings else "out",
-                    ]
-                    + [dataset.labels[int(np.argmax(scores))] for scores in answers]
-                )
-
-
-def tell(listener: Listener, comparisons: Sequence[Comparison]) -> None:
-    """Tells the rows of each comparison as a table."""
-    for entry in comparisons:
-        listener.line()
-        if not entry.rows:
-            listener.line(f"{entry.title}: too few clips")
-            continue
-        listener.line(f"{entry.title}: {entry.sentence}")
-        listener.table(
-            ["", "n", "infants", "accuracy", "balanced", "p"],
-            [
-                [
-                    row.name,
-                    str(entry.clips),
-                    str(len(entry.infants)),
-                    _number(row.accuracy.value),
-                    _number(row.balanced_accuracy.value),
-                    _number(row.p_value),
-                ]
-                for row in entry.rows
-            ],
-        )
-    listener.line()
-    listener.line(comparisons[0].verdict)
-
-
-def _number(value: float | None) -> str:
-    return "-" if value is None else f"{value:.3f}"

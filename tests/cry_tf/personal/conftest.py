@@ -123,3 +123,13 @@ def make_run(many_infants, tmp_path_factory):
         return done[head, task]
 
     return make
+
+
+@pytest.fixture(scope="session")
+def home(tmp_path_factory):
+    return tmp_path_factory.mktemp("home")
+
+
+@pytest.fixture(autouse=True)
+def _cache(home, monkeypatch):
+    monkeypatch.setenv("CRY_TF_HOME", str(home))

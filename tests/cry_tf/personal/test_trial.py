@@ -3,7 +3,7 @@ import dataclasses
 import numpy as np
 import pytest
 
-from cry_tf.personal.comparison import compare
+from cry_tf.personal.comparing import compare
 from cry_tf.personal.held_out import FewShots, LeaveOneOut
 from cry_tf.personal.trial import judge, permutation_p
 
@@ -34,7 +34,7 @@ def test_own_clusters_are_learned(rng, head, design):
     )
     seen = found.rows[0]
     assert seen.accuracy.value > 0.9
-    assert found.row("the run itself").accuracy.value < 0.7
+    assert found.run_row.accuracy.value < 0.7
     assert found.row("majority within the infant").accuracy.value <= 0.5
     assert seen.p_value == 1 / 51
     assert "is better than" in found.verdict
