@@ -108,7 +108,9 @@ class Comparison:
         within = self.row(WITHIN).accuracy.value or 0.0
         for row in tested:
             value, p_value = row.accuracy.value or 0.0, row.p_value or 0.0
-            is_better = value > within and p_value <= _SURE
+            # Two questions: was anything learned, and does it beat a habit.
+            is_sure = p_value <= _SURE and (row.sign_p_value or 0.0) <= _SURE
+            is_better = value > within and is_sure
             has_won |= is_better
             parts.append(f"{row.name} {value:.3f} (p = {p_value:.3f})")
         unseen = self.run_row.accuracy.value or 0.0

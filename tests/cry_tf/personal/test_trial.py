@@ -155,3 +155,23 @@ def test_the_same_seed_gives_the_same_figures_and_an_infant_changes_no_other(rng
     one = judge(infants, "logreg", FewShots(1, 3), with_siblings=True, seed=4)
     again = judge(infants[1:], "logreg", FewShots(1, 3), with_siblings=True, seed=4)
     np.testing.assert_array_equal(one.scores[one.infants > 0], again.scores)
+
+
+def test_a_gain_over_the_run_is_no_gain_over_a_habit(rng):
+    """Learned for sure, but right no more often than the commonest label."""
+    found = compare(
+        clear_infants(rng),
+        "abc",
+        ["prototype"],
+        LeaveOneOut(),
+        "t",
+        with_siblings=True,
+        commonest=0,
+        permutations=49,
+    )
+    sure = found.rows[0]
+    assert sure.p_value == 1 / 50
+    doubtful = dataclasses.replace(sure, sign_p_value=0.2)
+    rows = (doubtful, *found.rows[1:])
+    assert "is better" in found.verdict
+    assert "No personal model" in dataclasses.replace(found, rows=rows).verdict
