@@ -73,7 +73,8 @@ def _comparison(entry: Comparison) -> str:
         count += f", {entry.answers:,} answers"
     sentence = f"{count}: {entry.sentence}."
     if entry.not_judged:
-        sentence += f" {entry.not_judged:,} more could not be judged, as nothing to learn from is left."
+        sentence += f" {entry.not_judged:,} more could not be judged: nothing that may "
+        sentence += "be learned from is left."
     drawing = figure("Right answers", plots.accuracy_bars(entry))
     return (
         f"<h2>{escape(entry.title)}</h2><p>{escape(sentence)}</p>"
