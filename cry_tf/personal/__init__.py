@@ -1,0 +1,1 @@
+"""A reason model adapted to one infant, and what that gains."""

@@ -1,0 +1,214 @@
+"""Writes how a personal run was made and how well it does."""
+
+from __future__ import annotations
+
+import copy
+import datetime
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from cry_tf.data import sound_source
+from cry_tf.data.clip import Problem
+from cry_tf.data.dataset import Dataset
+from cry_tf.data.grouping import plural
+from cry_tf.evaluation import plots
+from cry_tf.evaluation.metrics import measure
+from cry_tf.evaluation.predictions import NO_FOLD, Predictions
+from cry_tf.evaluation.result_folder import write_json
+from cry_tf.personal import personal_page
+from cry_tf.personal.comparison import Comparison
+from cry_tf.personal.personal_page import PersonalReport
+from cry_tf.training.record import short_digests, versions
+from cry_tf.training.run import RunFolder
+
+HOW = {
+    "prototype": "prototypes of the infant, shrunk towards the run’s",
+    "logreg": "logistic regression on the infant’s clips, from the run’s weights",
+}
+
+
+@dataclass(frozen=True)
+class Made:
+    """A finished personal model, before it is written down.
+
+    Attributes:
+        run: The run that it started from.
+        model: The new `CryClassifier`.
+        head: `prototype` or `logreg`.
+        dataset: The infant's clips that were learned from.
+        problems: Clips that could not be decoded.
+        comparisons: On clips held out; none if there is one clip.
+        scores: Float array `(clips, labels)`, each clip held out.
+        heard: Bool `(clips,)`, which the run was trained on.
+        time_sentence: What is not known of the times, or empty.
+        origin: Where the clips came from.
+        seed: Of the shuffles.
+        minutes: Clips so near in time are near-copies.
+    """
+
+    run: RunFolder
+    model: Any
+    head: str
+    dataset: Dataset
+    problems: tuple[Problem, ...]
+    comparisons: tuple[Comparison, ...]
+    scores: np.ndarray
+    heard: np.ndarray
+    time_sentence: str
+    origin: str
+    seed: int
+    minutes: float
+
+
+def write(folder: Path, made: Made) -> tuple[str, ...]:
+    """Writes everything but the model; returns what the user must know."""
+    config = _config(made)
+    predictions = _predictions(made)
+    metrics = measure(predictions)
+    warnings = _warnings(made)
+    verdict = _verdict(made)
+    write_json(folder / "config.json", config)
+    values = {"split": _split(made), "verdict": verdict, "warnings": list(warnings)}
+    values |= metrics.to_dict()
+    values |= {"baselines": {}, "threshold": None}
+    values["personal"] = [entry.to_dict() for entry in made.comparisons]
+    write_json(folder / "metrics.json", values)
+    predictions.write_csv(folder / "predictions.csv")
+    report = PersonalReport(
+        title="Personal cry classifier",
+        lead=f"{made.run.path.name} adapted to one infant on "
+        f"{plural(len(made.dataset), 'clip')}: {HOW[made.head]}. {_split(made)}",
+        comparisons=made.comparisons,
+        warnings=(verdict, *warnings),
+        overall=made.run.metrics if "personal" not in made.run.config else None,
+        figures=(
+            ("What was answered, clips held out", plots.confusion_matrix(metrics), ""),
+        ),
+        facts=_facts(made, config),
+    )
+    text = personal_page.render(report)
+    (folder / "report.html").write_text(text, encoding="utf-8")
+    return warnings
+
+
+def _split(made: Made) -> str:
+    if len(made.dataset) < 2:
+        return "One clip: none can be held out, so its scores are the run’s own."
+    return (
+        "Each clip is scored by a model that learned from the infant’s other clips, "
+        f"those within {made.minutes:g} minutes of it left out where times are known; "
+        "by the run itself where none is left."
+    )
+
+
+def _verdict(made: Made) -> str:
+    if not made.comparisons:
+        return (
+            "How good this model is with the infant cannot be said from one clip. "
+            "Record a few more of each label."
+        )
+    return made.comparisons[0].verdict
+
+
+def _warnings(made: Made) -> tuple[str, ...]:
+    found = []
+    if heard := int(made.heard.sum()):
+        found.append(
+            f"{heard} of {len(made.heard)} clips were in the training of the run: the "
+            "figures of the run itself are not to be trusted, and those of the "
+            "personal model, which starts from it, are too good as well. cry-tf "
+            "personalize --study trains the head without the infant."
+        )
+    if made.time_sentence and len(made.dataset) > 1:
+        found.append(made.time_sentence)
+    absent = [label for label, n in made.dataset.label_counts.items() if not n]
+    if absent:
+        found.append(f"Without a clip, and so as in the run: {', '.join(absent)}.")
+    if made.problems:
+        found.append(
+            f"{plural(len(made.problems), 'clip')} could not be decoded and were left "
+            "out; config.json names them."
+        )
+    return tuple(found)
+
+
+def _predictions(made: Made) -> Predictions:
+    clips = made.dataset.clips
+    groups = made.dataset.groups
+    if len(set(groups)) == 1:  # one infant: what is drawn are its clips
+        groups = np.array([clip.name for clip in clips])
+    is_held_out = len(clips) > 1
+    return Predictions(
+        files=tuple(clip.name for clip in clips),
+        labels=made.model.labels,
+        truth=made.dataset.label_indices,
+        scores=made.scores,
+        groups=tuple(str(group) for group in groups),
+        folds=np.arange(len(clips)) if is_held_out else np.array([NO_FOLD]),
+        durations_s=np.array(
+            [sound_source.info(clip.path).duration_s for clip in clips]
+        ),
+    )
+
+
+def _config(made: Made) -> dict[str, Any]:
+    config = copy.deepcopy(made.run.config)
+    base, dataset = config["data"], made.dataset
+    content = (made.run.path / "config.json").read_bytes()
+    now = datetime.datetime.now(datetime.UTC)
+    config["created"] = now.isoformat(timespec="seconds")
+    if made.head == "prototype":
+        recipe = {"head": "prototype", "mixup": 0.0, "imbalance": "class_weight"}
+        config["settings"]["recipe"] |= recipe
+    config["model"] = made.model.spec.to_dict()
+    config["data"] = base | {
+        "origin": made.origin,
+        "sha256": dataset.sha256,
+        "clips": len(dataset),
+        "groups": len(set(dataset.groups)),
+        "clips_of_label": dataset.label_counts,
+        "groups_of_label": dataset.group_counts,
+        "grouping": "Clips of one infant.",
+        "notes": list(dataset.notes),
+        "left_out": [
+            {"file": problem.clip.name, "reason": problem.sentence}
+            for problem in made.problems
+        ],
+        # Both were heard: the infant's clips, and before them the run's.
+        "clip_digests": [*short_digests(dataset), *base.get("clip_digests", ())],
+    }
+    config["personal"] = {
+        "run": str(made.run.path.absolute()),
+        "run_config_sha256": hashlib.sha256(content).hexdigest(),
+        "run_data_sha256": base["sha256"],
+        "head": made.head,
+        "what": HOW[made.head],
+        "minutes": made.minutes,
+        "seed": made.seed,
+        "heard_before": int(made.heard.sum()),
+    }
+    config["versions"] = versions()
+    return config
+
+
+def _facts(made: Made, config: dict[str, Any]) -> tuple[tuple[str, str], ...]:
+    data, personal = config["data"], config["personal"]
+    counts = ", ".join(f"{label} {n}" for label, n in data["clips_of_label"].items())
+    rows = [
+        ("clips", f"{data['origin'] or 'given as a Dataset'}, sha256 {data['sha256']}"),
+        ("labels", counts),
+        ("run", f"{personal['run']}, config sha256 {personal['run_config_sha256']}"),
+        ("head", f"{made.head}: {HOW[made.head]}"),
+        ("backbone", f"{config['settings']['backbone']}, as in the run"),
+        ("seed", str(made.seed)),
+        ("versions", ", ".join(f"{k} {v}" for k, v in config["versions"].items())),
+        ("made", config["created"]),
+    ]
+    if made.comparisons:
+        shuffles = made.comparisons[0].permutations
+        rows.insert(5, ("p-values", f"{shuffles} shuffles of the infant’s labels"))
+    return tuple(rows)
