@@ -57,7 +57,7 @@ def without_each(
         ValueError: If a label has too few groups, or a loss is not finite.
     """
     settings = run.config["settings"]
-    recipe = Recipe(**settings["recipe"])
+    recipe = Recipe.from_dict(settings["recipe"])
     # Augmented copies are for the final model; the folds do without.
     recipe = recipe.replace(augment="none", augment_copies=0)
     keras.utils.set_random_seed(settings["seed"])
