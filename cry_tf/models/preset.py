@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import inspect
 import os
 from typing import Any
 
+import keras
+
 import cry_hub
 from cry_hub.backbone import Backbone
+
+# Of a `keras.Model`, which a model class takes without naming them.
+_OF_THE_MODEL = ("name", "trainable")
 
 
 def load_backbone(
@@ -18,30 +24,22 @@ def load_backbone(
 ) -> Backbone:
     """Returns the backbone of a preset, frozen if it shall not be trained.
 
-    Args:
-        preset: Its name.
-        weights: See `cry_hub.load`.
-        cutoff_hz: See `cry_hub.load`.
-        trainable: False freezes it, batch norm included.
-        **arguments: More arguments of the backbone, such as `pre_emphasis`.
-
     Raises:
-        ValueError: If the preset is unknown, the cutoff is impossible, or the
-            backbone does not take an argument.
+        ValueError: If the preset is unknown, the cutoff impossible, or the backbone
+            has no such argument.
         cry_hub.WeightsError: If the weights are missing or do not fit.
     """
-    load: Any = cry_hub.load
-    try:
-        backbone = load(preset, weights=weights, cutoff_hz=cutoff_hz, **arguments)
-    except TypeError as error:
-        if not arguments:
-            raise
-        named = ", ".join(f"{name}={value!r}" for name, value in arguments.items())
-        raise ValueError(
-            "Arguments beyond weights and cutoff_hz must be ones that the backbone "
-            f"takes. Received: {named} for {preset}. Leave them out, or take another "
-            "backbone."
-        ) from error
+    backbone = cry_hub.load(preset, weights=weights, cutoff_hz=cutoff_hz, **arguments)
     if not trainable:
         backbone.trainable = False
     return backbone
+
+
+def split_arguments(
+    model_class: type[keras.Model], arguments: dict[str, Any]
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Splits arguments into those a model class names and those of the backbone."""
+    named = (*inspect.signature(model_class.__init__).parameters, *_OF_THE_MODEL)
+    own = {name: value for name, value in arguments.items() if name in named}
+    rest = {name: value for name, value in arguments.items() if name not in named}
+    return own, rest
