@@ -210,10 +210,10 @@ def test_a_stop_in_the_middle_leaves_only_what_to_go_on_with(
         env={**os.environ, "TF_NUM_INTRAOP_THREADS": "1"},
     )
     assert started.stderr is not None
-    for line in started.stderr:
-        if line.startswith("training"):
-            break
-    time.sleep(0.5)
+    epoch = tmp_path / "runs" / ".run.resume" / "now.npz"
+    while not epoch.is_file():
+        assert started.poll() is None
+        time.sleep(0.01)
     started.send_signal(stop)
     rest = started.stderr.read()
 
