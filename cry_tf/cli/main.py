@@ -13,7 +13,15 @@ from collections.abc import Iterator, Sequence
 from cry_lite import __version__
 
 # One module each in this package, with add_parser(subparsers) and run(args) -> int.
-COMMANDS = ("quickstart", "weights", "tag", "train", "evaluate", "export")
+COMMANDS = (
+    "quickstart",
+    "weights",
+    "tag",
+    "train",
+    "evaluate",
+    "export",
+    "reproduce",
+)
 
 
 def _parser() -> tuple[argparse.ArgumentParser, dict]:
