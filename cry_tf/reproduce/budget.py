@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from cry_tf.reproduce.row import Row
 from cry_tf.training import recipe as recipes
-from cry_tf.training.recipe import FINE_TUNE, Recipe
+from cry_tf.training.recipe import FULL, Recipe
 from cry_tf.training.settings import Settings
 
 FOLDS = 5
@@ -82,7 +82,8 @@ def recipe_for(row: Row) -> Recipe:
     if row.recipe in recipes.RECIPES:
         return recipes.get(row.recipe)
     # Neither paper weights labels or drops features.
-    return FINE_TUNE.replace(name=row.recipe, imbalance="none", dropout=0.0)
+    changes = {"imbalance": "none", "dropout": 0.0, "learning_rate": 1e-4}
+    return FULL.replace(name=row.recipe, **changes)
 
 
 def folds_for(row: Row, budget: Budget) -> int:

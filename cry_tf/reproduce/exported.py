@@ -12,7 +12,7 @@ from cry_tf import exporting
 from cry_tf.data.dataset import Dataset
 from cry_tf.evaluation.scorer import load_scorer
 from cry_tf.training.fit import Trainer
-from cry_tf.training.fit_keras import History, Tell
+from cry_tf.training.fit_keras import History
 
 QUANTIZATIONS = ("none", "dynamic")
 
@@ -51,9 +51,9 @@ class ExportingTrainer:
         """Puts back the weights, optimizer and random state of the beginning."""
         self._trainer.reset()
 
-    def fit(self, indices: np.ndarray, tell: Tell | None = None) -> History:
+    def fit(self, *args: Any, **kwargs: Any) -> History:
         """Trains; see `Trainer`."""
-        return self._trainer.fit(indices, tell)
+        return self._trainer.fit(*args, **kwargs)
 
     def predict(self, indices: np.ndarray) -> np.ndarray:
         """Scores clips by the model, and by its files on the way."""

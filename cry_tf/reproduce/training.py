@@ -77,15 +77,16 @@ def run(
                 trainer, model, prepared.dataset, work
             )
         indices = prepared.dataset.fold_indices(settings.folds, settings.seed)
-        with listener.progress("training", trainer.epochs * len(indices)) as advance:
-            out = cross_validate(trainer, indices, advance)
+        steps = int(np.sum(trainer.epochs)) * len(indices)
+        with listener.progress("training", steps) as advance:
+            out = cross_validate(trainer, indices, lambda *_: advance())
         scores = {"keras": out.scores}
         folds, sizes, refused = out.folds, {}, {}
         if exporting is not None:
             scores |= exporting.scores
             sizes, refused = exporting.file_bytes, exporting.refused
-        last = [row.accuracy for row in out.history if row.epoch == trainer.epochs]
-        accuracy = float(np.mean(last)) if last else None
+        last = {row.fold: row.accuracy for row in out.history}
+        accuracy = float(np.mean(list(last.values())))
     predictions = {
         variant: _predictions(prepared.dataset, infant_of, values, folds, settings)
         for variant, values in scores.items()
