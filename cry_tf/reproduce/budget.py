@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from cry_tf.reproduce.row import Row
 from cry_tf.training import recipe as recipes
-from cry_tf.training.recipe import FULL, Recipe
+from cry_tf.training.recipe import Recipe
 from cry_tf.training.settings import Settings
 
 FOLDS = 5
@@ -77,13 +77,9 @@ def recipe_for(row: Row) -> Recipe:
     """Returns the recipe of a row, with nothing left out.
 
     Raises:
-        ValueError: If this version has no such recipe.
+        ValueError: If there is no such recipe.
     """
-    if row.recipe in recipes.RECIPES:
-        return recipes.get(row.recipe)
-    # Neither paper weights labels or drops features.
-    changes = {"imbalance": "none", "dropout": 0.0, "learning_rate": 1e-4}
-    return FULL.replace(name=row.recipe, **changes)
+    return recipes.get(row.recipe)
 
 
 def folds_for(row: Row, budget: Budget) -> int:

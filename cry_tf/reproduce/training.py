@@ -24,7 +24,7 @@ from cry_tf.training.cross_validation import cross_validate
 from cry_tf.training.listener import Listener, Silence
 from cry_tf.training.preparation import Prepared, prepare
 from cry_tf.training.settings import Settings
-from cry_tf.training.trainers import make_trainer
+from cry_tf.training.trainers import check_folds, make_trainer
 
 
 def run(
@@ -77,7 +77,8 @@ def run(
                 trainer, model, prepared.dataset, work
             )
         indices = prepared.dataset.fold_indices(settings.folds, settings.seed)
-        steps = int(np.sum(trainer.epochs)) * len(indices)
+        check_folds(prepared.dataset, indices, settings, listener)
+        steps = sum(trainer.epochs) * len(indices)
         with listener.progress("training", steps) as advance:
             out = cross_validate(trainer, indices, lambda *_: advance())
         scores = {"keras": out.scores}
@@ -103,6 +104,8 @@ def run(
 
 
 def _build(prepared: Prepared, settings: Settings) -> Any:
+    recipe = settings.recipe
+    asked = {"pre_emphasis": recipe.pre_emphasis, "z_score": recipe.z_score}
     model_class = CryDetector if settings.task == "detect" else CryClassifier
     return model_class.from_preset(
         settings.backbone,
@@ -110,8 +113,10 @@ def _build(prepared: Prepared, settings: Settings) -> Any:
         pooling=settings.pooling,
         weights=settings.weights,
         cutoff_hz=prepared.bandwidth.cutoff_hz,
-        trainable_backbone=settings.recipe.trains == "all",
-        dropout=settings.recipe.dropout,
+        trainable_backbone=recipe.trains == "all",
+        dropout=recipe.dropout,
+        # Only what is asked for: most backbones have no such argument.
+        **{name: value for name, value in asked.items() if value},
     )
 
 

@@ -14,6 +14,9 @@ def test_a_full_budget_is_the_papers_recipe_and_says_nothing():
     recipe = settings.recipe
     # Section 3.3: Adam, learning rate 0.0001, 30 epochs, every layer, 5 folds.
     assert (recipe.learning_rate, recipe.epochs, recipe.trains) == (1e-4, 30, "all")
+    # Section 2.2: "after pre-emphasis and z-score normalization".
+    assert recipe.pre_emphasis > 0
+    assert recipe.z_score
     assert (settings.folds, settings.seed, settings.weights) == (5, 3, "pretrained")
     assert budget_sentence(row, BUDGETS["full"]) == ""
 
