@@ -214,10 +214,9 @@ def _run_row(
 def _cell(row: Row, made: Result) -> Cell:
     variant = row.file or "keras"
     if row.file in made.refused:
-        return Cell(None, made.refused[row.file])
-    # The float file is compared with the model it came from; both are the row.
+        return Cell(made, made.refused[row.file])
     measured = made.parts[variant].get(row.part)
     if measured is None:
         label = row.part.removeprefix("label:")
-        return Cell(None, f"the data have no clip labelled {label}")
+        return Cell(made, f"the data have no clip labelled {label}")
     return Cell(made, "", measured)

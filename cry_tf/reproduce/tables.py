@@ -33,8 +33,8 @@ class Cell:
 
     Attributes:
         result: What was trained, or None.
-        reason: Why there is none.
-        measured: The part that the row shows.
+        reason: Why there is no figure, or "".
+        measured: The part that the row shows, or None.
     """
 
     result: Result | None
