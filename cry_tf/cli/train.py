@@ -178,7 +178,9 @@ def add_parser(subparsers: Any) -> None:
         "rate does not give the label away (default: auto)",
     )
     parser.add_argument(
-        "--tensorboard", metavar="DIR", help="write logs for TensorBoard into DIR"
+        "--tensorboard",
+        metavar="DIR",
+        help="write logs for TensorBoard into DIR (pip install tensorboard)",
     )
     parser.add_argument(
         "--resume",

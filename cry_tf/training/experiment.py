@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import dataclasses
+import importlib.util
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -98,6 +99,11 @@ def train(
     """
     listener = listener or Silence()
     result_folder.check(path, overwrite)
+    if tensorboard is not None and importlib.util.find_spec("tensorboard") is None:
+        raise ValueError(
+            "Logs for TensorBoard take the package tensorboard, which is not "
+            "installed. Run: pip install tensorboard"
+        )
     with (
         KeptRun.of(path).open(resume, overwrite and not resume) as kept,
         result_folder.writing(path, overwrite) as part,

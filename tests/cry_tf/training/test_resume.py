@@ -34,8 +34,8 @@ def text(run, name):
 @pytest.mark.parametrize(
     "more",
     [
-        ["--epochs", "40", "--mixup", "0.2"],
-        ["--recipe", "full", "--epochs", "6", "--augment", "light"],
+        ["--epochs", "20", "--mixup", "0.2"],
+        ["--recipe", "full", "--epochs", "4", "--augment", "light"],
     ],
 )
 def test_a_killed_run_goes_on_and_ends_as_it_would_have(
@@ -125,6 +125,7 @@ def test_a_run_is_made_again_from_its_config(recordings, weights, tmp_path, caps
 def test_logs_for_tensorboard_have_every_stage_of_every_fold(
     recordings, weights, tmp_path
 ):
+    pytest.importorskip("tensorboard")  # not among the requirements
     logs = tmp_path / "logs"
     argv = command(recordings, weights, tmp_path / "run", "--epochs", "2")
     assert main([*argv, "--tensorboard", str(logs)]) == 0
@@ -132,3 +133,13 @@ def test_logs_for_tensorboard_have_every_stage_of_every_fold(
         events = list((logs / f"fold-{fold}" / "head").rglob("events.out.tfevents.*"))
         assert len(events) == 1
         assert b"epoch_learning_rate" in events[0].read_bytes()
+
+
+def test_tensorboard_that_is_not_installed_is_said_with_what_to_run(
+    recordings, weights, tmp_path, monkeypatch, capsys
+):
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    argv = command(recordings, weights, tmp_path / "run")
+    assert main([*argv, "--tensorboard", str(tmp_path / "logs")]) == 1
+    assert "pip install tensorboard" in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []
