@@ -11,6 +11,7 @@ from cry_tf.synthesis.infant import Infant
 from cry_tf.synthesis.reason import (
     REASONS,
     Mood,
+    Reason,
     draw_expiration,
     draw_inspiration,
 )
@@ -18,7 +19,7 @@ from cry_tf.synthesis.voice import SAMPLE_RATE_HZ
 
 
 def cry(
-    infant: Infant, reason: str, duration_s: float, rng: np.random.Generator
+    infant: Infant, reason: str | Reason, duration_s: float, rng: np.random.Generator
 ) -> np.ndarray:
     """Synthesises a cry: expirations, with a breath and a pause between them.
 
@@ -27,7 +28,7 @@ def cry(
 
     Args:
         infant: Who cries.
-        reason: One of `cry_tf.synthesis.REASONS`.
+        reason: One of `cry_tf.synthesis.REASONS`, or distributions of your own.
         duration_s: Length, seconds. The last breath ends before it or is
             faded out at it.
         rng: Source of every choice; the same state gives the same samples.
@@ -39,7 +40,7 @@ def cry(
     Raises:
         ValueError: If the reason is unknown or the duration not positive.
     """
-    if reason not in REASONS:
+    if not isinstance(reason, Reason) and reason not in REASONS:
         raise ValueError(
             f"reason must be one of {', '.join(REASONS)}. Received: {reason}"
         )
@@ -48,7 +49,7 @@ def cry(
         raise ValueError(
             f"duration_s must be positive. Received: duration_s={duration_s}"
         )
-    profile = REASONS[reason]
+    profile = reason if isinstance(reason, Reason) else REASONS[reason]
     mood = Mood.draw(rng)
     singer = dataclasses.replace(infant, tilt_hz=infant.tilt_hz * profile.brightness)
 

@@ -10,6 +10,7 @@ import numpy as np
 from cry_tf.synthesis.cry import cry
 from cry_tf.synthesis.household import household_sound
 from cry_tf.synthesis.infant import Infant
+from cry_tf.synthesis.reason import Reason
 from cry_tf.synthesis.room import Home
 from cry_tf.synthesis.voice import SAMPLE_RATE_HZ
 
@@ -40,7 +41,7 @@ def mix(voice: np.ndarray, noise: np.ndarray, snr_db: float) -> np.ndarray:
 def record_cry(
     infant: Infant,
     home: Home,
-    reason: str,
+    reason: str | Reason,
     duration_s: float,
     rng: np.random.Generator,
     *,

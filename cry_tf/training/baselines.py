@@ -132,6 +132,7 @@ def score_baselines(
     cutoff_hz: float | None,
     cache_dir: Path,
     tell: Callable[[], None] = lambda: None,
+    only: str | None = None,
 ) -> dict[str, np.ndarray]:
     """Scores each clip by fits that never heard its group.
 
@@ -143,6 +144,7 @@ def score_baselines(
         cutoff_hz: Nothing above it is heard, as by the model; None for 8000.
         cache_dir: Where the cepstra are kept.
         tell: Called after each clip, then after each fold of each baseline.
+        only: Name of the one baseline wanted, None for all.
 
     Returns:
         Float64 scores `(clips, labels)` by the name of the baseline.
@@ -154,6 +156,8 @@ def score_baselines(
     groups, truth = dataset.groups, dataset.label_indices
     found = {}
     for name, method in BASELINES.items():
+        if only not in (None, name):
+            continue
         baseline = method(
             cepstra, truth, groups, len(dataset.labels), is_balanced, seed
         )

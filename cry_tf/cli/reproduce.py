@@ -1,0 +1,161 @@
+"""`cry-tf reproduce`: the tables of two papers, theirs beside ours."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+from typing import Any
+
+from cry_tf.cli.console import Console, import_tensorflow_quietly
+from cry_tf.cli.data_arguments import add_data_arguments
+
+_EPILOG = """\
+Every row is run twice: folds of clips, as the papers have them, and folds that keep
+each infant on one side. Results stand in DIR/rows as soon as they are there; after an
+interruption the same command goes on, and loses at most the row under way. Rows whose
+weights are not installed say so: nothing is downloaded and nothing is substituted.
+
+DIR holds tables.json, tables.md and report.html.
+
+papers:
+  infantcrynet   Tables 2-5: detection, architectures, five poolings, compression.
+                 Rows of Table 2 need clips without a cry as well.
+  vggish         Tables 2-3: five folds; precision, recall and F1 of each label.
+
+examples:
+  cry-tf reproduce infantcrynet recordings/ -o tables/infantcrynet --budget small
+  cry-tf reproduce infantcrynet recordings/ -o tables/poolings --rows max,average
+  cry-tf reproduce infantcrynet recordings/ -o tables/y --stand-in yamnet_audioset
+  cry-tf reproduce vggish --synthetic paper_set/ -o tables/vggish --budget small
+"""
+
+
+def add_parser(subparsers: Any) -> None:
+    """Adds the command to the parser of `cry-tf`."""
+    parser = subparsers.add_parser(
+        "reproduce",
+        help="run the tables of two papers, theirs beside ours",
+        description=(
+            "Runs every row of the tables of a paper on your recordings, by clip as "
+            "the paper did and grouped by infant."
+        ),
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("paper", choices=("infantcrynet", "vggish"), help="see below")
+    parser.add_argument(
+        "data", metavar="DATA", nargs="?", help="folder or manifest CSV"
+    )
+    parser.add_argument("-o", "--output", metavar="DIR", help="folder to write")
+    parser.add_argument(
+        "--synthetic",
+        metavar="DIR",
+        help="in place of DATA: a synthetic set with the counts of the vggish paper, "
+        "written there if it is not there yet; without -o it is only written",
+    )
+    parser.add_argument(
+        "--budget",
+        choices=("small", "full"),
+        default="full",
+        help="small lowers epochs, folds and seconds, and says so "
+        "(default: %(default)s)",
+    )
+    parser.add_argument("--rows", metavar="NAME,...", help="rows to run (default: all)")
+    parser.add_argument(
+        "--stand-in",
+        metavar="PRESET",
+        help="a network in place of the paper's own (CNN14, VGGish), for a machine "
+        "without its weights: every row and the report say so",
+    )
+    parser.add_argument(
+        "--seed", metavar="N", type=int, default=0, help="default: %(default)s"
+    )
+    add_data_arguments(parser)
+    parser.add_argument(
+        "--json", action="store_true", help="print the tables as JSON on stdout"
+    )
+
+
+def run(args: argparse.Namespace) -> int:
+    """Runs the command and returns its exit code.
+
+    Raises:
+        ValueError: If an argument is unknown or the data cannot work.
+        OSError: If something cannot be read or written.
+    """
+    console = Console(is_json=args.json)
+    _check(args)
+    data = args.data
+    if args.synthetic is not None:
+        data = _synthetic(args, console)
+        if args.output is None:
+            return 0
+    from cry_tf.reproduce import budget, papers
+
+    paper = papers.get(args.paper)
+    if args.stand_in is not None:
+        paper = papers.with_stand_in(paper, args.stand_in)
+    names = None
+    if args.rows is not None:
+        names = [name.strip() for name in args.rows.split(",") if name.strip()]
+    papers.choose(paper, names)  # before every clip is read
+    from cry_tf.data import load
+
+    dataset = load(data, label_column=args.label_column, group_by=args.group_by)
+    import_tensorflow_quietly()
+    from cry_tf.reproduce import writing
+    from cry_tf.reproduce.reproduction import reproduce
+
+    output = Path(args.output).expanduser().absolute()
+    try:
+        found = reproduce(
+            paper,
+            dataset,
+            output,
+            budget=budget.get(args.budget),
+            rows=names,
+            seed=args.seed,
+            positive=args.positive,
+            listener=console,
+            origin=str(Path(data).expanduser().absolute()),
+        )
+    except KeyboardInterrupt:
+        console.warn(
+            f"rows that were done are kept in {output}; the same command goes on"
+        )
+        raise
+    if args.json:
+        console.json(json.loads((output / writing.TABLES).read_text("utf-8")))
+    writing.tell(console, found)
+    console.line(f"written: {output} (look at report.html)")
+    return 0
+
+
+def _check(args: argparse.Namespace) -> None:
+    if (args.data is None) == (args.synthetic is None):
+        raise ValueError(
+            "The clips are either DATA or --synthetic DIR. Received: "
+            f"{'neither' if args.data is None else 'both'}."
+        )
+    if args.output is None and args.data is not None:
+        raise ValueError("-o DIR says where the tables are written. Received: none.")
+    if args.seed < 0:
+        raise ValueError(f"seed must be 0 or more. Received: seed={args.seed}.")
+
+
+def _synthetic(args: argparse.Namespace, console: Console) -> str:
+    """Writes the synthetic set unless it is there, and returns its folder."""
+    from cry_tf.synthesis import PAPER_INFANTS, write_paper_set
+
+    folder = Path(args.synthetic).expanduser()
+    if not (folder / "paper_set.json").is_file() and (folder / "manifest.csv").exists():
+        raise FileExistsError(
+            f"--synthetic names a folder for a synthetic set. {folder} holds "
+            "recordings of its own; give them as DATA."
+        )
+    if not (folder / "manifest.csv").is_file():
+        with console.progress("synthetic infants", len(PAPER_INFANTS)) as advance:
+            write_paper_set(folder, seed=args.seed, advance=advance)
+    console.line(f"synthetic set, no recordings of infants: {folder}")
+    return str(folder)

@@ -1,0 +1,71 @@
+"""The clips of a paper's task, split as the paper did and by infant."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from typing import Literal
+
+from cry_tf.data.dataset import Dataset
+from cry_tf.training import detection_labels
+
+Split = Literal["by_clip", "by_infant"]
+SPLITS: tuple[Split, ...] = ("by_clip", "by_infant")
+
+BY_CLIP = (
+    "BY CLIP, AS IN THE PAPER: clips of one infant are in training and in test at "
+    "once. Such a figure says how well known infants are known again, not how the "
+    "next infant is understood. The column by infant says that."
+)
+
+# A name of the event, such as crying_baby, and of no reason.
+_EVENT = re.compile(r"cry|cries")
+
+
+def by_clip(dataset: Dataset) -> Dataset:
+    """Returns the clips with each a group of its own.
+
+    Folds that keep groups whole are then stratified folds of clips, as both papers
+    have them. Only a reproduction may ask for them, and its report says `BY_CLIP`.
+    """
+    clips = tuple(
+        dataclasses.replace(clip, group=f"clip:{clip.name}") for clip in dataset.clips
+    )
+    return dataclasses.replace(dataset, clips=clips, grouping=BY_CLIP, problems=[])
+
+
+def is_synthetic(dataset: Dataset) -> bool:
+    """Returns whether any clip says of itself that it was computed."""
+    return any(clip.columns.get("synthetic") == "yes" for clip in dataset.clips)
+
+
+def for_task(
+    dataset: Dataset, task: str, positive: tuple[str, ...] | None = None
+) -> Dataset:
+    """Returns the clips that a task is about.
+
+    For `detect` these are all, labelled cry and no cry. For `reason` they are the
+    cries whose label is a reason: other sounds, and labels that name the cry itself
+    (`crying_baby`), are left out. Where no label is known as a cry, every label is
+    taken for a reason.
+
+    Args:
+        dataset: As it was loaded.
+        task: `detect` or `reason`.
+        positive: Labels that mean a cry; None takes the well-known names.
+
+    Raises:
+        ValueError: If the labels do not do for the task.
+    """
+    labels = [clip.label for clip in dataset.clips]
+    mapping = detection_labels.map_labels(labels, positive, task == "detect")
+    if task == "detect":
+        return dataset.map_labels(mapping, detection_labels.LABELS)
+    cries = {label for label, _ in mapping.positive} or set(labels)
+    reasons = sorted(name for name in cries if not _EVENT.search(name.lower()))
+    if len(reasons) < 2:
+        raise ValueError(
+            "Rows about reasons need cries of at least two reasons. Received: labels "
+            f"{', '.join(sorted(set(labels)))}. Name the reasons in the labels."
+        )
+    return dataset.map_labels(lambda name: name if name in reasons else None, reasons)

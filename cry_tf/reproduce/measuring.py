@@ -1,0 +1,140 @@
+"""What a table shows of a set of predictions: all, one fold, one label, a mean."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from cry_tf.evaluation import bootstrap
+from cry_tf.evaluation.figures import Estimate
+from cry_tf.evaluation.predictions import Predictions
+
+
+@dataclass(frozen=True)
+class Measured:
+    """One part of a result.
+
+    Attributes:
+        clips: Number of clips it is measured on.
+        groups: Number of infants (devices, recordings) they come from.
+        figures: Measure to figure, with a 95 % interval from a bootstrap over
+            these groups, whatever the split.
+        majority_label: The commonest label of the whole data.
+        majority: Measure to what always answering that label gives.
+    """
+
+    clips: int
+    groups: int
+    figures: dict[str, Estimate]
+    majority_label: str
+    majority: dict[str, float]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Returns JSON types only."""
+        return dataclasses.asdict(self)
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> Measured:
+        """Reads what `to_dict` gave."""
+        figures = {name: Estimate(**e) for name, e in values["figures"].items()}
+        return cls(**{**values, "figures": figures})
+
+
+def measure_part(predictions: Predictions, part: str) -> Measured:
+    """Measures what a row shows.
+
+    Args:
+        predictions: Out of fold, with the true groups.
+        part: As in `Row.part`.
+
+    Raises:
+        ValueError: If the predictions have no such part.
+    """
+    if part.startswith("fold:"):
+        chosen = np.flatnonzero(predictions.folds == int(part[5:]) - 1)
+        if not len(chosen):
+            raise ValueError(f"{part} must be one of the folds. There is none.")
+        inside = predictions.subset(chosen)
+    else:
+        inside = predictions
+    counts = np.bincount(predictions.truth, minlength=len(predictions.labels))
+    majority = int(np.argmax(counts))
+    weights = bootstrap.group_weights(inside.groups)
+    ours = _figures(inside, inside.predicted, part, weights)
+    always = _figures(
+        inside, np.full(len(inside.files), majority), part, np.empty((0, 0))
+    )
+    clips, groups = len(inside.files), set(inside.groups)
+    if part.startswith("label:"):
+        is_label = inside.truth == inside.labels.index(part[6:])
+        clips = int(is_label.sum())
+        groups = {inside.groups[place] for place in np.flatnonzero(is_label)}
+    return Measured(
+        clips=clips,
+        groups=len(groups),
+        figures=ours,
+        majority_label=predictions.labels[majority],
+        majority={name: float(e.value or 0.0) for name, e in always.items()},
+    )
+
+
+def _figures(
+    predictions: Predictions, answers: np.ndarray, part: str, weights: np.ndarray
+) -> dict[str, Estimate]:
+    once = np.ones((1, len(answers)))
+    found = _draws(predictions, answers, part, once)
+    if not len(weights):
+        return {name: Estimate(float(values[0])) for name, values in found.items()}
+    drawn = _draws(predictions, answers, part, weights)
+    return {
+        name: Estimate(float(values[0]), *bootstrap.interval(drawn[name]))
+        for name, values in found.items()
+    }
+
+
+def _draws(
+    predictions: Predictions, answers: np.ndarray, part: str, weights: np.ndarray
+) -> dict[str, np.ndarray]:
+    """Returns each figure under each row of weights `(draws, clips)`."""
+    truth, labels = predictions.truth, len(predictions.labels)
+    if part == "folds":
+        return {"accuracy": _fold_mean(predictions.folds, truth == answers, weights)}
+    matrices = bootstrap.confusion_matrices(truth, answers, labels, weights)
+    right = np.diagonal(matrices, axis1=1, axis2=2)  # (draws, labels)
+    true, given = matrices.sum(axis=2), matrices.sum(axis=1)
+    absent = np.where(true > 0, 0.0, np.nan)
+    per_label = {
+        "precision": right / np.maximum(given, 1) + absent,
+        "recall": right / np.maximum(true, 1) + absent,
+        "f1": 2 * right / np.maximum(true + given, 1) + absent,
+    }
+    if part.startswith("label:"):
+        if part[6:] not in predictions.labels:
+            raise ValueError(
+                f"The data must hold the label {part[6:]}. "
+                f"They hold: {', '.join(predictions.labels)}."
+            )
+        place = predictions.labels.index(part[6:])
+        return {name: values[:, place] for name, values in per_label.items()}
+    if part == "weighted":
+        share = true / true.sum(axis=1, keepdims=True)
+        return {n: np.nansum(v * share, axis=1) for n, v in per_label.items()}
+    accuracy = right.sum(axis=1) / true.sum(axis=1)
+    balanced = np.nanmean(per_label["recall"], axis=1)
+    return {"accuracy": accuracy, "balanced_accuracy": balanced}
+
+
+def _fold_mean(
+    folds: np.ndarray, is_right: np.ndarray, weights: np.ndarray
+) -> np.ndarray:
+    """Mean accuracy over the folds in each draw, of those that were drawn."""
+    means = []
+    for fold in np.unique(folds):
+        inside = folds == fold
+        total = weights[:, inside].sum(axis=1)
+        right = (weights[:, inside] * is_right[inside]).sum(axis=1)
+        means.append(np.where(total > 0, right / np.maximum(total, 1), np.nan))
+    return np.nanmean(np.stack(means), axis=0)

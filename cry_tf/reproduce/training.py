@@ -1,0 +1,181 @@
+"""Trains one row on one split: cross-validation from the first weights."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+
+from cry_tf.data import Dataset, EmbeddingCache, sound_source
+from cry_tf.evaluation.predictions import Predictions
+from cry_tf.models import CryClassifier, CryDetector
+from cry_tf.reproduce.clips import Split, by_clip
+from cry_tf.reproduce.exported import ExportingTrainer
+from cry_tf.reproduce.measuring import Measured, measure_part
+from cry_tf.reproduce.result import Result
+from cry_tf.reproduce.row import Experiment
+from cry_tf.training import detection_labels
+from cry_tf.training.baselines import score_baselines
+from cry_tf.training.cross_validation import cross_validate
+from cry_tf.training.listener import Listener, Silence
+from cry_tf.training.preparation import Prepared, prepare
+from cry_tf.training.settings import Settings
+from cry_tf.training.trainers import check_folds, make_trainer
+
+
+def run(
+    dataset: Dataset,
+    experiment: Experiment,
+    settings: Settings,
+    split: Split,
+    parts: Sequence[str],
+    work: Path,
+    listener: Listener,
+    embeddings_dir: Path | None = None,
+) -> tuple[Result, dict[str, Predictions]]:
+    """Cross-validates an experiment on one split.
+
+    Args:
+        dataset: The clips of the task, with their infants as groups.
+        experiment: What is trained.
+        settings: How.
+        split: `by_clip` or `by_infant`.
+        parts: What is to be measured, see `Row.part`.
+        work: An empty folder for files on the way.
+        listener: Hears how far it is.
+        embeddings_dir: Where embeddings are kept, see `EmbeddingCache`.
+
+    Returns:
+        The result, and the predictions of each variant with the true groups.
+
+    Raises:
+        ValueError: If labels or groups do not suffice, or a loss is not finite.
+    """
+    started = time.monotonic()
+    infant_of = {clip.path: clip.group for clip in dataset.clips}
+    # The clips were checked once for all rows, so nothing is told again here.
+    split_clips = by_clip(dataset) if split == "by_clip" else dataset
+    prepared = prepare(split_clips, settings, Silence())
+    cache = EmbeddingCache(embeddings_dir)
+    if experiment.classical:
+        found = _classical(prepared, experiment, settings, cache, listener)
+        (scores, folds), sizes, refused = found, {}, {}
+        weights, accuracy = "none", None
+    else:
+        keras.backend.clear_session()
+        keras.utils.set_random_seed(settings.seed)
+        model = _build(prepared, settings)
+        weights = model.backbone.weights_source
+        trainer, prepared = make_trainer(model, prepared, settings, listener, cache)
+        exporting = None
+        if experiment.exports:
+            trainer = exporting = ExportingTrainer(
+                trainer, model, prepared.dataset, work
+            )
+        indices = prepared.dataset.fold_indices(settings.folds, settings.seed)
+        check_folds(prepared.dataset, indices, settings, listener)
+        steps = sum(trainer.epochs) * len(indices)
+        with listener.progress("training", steps) as advance:
+            out = cross_validate(trainer, indices, lambda *_: advance())
+        scores = {"keras": out.scores}
+        folds, sizes, refused = out.folds, {}, {}
+        if exporting is not None:
+            scores |= exporting.scores
+            sizes, refused = exporting.file_bytes, exporting.refused
+        last = {row.fold: row.accuracy for row in out.history}
+        accuracy = float(np.mean(list(last.values())))
+    predictions = {
+        variant: _predictions(prepared.dataset, infant_of, values, folds, settings)
+        for variant, values in scores.items()
+    }
+    return Result(
+        parts={v: _measure(found, parts) for v, found in predictions.items()},
+        file_bytes=sizes,
+        refused=refused,
+        left_out=len(dataset) - len(prepared.dataset),
+        weights=weights,
+        training_accuracy=accuracy,
+        seconds=time.monotonic() - started,
+    ), predictions
+
+
+def _build(prepared: Prepared, settings: Settings) -> Any:
+    recipe = settings.recipe
+    asked = {"pre_emphasis": recipe.pre_emphasis, "z_score": recipe.z_score}
+    model_class = CryDetector if settings.task == "detect" else CryClassifier
+    return model_class.from_preset(
+        settings.backbone,
+        labels=prepared.dataset.labels,
+        pooling=settings.pooling,
+        weights=settings.weights,
+        cutoff_hz=prepared.bandwidth.cutoff_hz,
+        trainable_backbone=recipe.trains == "all",
+        dropout=recipe.dropout,
+        # Only what is asked for: most backbones have no such argument.
+        **{name: value for name, value in asked.items() if value},
+    )
+
+
+def _classical(
+    prepared: Prepared,
+    experiment: Experiment,
+    settings: Settings,
+    cache: EmbeddingCache,
+    listener: Listener,
+) -> tuple[dict[str, np.ndarray], np.ndarray]:
+    dataset = prepared.dataset
+    folds = dataset.fold_indices(settings.folds, settings.seed)
+    steps = len(dataset) + len(folds)
+    with listener.progress("training", steps) as advance:
+        scores = score_baselines(
+            dataset,
+            folds,
+            settings.seed,
+            is_balanced=settings.recipe.imbalance != "none",
+            cutoff_hz=prepared.bandwidth.cutoff_hz,
+            cache_dir=cache.dir,
+            tell=advance,
+            only=experiment.classical,
+        )
+    fold_of = np.empty(len(dataset), int)
+    for number, (_, test) in enumerate(folds):
+        fold_of[test] = number
+    return {"keras": scores[experiment.classical]}, fold_of
+
+
+def _predictions(
+    dataset: Dataset,
+    infant_of: dict[Path, str],
+    scores: np.ndarray,
+    folds: np.ndarray,
+    settings: Settings,
+) -> Predictions:
+    """Returns the scores with the true groups, also where folds ignored them."""
+    is_detector = settings.task == "detect"
+    return Predictions(
+        files=tuple(clip.name for clip in dataset.clips),
+        labels=dataset.labels,
+        truth=dataset.label_indices,
+        scores=scores,
+        groups=tuple(infant_of[clip.path] for clip in dataset.clips),
+        folds=folds,
+        durations_s=np.array(
+            [sound_source.info(clip.path).duration_s for clip in dataset.clips]
+        ),
+        positive_label=detection_labels.POSITIVE if is_detector else None,
+    )
+
+
+def _measure(predictions: Predictions, parts: Sequence[str]) -> dict[str, Measured]:
+    """Measures every part that these labels and folds have."""
+    found = {}
+    for part in parts:
+        label = part.removeprefix("label:")
+        if part.startswith("label:") and label not in predictions.labels:
+            continue
+        found[part] = measure_part(predictions, part)
+    return found

@@ -1,0 +1,150 @@
+"""The folder of a reproduction: tables for a person and for a machine."""
+
+from __future__ import annotations
+
+import json
+import os
+from html import escape
+from pathlib import Path
+
+from cry_tf.evaluation.page import facts, page, table
+from cry_tf.evaluation.result_folder import write_json
+from cry_tf.reproduce.papers import Paper
+from cry_tf.reproduce.tables import FORMAT, Reproduced, Table, tables, to_dict
+from cry_tf.training.listener import Listener
+from cry_tf.training.record import versions
+
+ROWS = "rows"
+TABLES = "tables.json"
+INTERVALS = (
+    "In brackets: 95 % interval, 1,000 bootstrap draws of whole infants (groups) in "
+    "both columns. Where n or infants differ, by clip / by infant."
+)
+
+
+def check(path: Path, paper: Paper) -> None:
+    """Refuses a folder that holds anything but an earlier call for this paper.
+
+    Raises:
+        FileExistsError: If it does.
+    """
+    if not path.exists():
+        return
+    if not path.is_dir():
+        raise FileExistsError(f"The output must be a folder. {path} is a file.")
+    if not any(path.iterdir()):
+        return
+    try:
+        held = json.loads((path / TABLES).read_text("utf-8"))
+        name = held["paper"] if held["format"] == FORMAT else None
+    except (OSError, ValueError, KeyError, TypeError):
+        name = None
+    if name != paper.name:
+        raise FileExistsError(
+            f"The output must be a new folder, or one where {paper.name} was "
+            f"reproduced before. {path} holds "
+            f"{f'the tables of {name}' if name else 'something else'}, which is left "
+            "alone. Choose another folder."
+        )
+
+
+def write(path: Path, found: Reproduced) -> None:
+    """Writes `tables.json`, `tables.md` and `report.html`, each whole.
+
+    Raises:
+        OSError: If one cannot be written.
+    """
+    path.mkdir(parents=True, exist_ok=True)
+    part = path / (TABLES + ".part")
+    write_json(part, to_dict(found))
+    os.replace(part, path / TABLES)
+    for name, text in (
+        ("tables.md", _markdown(found)),
+        ("report.html", _html(found)),
+    ):
+        part = path / (name + ".part")
+        part.write_text(text, encoding="utf-8")
+        os.replace(part, path / name)
+
+
+def tell(listener: Listener, found: Reproduced) -> None:
+    """Tells the tables on a terminal."""
+    for made in tables(found):
+        listener.line()
+        listener.line(made.title)
+        if made.rows:
+            listener.table(made.header, made.rows)
+        for note in made.notes:
+            listener.line(f"  {note}")
+    listener.line()
+    listener.line(f"  ({INTERVALS})")
+    for sentence in (*found.budgets, *found.warnings):
+        listener.line(f"  {sentence}")
+    listener.line()
+
+
+def _title(found: Reproduced) -> str:
+    kind = ", on synthetic clips" if found.is_synthetic else ""
+    return f"The tables of {found.paper.name}, theirs beside ours{kind}"
+
+
+def _markdown(found: Reproduced) -> str:
+    parts = [f"# {_title(found)}", found.paper.citation, found.paper.setup]
+    parts += [f"> **{sentence}**" for sentence in found.warnings]
+    parts += list(found.budgets)
+    for made in tables(found):
+        parts += [f"## {made.title}"]
+        parts += [_markdown_table(made)] if made.rows else []
+        parts += ["\n".join(f"- {note}" for note in made.notes)] if made.notes else []
+    parts += [INTERVALS]
+    parts += ["\n".join(f"- {name}: {value}" for name, value in _facts(found))]
+    return "\n\n".join(parts) + "\n"
+
+
+def _markdown_table(made: Table) -> str:
+    lines = [made.header, ("---", *["---:"] * (len(made.header) - 1)), *made.rows]
+    return "\n".join(
+        "| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |"
+        for line in lines
+    )
+
+
+def _html(found: Reproduced) -> str:
+    notices = [*found.warnings, *found.budgets]
+    body = [
+        f"<h1>{escape(_title(found))}</h1>",
+        f'<p class="lead">{escape(found.paper.citation)}. '
+        f"{escape(found.paper.setup)}</p>",
+        '<div class="notice">'
+        + "".join(f"<p>{escape(sentence)}</p>" for sentence in notices)
+        + "</div>",
+    ]
+    for made in tables(found):
+        rows = [[_html_cell(cell) for cell in row] for row in made.rows]
+        body += [f"<h2>{escape(made.title)}</h2>"]
+        body += [table(made.header, rows)] if rows else []
+        body += [f'<p class="note">{escape(note)}</p>' for note in made.notes]
+    body += [f'<p class="note">{escape(INTERVALS)}</p>', "<h2>How it was made</h2>"]
+    body += [facts(_facts(found))]
+    return page(_title(found), "\n".join(body))
+
+
+def _html_cell(text: str) -> str:
+    """Puts what is in brackets below the figure."""
+    figure, bracket, inside = text.partition(" (")
+    if not bracket or not inside.endswith(")") or not figure[:1].isdigit():
+        return escape(text)
+    return f"{escape(figure)}<small>{escape(inside[:-1])}</small>"
+
+
+def _facts(found: Reproduced) -> list[tuple[str, str]]:
+    data = found.dataset
+    recipes = dict.fromkeys(row.recipe for row in found.rows)
+    return [
+        ("data", f"{found.origin or 'a Dataset'}, sha256 {found.data_sha256}"),
+        ("clips", f"{data!r}, {found.left_out} left out"),
+        ("groups", data.grouping),
+        ("recipe", f"{', '.join(recipes)}; tables.json has every number of it"),
+        ("seed", str(found.seed)),
+        ("versions", ", ".join(f"{k} {v}" for k, v in versions().items())),
+    ]

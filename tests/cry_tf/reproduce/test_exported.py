@@ -1,0 +1,79 @@
+import numpy as np
+import pytest
+
+from cry_export import ConversionError
+from cry_tf.data.clip import Clip
+from cry_tf.data.dataset import Dataset
+from cry_tf.evaluation.figures import Estimate
+from cry_tf.reproduce import training
+from cry_tf.reproduce.exported import ExportingTrainer
+from cry_tf.reproduce.measuring import Measured
+from cry_tf.reproduce.reproduction import reproduce
+from cry_tf.reproduce.result import Result
+
+REFUSAL = "the file does not answer like the model"
+
+
+class Halves:
+    """A trainer that cannot decide."""
+
+    epochs = (1,)
+
+    def predict(self, indices):
+        return np.full((len(indices), 2), 0.5)
+
+
+@pytest.fixture
+def four():
+    clips = [Clip(f"{i}.wav", "ab"[i % 2], f"{i}") for i in range(4)]  # type: ignore[arg-type]
+    return Dataset(tuple(clips), ("a", "b"))
+
+
+def test_a_refused_file_costs_its_own_scores_alone(four, monkeypatch, tmp_path):
+    asked = []
+
+    def score(self, fold, quantization):
+        asked.append(quantization)
+        if quantization == "dynamic":
+            raise ConversionError(REFUSAL)
+        self.file_bytes[quantization] = 9
+        return np.full((len(fold), 2), 0.25)
+
+    monkeypatch.setattr(ExportingTrainer, "_score", score)
+    trainer = ExportingTrainer(Halves(), None, four, tmp_path)  # type: ignore[arg-type]
+    for places in ([0, 1], [2, 3]):
+        found = trainer.predict(np.array(places))
+        np.testing.assert_array_equal(found, 0.5)
+    assert asked == ["none", "dynamic", "none"]
+    assert trainer.refused == {"dynamic": REFUSAL}
+    assert trainer.file_bytes == {"none": 9}
+    assert set(trainer.scores) == {"none"}
+    np.testing.assert_array_equal(trainer.scores["none"], 0.25)
+
+
+def test_a_row_whose_file_was_refused_says_why_and_is_not_run_again(
+    infantcrynet, few, installed, tmp_path, tiny, monkeypatch
+):
+    from cry_tf.data import load
+
+    runs = []
+
+    def made(dataset, experiment, settings, split, parts, *rest):
+        runs.append(split)
+        part = Measured(
+            20, 10, {"accuracy": Estimate(0.5)}, "hungry", {"accuracy": 0.5}
+        )
+        every = {name: {"all": part} for name in ("keras", "none")}
+        return Result(every, {"none": 9}, {"dynamic": REFUSAL}, 0, "", 0.5, 1.0), {}
+
+    monkeypatch.setattr(training, "run", made)
+    for rows in (["teacher", "quantized"], ["teacher", "quantized"], ["max"]):
+        found = reproduce(
+            infantcrynet, load(few), tmp_path / "out", budget=tiny, rows=rows
+        )
+        for split in ("by_clip", "by_infant"):
+            cell = found.cells["quantized", split]
+            assert (cell.reason, cell.measured) == (REFUSAL, None)
+            assert found.cells["teacher", split].measured is not None
+    # Twice for the network of Table 5, twice for that of the row max.
+    assert runs == ["by_clip", "by_infant"] * 2
