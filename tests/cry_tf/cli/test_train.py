@@ -131,7 +131,6 @@ def test_json_is_all_that_stdout_holds(recordings, weights, tmp_path, capsys):
         (["--augment-copies", "2"], "at least 1 there with an augmentation"),
         (["--noise", "."], "noise is mixed in by an augmentation"),
         (["--micro-batch", "5"], "divides batch_size=32"),
-        (["--recipe", "vggish"], "pre_emphasis"),
         (["--config", os.devnull], "must be the config.json of a run"),
     ],
 )
@@ -222,3 +221,14 @@ def test_a_stop_in_the_middle_leaves_only_what_to_go_on_with(
     assert rest.strip().endswith("stopped: nothing was left half written")
     kept = [path.name for path in (tmp_path / "runs").iterdir()]
     assert kept == [".run.resume"]
+
+
+@pytest.mark.parametrize("name", ["vggish", "infantcrynet"])
+def test_the_recipes_of_the_papers_train(recordings, weights, tmp_path, capsys, name):
+    more = ["--recipe", name, "--epochs", "1", "--no-baselines"]
+    assert main(command(recordings, weights, tmp_path / "run", *more)) == 0
+    assert "micro batch: " in capsys.readouterr().out
+    config = json.loads((tmp_path / "run" / "config.json").read_text())
+    front_end = config["model"]["front_end"]
+    found = front_end["pre_emphasis"], front_end["z_score"]
+    assert found == ((0.97, True) if name == "vggish" else (0.0, False))
