@@ -21,7 +21,7 @@ class Measured:
         clips: Number of clips it is measured on.
         groups: Number of infants (devices, recordings) they come from.
         figures: Measure to figure, with a 95 % interval from a bootstrap over
-            these groups, whatever the split.
+            these groups, whatever the split; none where there is one group only.
         majority_label: The commonest label of the whole data.
         majority: Measure to what always answering that label gives.
     """
@@ -62,11 +62,11 @@ def measure_part(predictions: Predictions, part: str) -> Measured:
         inside = predictions
     counts = np.bincount(predictions.truth, minlength=len(predictions.labels))
     majority = int(np.argmax(counts))
-    weights = bootstrap.group_weights(inside.groups)
+    no_draws = np.empty((0, 0))
+    is_one = len(set(inside.groups)) < 2
+    weights = no_draws if is_one else bootstrap.group_weights(inside.groups)
     ours = _figures(inside, inside.predicted, part, weights)
-    always = _figures(
-        inside, np.full(len(inside.files), majority), part, np.empty((0, 0))
-    )
+    always = _figures(inside, np.full(len(inside.files), majority), part, no_draws)
     clips, groups = len(inside.files), set(inside.groups)
     if part.startswith("label:"):
         is_label = inside.truth == inside.labels.index(part[6:])

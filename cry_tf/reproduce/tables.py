@@ -188,16 +188,15 @@ def _line(found: Reproduced, row: Row, measure: str) -> tuple[str, ...]:
     title = row.title if measure == "accuracy" else f"{row.title}, {_NAMES[measure]}"
     cells = [found.cells[row.name, split].measured for split in SPLITS]
     figures = [cell.figures[measure] if cell else None for cell in cells]
-    there = next((cell for cell in cells if cell), None)
+    always = [_number(cell.majority[measure], measure) for cell in cells if cell]
+    commonest = next((f" ({c.majority_label})" for c in cells if c), "")
     return (
         title,
         printed(theirs) if theirs else "–",
         *(_shown(figure, measure) for figure in figures),
         _both([f"{cell.clips}" for cell in cells if cell]),
         _both([f"{cell.groups}" for cell in cells if cell]),
-        f"{_number(there.majority[measure], measure)} ({there.majority_label})"
-        if there
-        else "–",
+        _both(always) + commonest,
     )
 
 

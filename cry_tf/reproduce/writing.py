@@ -18,7 +18,8 @@ ROWS = "rows"
 TABLES = "tables.json"
 INTERVALS = (
     "In brackets: 95 % interval, 1,000 bootstrap draws of whole infants (groups) in "
-    "both columns. Where n or infants differ, by clip / by infant."
+    "both columns; none for one infant. Where n, infants or the commonest label's "
+    "score differ, by clip / by infant."
 )
 
 

@@ -113,7 +113,7 @@ def test_what_cannot_work_is_one_sentence(recordings, tmp_path, capsys, more, se
     mine.mkdir()
     (mine / "manifest.csv").write_text("file,label\n")
     places = {"DATA": str(recordings), "OUT": str(tmp_path / "o"), "MINE": str(mine)}
-    argv = [places.get(part, part.replace("DATA", str(recordings))) for part in more]
+    argv = [places.get(p) or p.replace("DATA", str(recordings)) for p in more]
     assert main(["reproduce", "vggish", *argv]) == 1
     shown = capsys.readouterr().err.splitlines()[-1]
     assert shown.startswith("error: ")
