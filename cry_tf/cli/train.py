@@ -10,6 +10,7 @@ from cry_tf.cli.console import Console, import_tensorflow_quietly
 from cry_tf.cli.data_arguments import add_data_arguments
 from cry_tf.cli.fetching import fetch_if_missing
 from cry_tf.heads import HEADS
+from cry_tf.training.cluster import STRATEGIES
 from cry_tf.training.recipe import IMBALANCES
 
 if TYPE_CHECKING:
@@ -138,6 +139,13 @@ def add_parser(subparsers: Any) -> None:
         help="leave out the rows of MFCC + GMM and MFCC + SVM",
     )
     parser.add_argument(
+        "--strategy",
+        choices=STRATEGIES,
+        default="auto",
+        help="mirrored: every GPU of this machine; multiworker: every machine of "
+        "TF_CONFIG; auto: what is there (default: %(default)s)",
+    )
+    parser.add_argument(
         "--seed", metavar="N", type=int, default=0, help="default: %(default)s"
     )
     add_data_arguments(parser)
@@ -225,6 +233,7 @@ def _settings(args: argparse.Namespace) -> Settings:
         bandwidth=args.bandwidth,
         baselines=not args.no_baselines,
         noise=args.noise,
+        strategy=args.strategy,
     )
 
 

@@ -25,7 +25,7 @@ from cry_tf.heads import model_head, storing
 from cry_tf.heads.gaussian_mixture import GaussianMixtureHead
 from cry_tf.heads.support_vectors import SVMHead
 from cry_tf.models import CryClassifier, CryDetector
-from cry_tf.training import detection_labels, record
+from cry_tf.training import detection_labels, record, strategy
 from cry_tf.training.baselines import BASELINES, score_baselines
 from cry_tf.training.cross_validation import (
     FINAL,
@@ -79,15 +79,23 @@ def train(
         OSError: If the folder cannot be written.
     """
     listener = listener or Silence()
+    devices = strategy.find(settings.strategy, settings.recipe.trains)
+    path = devices.place(path)
     with result_folder.writing(path, overwrite) as part:
         _check_backbone(settings)
         find_policy(settings)  # before every clip is decoded
         prepared = prepare(dataset, settings, listener)
         keras.utils.set_random_seed(settings.seed)
-        model = _build(prepared, settings)
+        devices.check_alike("clips", prepared.dataset.sha256, settings.seed)
+        with devices.scope():
+            model = _build(prepared, settings)
         listener.line(f"backbone: {settings.backbone}, {model.backbone.weights_source}")
+        if settings.strategy not in ("none", "auto") or devices.replicas > 1:
+            listener.line(f"strategy: {settings.strategy}, {devices.sentence}")
         cache = EmbeddingCache(embeddings_dir)
-        trainer, prepared = make_trainer(model, prepared, settings, listener, cache)
+        trainer, prepared = make_trainer(
+            model, prepared, settings, listener, cache, devices
+        )
         predictions, history = _run(trainer, prepared.dataset, settings, listener)
         chosen = None
         if predictions.positive_label is not None:
@@ -112,6 +120,7 @@ def train(
         summary_text.tell(
             listener, made.metrics, record.operating_points(made), made.baselines
         )
+    devices.wait()
     return RunFolder.open(path)
 
 

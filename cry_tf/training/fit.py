@@ -18,6 +18,7 @@ from cry_tf.data import Dataset, sound_source
 from cry_tf.training import imbalance
 from cry_tf.training.fit_keras import History, Tell, compile_once, fit_epochs
 from cry_tf.training.recipe import Recipe
+from cry_tf.training.strategy import ONE_DEVICE, Devices
 
 _SCORING_BATCH = 64
 _SCORING_SECONDS = 320.0
@@ -139,6 +140,7 @@ class WaveformTrainer:
         recipe: How to train.
         seed: Draws the order of the clips, and what augmentation draws.
         policy: How training clips are augmented, anew in each epoch, or None.
+        devices: Where to train; the model was built within their `scope`.
     """
 
     def __init__(
@@ -148,14 +150,18 @@ class WaveformTrainer:
         recipe: Recipe,
         seed: int,
         policy: Policy | None = None,
+        devices: Devices = ONE_DEVICE,
     ):
         self._model, self._dataset, self._policy = model, dataset, policy
         self._recipe, self._seed = recipe, seed
         self.epochs = recipe.epochs
         self._rate_hz = model.spec.sample_rate_hz
-        self._state = compile_once(
-            model, recipe, jit_compile=model.backbone.prefers_jit
-        )
+        devices.check_batch_size(recipe.batch_size)
+        self._devices, self._scoring = devices, None
+        is_jit = model.backbone.prefers_jit and devices.replicas == 1
+        with devices.scope():
+            self._state = compile_once(model, recipe, jit_compile=is_jit)
+        devices.adopt(model)
 
     def reset(self) -> None:
         """Puts back the weights, optimizer and random state of the beginning."""
@@ -183,6 +189,7 @@ class WaveformTrainer:
         if recipe.mixup:
             mixup = Mixup(recipe.mixup, len(weights), self._seed)
             batches = mixup.waveforms(batches)
+        batches = self._devices.distribute(self._model, batches)
         return fit_epochs(self._model, batches, recipe, tell, steps)
 
     def predict(self, indices: np.ndarray) -> np.ndarray:
@@ -194,7 +201,8 @@ class WaveformTrainer:
         batches = part.to_tf(
             batch_size=min(most, _SCORING_BATCH), sample_rate_hz=self._rate_hz
         )
-        return self._model.predict(batches, verbose=0)
+        self._scoring = self._devices.local_copy(self._model, self._scoring)
+        return self._scoring.predict(batches, verbose=0)
 
 
 def _versions(clips: int, copies: Sequence[int]) -> list[np.ndarray]:

@@ -13,6 +13,7 @@ from cry_tf.training.fit_heads import FittedTrainer
 from cry_tf.training.listener import Listener
 from cry_tf.training.preparation import Prepared
 from cry_tf.training.settings import Settings
+from cry_tf.training.strategy import ONE_DEVICE, Devices
 
 
 def find_policy(settings: Settings) -> Policy | None:
@@ -32,6 +33,7 @@ def make_trainer(
     settings: Settings,
     listener: Listener,
     cache: EmbeddingCache,
+    devices: Devices = ONE_DEVICE,
 ) -> tuple[Trainer, Prepared]:
     """Returns a trainer, and the clips that it can train on.
 
@@ -44,6 +46,7 @@ def make_trainer(
         settings: Of the run.
         listener: Hears how many embeddings are done, and clips left out.
         cache: Where embeddings are kept.
+        devices: Where every layer is trained, if all are.
 
     Raises:
         ValueError: If too few clips are left, the backbone gives NaN, or the noise
@@ -54,7 +57,9 @@ def make_trainer(
     policy = find_policy(settings)
     _check_noise(settings.noise, prepared.dataset)
     if recipe.trains == "all":
-        trainer = WaveformTrainer(model, prepared.dataset, recipe, seed, policy)
+        trainer = WaveformTrainer(
+            model, prepared.dataset, recipe, seed, policy, devices
+        )
         return trainer, prepared
     embeddings = _embed(model, prepared.dataset, settings, policy, listener, cache)
     for note in embeddings.notes:
