@@ -23,8 +23,8 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from cry_hub.yamnet.frozen_batch_normalization import FrozenBatchNormalization
 from cry_tf.training.cluster import STRATEGIES, Cluster, StrategyName
+from cry_tf.training.replicas import moving_statistics, share
 
 
 class Devices:
@@ -91,11 +91,22 @@ class Devices:
         Args:
             model: A functional model, built and compiled within `scope`, without
                 XLA.
+
+        Raises:
+            ValueError: If its optimizer accumulates gradients, which Keras 3.15
+                cannot do within a replica.
         """
         if self._engine is None:
             return
+        accumulated = model.optimizer.gradient_accumulation_steps
+        if accumulated:
+            raise ValueError(
+                "Several devices share a batch and cannot accumulate gradients as "
+                f"well. Received: {accumulated} batches a step on {self.replicas} "
+                "devices. Let a batch be in memory at once, or take one device."
+            )
         train_step = model.train_step
-        statistics = _moving_statistics(model)
+        statistics = moving_statistics(model)
         is_cluster = self.cluster.workers > 1
 
         def step(data):
@@ -144,7 +155,7 @@ class Devices:
             first = context.input_pipeline_id * here
             shares = batches.flat_map(
                 lambda *batch: tf.data.Dataset.range(first, first + here).map(
-                    lambda number: _share(batch, number, replicas)
+                    lambda number: share(batch, number, replicas)
                 )
             )
             return shares.prefetch(here)
@@ -281,36 +292,3 @@ def _engine(devices: tuple[str, ...] | None = None) -> Any:
     if devices is None:
         return tf.distribute.MultiWorkerMirroredStrategy()
     return tf.distribute.MirroredStrategy(devices)
-
-
-def _share(batch: tuple[Any, ...], number: Any, replicas: int) -> tuple[Any, ...]:
-    """Returns what the replica of this number gets of a batch, at least one clip.
-
-    Keras divides the loss of each replica by its clips and by the replicas. Where a
-    batch has fewer clips than there are replicas, some get one that counts nothing.
-    """
-    *values, weights = batch
-    number = tf.cast(number, tf.int32)
-    clips = tf.shape(weights)[0]
-    start, stop = number * clips // replicas, (number + 1) * clips // replicas
-    evens_out = tf.cast((stop - start) * replicas, weights.dtype)
-    evens_out /= tf.cast(clips, weights.dtype)
-    start = tf.minimum(start, clips - 1)
-    stop = tf.maximum(stop, start + 1)
-    shared = tf.nest.map_structure(lambda value: value[start:stop], values)
-    return (*shared, weights[start:stop] * evens_out)
-
-
-def _moving_statistics(model: Any) -> list[Any]:
-    """Returns the variables of batch norm that training moves on."""
-    found = []
-    for layer in model.layers:
-        if isinstance(layer, keras.Model):
-            found += _moving_statistics(layer)
-        elif (
-            isinstance(layer, keras.layers.BatchNormalization)
-            and not isinstance(layer, FrozenBatchNormalization)
-            and layer.trainable
-        ):
-            found += [layer.moving_mean, layer.moving_variance]
-    return found

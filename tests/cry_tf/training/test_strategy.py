@@ -5,6 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import keras
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -100,29 +101,19 @@ def test_two_processes_agree_and_the_chief_alone_writes(recordings, alone, tmp_p
     assert largest_difference(alone / "trained.npz", one / "trained.npz") < 1e-5
 
 
-@pytest.mark.parametrize("clips", [1, 2, 3, 5, 8])
-@pytest.mark.parametrize("replicas", [2, 3, 4])
-def test_shares_count_each_clip_as_the_whole_batch_does(clips, replicas, rng):
-    losses, weights = rng.uniform(1, 2, (2, clips)).astype("float32")
-    total, seen = 0.0, []
-    for number in range(replicas):
-        share = strategy._share(
-            (tf.constant(losses), np.arange(clips), weights), number, replicas
-        )
-        values, places, scaled = (np.asarray(each) for each in share)
-        assert len(values) >= 1
-        seen += list(places[scaled > 0])
-        total += np.mean(values * scaled) / replicas  # what Keras makes of it
-    assert seen == list(range(clips))
-    np.testing.assert_allclose(total, np.mean(losses * weights), rtol=1e-6)
-
-
 @pytest.mark.parametrize("batch_size", [1, 3, 33])
 def test_a_batch_that_cannot_be_shared_is_refused(batch_size):
     devices = strategy.Devices(_TwoDevices())
     devices.check_batch_size(32)
     with pytest.raises(ValueError, match=f"batch_size={batch_size}, 2 devices"):
         devices.check_batch_size(batch_size)
+
+
+def test_accumulated_gradients_are_refused():
+    model = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1)])
+    model.compile(keras.optimizers.SGD(gradient_accumulation_steps=2), "mse")
+    with pytest.raises(ValueError, match="2 batches a step on 2 devices"):
+        strategy.Devices(_TwoDevices()).adopt(model)
 
 
 def test_one_device_changes_nothing(monkeypatch):
