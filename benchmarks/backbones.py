@@ -81,7 +81,7 @@ def measure(args: argparse.Namespace) -> dict[str, Any]:
             variants[f"{name} {threads}"] = lambda runtime=runtime: runtime(clip)
     note = "torch is not installed"
     try:
-        import torch
+        import torch  # pyright: ignore[reportMissingImports]
     except ImportError:
         pass
     else:

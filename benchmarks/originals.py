@@ -95,7 +95,7 @@ def _efficientat(width: float, clone: Path) -> Any:
     in each call. Here it is computed once, which is to the original's advantage;
     its numbers do not change the time.
     """
-    import torch
+    import torch  # pyright: ignore[reportMissingImports]
 
     class Original(torch.nn.Module):
         def __init__(self, network: Any):
@@ -137,7 +137,7 @@ def _stand_in_for_torchvision() -> None:
     with contextlib.suppress(ImportError, RuntimeError):
         importlib.import_module("torchvision.ops.misc")
         return
-    from torch import nn
+    from torch import nn  # pyright: ignore[reportMissingImports]
 
     class ConvNormActivation(nn.Sequential):
         """A convolution, a norm and an activation."""

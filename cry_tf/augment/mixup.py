@@ -52,12 +52,15 @@ class Mixup:
                 f"labels must count at least 2 classes. Received: labels={self.labels}."
             )
 
-    def waveforms(self, batches: tf.data.Dataset) -> tf.data.Dataset:
+    def waveforms(
+        self, batches: tf.data.Dataset, seeds: tf.data.Dataset | None = None
+    ) -> tf.data.Dataset:
         """Mixes batches of waveforms.
 
         Args:
             batches: Of (float `(batch, samples)`, int `(batch,)`), and float
                 `(batch,)` where clips have weights.
+            seeds: Int64 `(2,)` for each batch; None draws them from `seed`.
 
         Returns:
             The same, with float32 `(batch, labels)` for the classes. A mix is as
@@ -71,9 +74,11 @@ class Mixup:
                 *self._targets(share, partner, classes, weights),
             )
 
-        return self._mapped(batches, mix)
+        return self._mapped(batches, mix, seeds)
 
-    def embeddings(self, batches: tf.data.Dataset) -> tf.data.Dataset:
+    def embeddings(
+        self, batches: tf.data.Dataset, seeds: tf.data.Dataset | None = None
+    ) -> tf.data.Dataset:
         """Mixes batches of embeddings, step by step.
 
         A clip keeps its number of steps. A partner with fewer real steps begins
@@ -83,6 +88,7 @@ class Mixup:
             batches: Of ((float `(batch, time, features)`, bool mask `(batch,
                 time)`), int `(batch,)`), and float `(batch,)` where clips have
                 weights. Real steps come first, at least one a clip.
+            seeds: See `waveforms`.
 
         Returns:
             The same, with float32 `(batch, labels)` for the classes.
@@ -101,7 +107,7 @@ class Mixup:
             mixed = tf.where(mask[:, :, None], mixed, values)
             return (mixed, mask), *self._targets(share, partner, classes, weights)
 
-        return self._mapped(batches, mix)
+        return self._mapped(batches, mix, seeds)
 
     def draw(self, seed: Any, clips: Any) -> tuple[Any, Any]:
         """Draws for one batch.
@@ -136,15 +142,16 @@ class Mixup:
             *(_mixed(weight, share, partner) for weight in weights),
         )
 
-    def _mapped(self, batches, mix):
+    def _mapped(self, batches, mix, seeds=None):
         import tensorflow as tf
 
-        seeds: Any = tf.data.Dataset.random(
-            self.seed, rerandomize_each_iteration=True
-        ).batch(2)
-        mixed: Any = tf.data.Dataset.zip(seeds, batches).map(
-            lambda seed, batch: mix(seed, *batch), num_parallel_calls=2
-        )
+        if seeds is None:
+            drawn: Any = tf.data.Dataset.random(
+                self.seed, rerandomize_each_iteration=True
+            )
+            seeds = drawn.batch(2)
+        pairs: Any = tf.data.Dataset.zip(seeds, batches)
+        mixed = pairs.map(lambda seed, batch: mix(seed, *batch), num_parallel_calls=2)
         count = batches.cardinality()
         return mixed.apply(tf.data.experimental.assert_cardinality(count)).prefetch(1)
 

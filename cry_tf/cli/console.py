@@ -8,12 +8,24 @@ import logging
 import os
 import sys
 import tempfile
+import time
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
-Advance = Callable[[], None]
+Advance = Callable[..., None]
+# Nobody needs to be told how long a few seconds take.
+_WORTH_TELLING_S = 10.0
 ByteProgress = Callable[[int, int | None], None]
+
+
+def in_words(seconds: float) -> str:
+    """Returns a duration as a person would say it."""
+    if seconds < 90:
+        return f"{max(1, round(seconds))} s"
+    if seconds < 90 * 60:
+        return f"{round(seconds / 60)} min"
+    return f"{seconds / 3600:.1f} h"
 
 
 class Console:
@@ -68,8 +80,20 @@ class Console:
             total: Number of steps.
 
         Yields:
-            A function to call after each step.
+            A function to call after each step. It may be given the seconds that
+            are left, at most; otherwise the mean of the steps so far tells them.
         """
+        began, done = time.monotonic(), 0
+
+        def left(left_s: float | None) -> str:
+            nonlocal done
+            done += 1
+            spent_s = time.monotonic() - began
+            if left_s is None:
+                left_s = spent_s / done * (total - done)
+            is_worth_it = done < total and spent_s + left_s > _WORTH_TELLING_S
+            return f"about {in_words(left_s)} left" if is_worth_it else ""
+
         if sys.stderr.isatty():
             from rich import progress as bars
             from rich.console import Console as RichConsole
@@ -78,19 +102,18 @@ class Console:
                 bars.TextColumn("{task.description}"),
                 bars.BarColumn(),
                 bars.MofNCompleteColumn(),
-                bars.TimeRemainingColumn(),
+                bars.TextColumn("{task.fields[left]}"),
             )
             with bars.Progress(*columns, console=RichConsole(stderr=True)) as bar:
-                task = bar.add_task(title, total=total)
-                yield lambda: bar.advance(task)
+                task = bar.add_task(title, total=total, left="")
+                yield lambda left_s=None: bar.update(task, advance=1, left=left(left_s))
             return
-        done = 0
 
-        def advance() -> None:
-            nonlocal done
-            done += 1
+        def advance(left_s: float | None = None) -> None:
+            words = left(left_s)
             if done * 10 // total > (done - 1) * 10 // total:
-                print(f"{title}: {done}/{total}", file=sys.stderr, flush=True)
+                text = f"{title}: {done}/{total}" + (f", {words}" if words else "")
+                print(text, file=sys.stderr, flush=True)
 
         print(f"{title}: 0/{total}", file=sys.stderr, flush=True)
         yield advance

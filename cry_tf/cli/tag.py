@@ -24,7 +24,7 @@ classes of crying are always told.
 
 presets (--preset), by what --over-time tells of each:
   yamnet_audioset                    0.98 s, every 0.49 s
-  cnn10_audioset, cnn14_audioset ..  2 s, every 1 s
+  cnn10_audioset, cnn14_audioset ..  10 s, every 5 s
   cnn14_decision_max_audioset,
   cnn14_decision_att_audioset        0.32 s
 

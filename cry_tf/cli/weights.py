@@ -118,19 +118,19 @@ def _list(args: argparse.Namespace, console: Console) -> int:
         console.json(entries)
         return 0
     console.table(
-        ["preset", "installed", "digest", "licence", "network", "MB"],
+        ["preset", "installed", "digest", "licence", "MB", "network"],
         [
             [
                 entry["preset"],
                 "yes" if entry["installed"] else "-",
                 entry["digest_origin"] or "-",
                 entry["licence"],
-                entry["summary"],
                 f"{entry['size_bytes'] / 1e6:.1f}" if entry["size_bytes"] else "-",
+                entry["summary"],
             ]
             for entry in entries
         ],
-        text_columns=5,
+        text_columns=6,
     )
     return 0
 

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     import tensorflow as tf
 
     from cry_tf.augment.policy import Policy
+    from cry_tf.data.epoch_order import EpochOrder
 
 OnError = Literal["raise", "skip"]
 
@@ -255,6 +256,7 @@ class Dataset:
         max_seconds: float | None = None,
         on_error: OnError = "raise",
         augment: Policy | None = None,
+        order: EpochOrder | None = None,
     ) -> tf.data.Dataset:
         """Returns a `tf.data` pipeline of waveforms and class indices.
 
@@ -271,4 +273,5 @@ class Dataset:
             max_seconds,
             on_error,
             augment,
+            order,
         )

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from cry_tf.augment.policy import Policy
     from cry_tf.data.dataset import Dataset, OnError
+    from cry_tf.data.epoch_order import EpochOrder
 
 
 def to_tf(
@@ -31,6 +32,7 @@ def to_tf(
     max_seconds: float | None = None,
     on_error: OnError = "raise",
     augment: Policy | None = None,
+    order: EpochOrder | None = None,
 ) -> tf.data.Dataset:
     """Returns a pipeline that decodes, resamples, augments, pads and batches.
 
@@ -51,6 +53,10 @@ def to_tf(
         augment: What is done to each clip, anew in each epoch and alike for the
             same seed, epoch and place of the clip, or None. It is for training
             batches: it takes `shuffle=True`, and a `seed` that is not negative.
+        order: Says for each epoch which places of `dataset.clips` are shown and
+            in which order, in place of all of them shuffled by `seed`.
+            Augmentation is then drawn from the seed, the epoch's number and the
+            position in it.
 
     Returns:
         A `tf.data.Dataset` of (float32 `(batch, samples)` in [-1, 1], int32
@@ -75,7 +81,9 @@ def to_tf(
         raise ValueError("A pipeline needs at least one clip. The dataset is empty.")
     classes = dataset.label_indices
 
-    def decode(index: np.ndarray, epoch: np.ndarray) -> np.ndarray:
+    def decode(
+        index: np.ndarray, epoch: np.ndarray, position: np.ndarray
+    ) -> np.ndarray:
         clip = dataset.clips[int(index)]
         try:
             waveform = read(clip, sample_rate_hz, max_seconds)
@@ -86,20 +94,28 @@ def to_tf(
             return np.zeros(0, np.float32)
         if augment is None:
             return waveform
-        rng = np.random.default_rng([seed, int(epoch), int(index)])
+        rng = np.random.default_rng([seed, int(epoch), int(position)])
         return cut(augment(waveform, sample_rate_hz, rng), sample_rate_hz, max_seconds)
 
-    def decode_in_graph(index, label, epoch=0):
-        waveform = tf.numpy_function(decode, [index, epoch], tf.float32)
+    def decode_in_graph(index, label, epoch=0, position=None):
+        position = index if position is None else position
+        waveform = tf.numpy_function(decode, [index, epoch, position], tf.float32)
         return tf.ensure_shape(waveform, [None]), label
 
     def has_sound(waveform, label):
         return tf.size(waveform) > 0
 
     clips: Any = tf.data.Dataset.from_tensor_slices((np.arange(len(classes)), classes))
-    if shuffle:
+    if order is not None:
+        clips = order.to_tf().map(
+            lambda place, position, epoch: (
+                *(place, tf.gather(classes, place)),
+                *(epoch, position),
+            )
+        )
+    elif shuffle:
         clips = clips.shuffle(len(classes), seed=seed, reshuffle_each_iteration=True)
-    if augment is not None:
+    if augment is not None and order is None:
         clips = _with_epoch(clips, seed)
     clips = clips.map(decode_in_graph, num_parallel_calls=decoding_threads())
     if on_error == "skip":

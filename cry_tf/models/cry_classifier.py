@@ -9,7 +9,7 @@ from typing import Any, Self
 import keras
 
 from cry_tf.models.cry_model import CryModel
-from cry_tf.models.preset import load_backbone
+from cry_tf.models.preset import load_backbone, split_arguments
 
 
 @keras.saving.register_keras_serializable(package="cry_tf")
@@ -82,7 +82,8 @@ class CryClassifier(CryModel):
                 For recordings of different bandwidth.
             trainable_backbone: False freezes the backbone, batch norm included.
             dropout: See the class.
-            **kwargs: More arguments of the constructor.
+            **kwargs: More arguments of the constructor, and any others of the
+                backbone's, as `pre_emphasis=0.97, z_score=True`.
 
         Raises:
             ValueError: If the preset is unknown or an argument breaks its rule.
@@ -95,5 +96,6 @@ class CryClassifier(CryModel):
         )
         ```
         """
-        backbone = load_backbone(preset, weights, cutoff_hz, trainable_backbone)
-        return cls(backbone, labels, pooling=pooling, dropout=dropout, **kwargs)
+        own, rest = split_arguments(cls, kwargs)
+        backbone = load_backbone(preset, weights, cutoff_hz, trainable_backbone, **rest)
+        return cls(backbone, labels, pooling=pooling, dropout=dropout, **own)

@@ -11,7 +11,7 @@ import keras
 from cry_hub.backbone import Backbone
 from cry_lite.spec import DecisionSpec
 from cry_tf.models.cry_model import CryModel
-from cry_tf.models.preset import load_backbone
+from cry_tf.models.preset import load_backbone, split_arguments
 
 
 @keras.saving.register_keras_serializable(package="cry_tf")
@@ -111,7 +111,8 @@ class CryDetector(CryModel):
                 bandwidth, which a detector would otherwise learn to hear.
             trainable_backbone: False freezes the backbone, batch norm included.
             dropout: See the class.
-            **kwargs: More arguments of the constructor, as `positive_label`.
+            **kwargs: More arguments of the constructor, as `positive_label`, and
+                any others of the backbone's, as `z_score=True`.
 
         Raises:
             ValueError: If the preset is unknown or an argument breaks its rule.
@@ -122,5 +123,6 @@ class CryDetector(CryModel):
         model = cry_tf.CryDetector.from_preset("ds_cnn_s", weights=None)
         ```
         """
-        backbone = load_backbone(preset, weights, cutoff_hz, trainable_backbone)
-        return cls(backbone, labels, pooling=pooling, dropout=dropout, **kwargs)
+        own, rest = split_arguments(cls, kwargs)
+        backbone = load_backbone(preset, weights, cutoff_hz, trainable_backbone, **rest)
+        return cls(backbone, labels, pooling=pooling, dropout=dropout, **own)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
-from cry_tf.training.fit import History, Trainer
+from cry_tf.training.course import Fold, History, Tell
+from cry_tf.training.fit import Trainer
+from cry_tf.training.kept_run import KeptRun
 
 FINAL = "all"
 
@@ -18,15 +21,22 @@ class HistoryRow:
 
     Attributes:
         fold: Number of the fold that was held out, or `all` for the final model.
-        epoch: Number of the epoch, from 1.
+        stage: What was trained: `head`, `last` or `all`.
+        epoch: Number of the epoch, from 1, over all stages.
         loss: Mean weighted loss over the training clips.
         accuracy: Share of the training clips answered rightly, while training.
+        learning_rate: Of the head, in the last batch; None where a head was fitted.
+        val_loss: Cross-entropy over the validation clips, taken from the training
+            clips; None where none are held out.
     """
 
     fold: str
+    stage: str
     epoch: int
     loss: float
     accuracy: float
+    learning_rate: float | None
+    val_loss: float | None
 
 
 @dataclass(frozen=True)
@@ -47,7 +57,9 @@ class OutOfFold:
 def cross_validate(
     trainer: Trainer,
     folds: Sequence[tuple[np.ndarray, np.ndarray]],
-    tell: Callable[[], None] = lambda: None,
+    tell: Tell = lambda epoch, was_trained: None,
+    kept: KeptRun | None = None,
+    tensorboard: Path | None = None,
 ) -> OutOfFold:
     """Trains on the first part of each fold, and scores the second.
 
@@ -55,7 +67,9 @@ def cross_validate(
         trainer: How to train.
         folds: Places of the training and of the test clips; each clip is in one
             test part.
-        tell: Called after each epoch.
+        tell: Hears of each epoch.
+        kept: Where finished folds and epochs are kept, and taken from.
+        tensorboard: Folder of logs, or None.
 
     Returns:
         The out-of-fold scores.
@@ -71,13 +85,8 @@ def cross_validate(
     scores: np.ndarray | None = None
     history: list[HistoryRow] = []
     for number, (train, test) in enumerate(folds):
-        trainer.reset()
-        try:
-            fitted = trainer.fit(train, lambda epoch: tell())
-        except ValueError as error:
-            raise ValueError(f"Fold {number}: {error}") from error
+        found, fitted = _fold(trainer, number, train, test, tell, kept, tensorboard)
         history += history_rows(str(number), fitted)
-        found = trainer.predict(test)
         if scores is None:
             scores = np.empty((len(tested), found.shape[1]), found.dtype)
         scores[test] = found
@@ -87,11 +96,46 @@ def cross_validate(
     return OutOfFold(scores, fold_of_clip, tuple(history))
 
 
+def _fold(
+    trainer: Trainer,
+    number: int,
+    train: np.ndarray,
+    test: np.ndarray,
+    tell: Tell,
+    kept: KeptRun | None,
+    tensorboard: Path | None,
+) -> tuple[np.ndarray, History]:
+    """Returns test scores and history of one fold, kept or trained."""
+    name = str(number)
+    done = kept.fold(name) if kept else None
+    if done is not None:
+        for epoch in range(sum(trainer.epochs)):
+            tell(epoch, False)
+        return done
+    trainer.reset()
+    slot = kept.slot(name) if kept else None
+    try:
+        history = trainer.fit(train, tell, Fold(name, slot, tensorboard))
+        scores = trainer.predict(test)
+    except ValueError as error:
+        raise ValueError(f"Fold {number}: {error}") from error
+    if kept:
+        kept.save_fold(name, scores, history)
+    return scores, history
+
+
 def history_rows(fold: str, history: History) -> list[HistoryRow]:
-    """Returns what Keras remembers of a fit as one row an epoch."""
+    """Returns what is remembered of a fit as one row an epoch."""
+    nothing = [None] * len(history["loss"])
+    columns = zip(
+        history.get("stage", ["head"] * len(nothing)),
+        history["loss"],
+        history["accuracy"],
+        history.get("learning_rate", nothing),
+        history.get("val_loss", nothing),
+        strict=True,
+    )
     return [
-        HistoryRow(fold, epoch + 1, loss, accuracy)
-        for epoch, (loss, accuracy) in enumerate(
-            zip(history["loss"], history["accuracy"], strict=True)
-        )
+        HistoryRow(fold, stage, number, *figures)
+        for number, (stage, *figures) in enumerate(columns, start=1)
     ]

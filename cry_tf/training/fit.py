@@ -1,43 +1,47 @@
 """Trains one model again and again: once a fold, then once on everything.
 
-Both trainers keep one compiled graph and put the first weights back before each
-fold, so that nothing is traced twice and no fold knows another.
+The trainers keep one compiled graph a stage and put the first weights back before
+each fold, so that nothing is traced twice and no fold knows another.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
 import numpy as np
 import tensorflow as tf
 
-from cry_tf.augment import Mixup, Policy
-from cry_tf.data import Dataset, sound_source
+from cry_tf.augment import Mixup
+from cry_tf.data.epoch_order import EpochOrder
 from cry_tf.training import imbalance
-from cry_tf.training.fit_keras import History, Tell, compile_once, fit_epochs
+from cry_tf.training.course import Course, Fold, History, Tell, compile_once
+from cry_tf.training.fit_keras import fit_courses
 from cry_tf.training.recipe import Recipe
-from cry_tf.training.strategy import ONE_DEVICE, Devices
+from cry_tf.training.stage import Stage
 
-_SCORING_BATCH = 64
-_SCORING_SECONDS = 320.0
+SCORING_BATCH = 64
+# From places of training clips to the places to train on and those to look at.
+HoldOut = Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]
 
 
 class Trainer(Protocol):
     """What cross-validation asks of a way to train.
 
     Attributes:
-        epochs: How often `fit` calls `tell`.
+        epochs: How often `fit` calls `tell`, by stage.
     """
 
-    epochs: int
+    epochs: Sequence[int]
 
     def reset(self) -> None:
         """Puts back the weights, optimizer and random state of the beginning."""
         ...
 
-    def fit(self, indices: np.ndarray, tell: Tell | None = None) -> History:
+    def fit(
+        self, indices: np.ndarray, tell: Tell | None = None, fold: Fold | None = None
+    ) -> History:
         """Trains on the clips at these places; calls `tell` after each epoch."""
         ...
 
@@ -46,7 +50,50 @@ class Trainer(Protocol):
         ...
 
 
-class HeadTrainer:
+class KerasTrainer:
+    """One stage of training a Keras model by gradient; see `Trainer`."""
+
+    def __init__(self, recipe: Recipe, stage: Stage | None, hold_out: HoldOut | None):
+        self._recipe, self._hold_out = recipe, hold_out
+        self.stage = recipe.stages[-1] if stage is None else stage
+        self.epochs: Sequence[int] = (self.stage.epochs,)
+        self._state: Any = None
+
+    def reset(self) -> None:
+        """Puts back the weights, optimizer and random state of the beginning."""
+        self._state.restore()
+
+    def fit(
+        self, indices: np.ndarray, tell: Tell | None = None, fold: Fold | None = None
+    ) -> History:
+        """Trains the stage; see `Trainer`."""
+        return fit_courses([lambda: self.course(indices)], [self.stage], tell, fold)
+
+    def course(self, indices: np.ndarray) -> Course:
+        """Returns the stage, ready to run on the clips at these places."""
+        if self._hold_out is None:
+            return self._course(indices)
+        train, held = self._hold_out(indices)
+        course = self._course(train)
+        truth = self._truth_at(train)
+        weigh = self._recipe.imbalance != "none"
+        course.validate = lambda: validation_loss(
+            self.predict(held), self._truth_at(held), truth if weigh else None
+        )
+        return course
+
+    def predict(self, indices: np.ndarray) -> np.ndarray:
+        """Scores whole clips; see `Trainer`."""
+        raise NotImplementedError
+
+    def _course(self, indices: np.ndarray) -> Course:
+        raise NotImplementedError
+
+    def _truth_at(self, indices: np.ndarray) -> np.ndarray:
+        raise NotImplementedError
+
+
+class HeadTrainer(KerasTrainer):
     """Trains the head of a model on embeddings that are computed already.
 
     Args:
@@ -59,6 +106,9 @@ class HeadTrainer:
         copies: For each clip, its augmented copies `(time, features)`. Training
             shows a clip and its copies in turn, in no longer epochs; only the
             clips themselves are scored.
+        stage: Which of the recipe's stages, None for the last.
+        hold_out: Takes validation clips from the training clips, or None.
+        names: Of the clips, for errors.
     """
 
     def __init__(
@@ -70,11 +120,17 @@ class HeadTrainer:
         seed: int,
         step_s: float,
         copies: Sequence[Sequence[np.ndarray]] = (),
+        stage: Stage | None = None,
+        hold_out: HoldOut | None = None,
+        names: Sequence[str] = (),
     ):
-        self._truth, self._recipe, self._seed = truth, recipe, seed
-        self.epochs = recipe.epochs
+        super().__init__(recipe, stage, hold_out)
+        self._truth, self._seed, self._names = truth, seed, names
         every = [*embeddings, *(copy for clip in copies for copy in clip)]
         self._versions = _versions(len(embeddings), [len(clip) for clip in copies])
+        self._clip = np.empty(len(every), np.int64)  # of each version
+        for clip, versions in enumerate(self._versions):
+            self._clip[versions] = clip
         self._steps = tf.constant(np.concatenate(every))  # (all steps, features)
         self._lengths = np.array([len(clip) for clip in every])
         self._starts = np.cumsum(self._lengths) - self._lengths
@@ -83,42 +139,45 @@ class HeadTrainer:
         # XLA makes a small head four times slower on a CPU.
         self._state = compile_once(self._head, recipe, jit_compile=False)
 
-    def reset(self) -> None:
-        """Puts back the weights, optimizer and random state of the beginning."""
-        self._state.restore()
+    def _truth_at(self, indices: np.ndarray) -> np.ndarray:
+        return self._truth[indices]
 
-    def fit(self, indices: np.ndarray, tell: Tell | None = None) -> History:
-        """Trains the head; see `Trainer`."""
+    def _course(self, indices: np.ndarray) -> Course:
         recipe, truth = self._recipe, self._truth[indices]
         imbalance.tell_counts(self._head.loss, truth)
-        weights = imbalance.clip_weights(truth, recipe.imbalance)
+        weights = np.ones(len(self._truth), np.float32)
+        weights[indices] = imbalance.clip_weights(truth, recipe.imbalance)
         shown = imbalance.shown_places(truth, recipe.imbalance, self._seed)
-        versions = [self._versions[index] for index in indices[shown]]
-        times = [len(version) for version in versions]
-        clips: Any = tf.data.Dataset.from_tensor_slices(
-            (
-                np.concatenate(versions),
-                np.repeat(truth[shown], times),
-                np.repeat(weights[shown], times),
-            )
-        )
-        clips = clips.shuffle(sum(times), self._seed, reshuffle_each_iteration=True)
-        steps = _steps_an_epoch(len(indices), sum(times), recipe)
-        if steps is not None:
-            clips = clips.repeat()
+        versions = np.concatenate([self._versions[index] for index in indices[shown]])
+        order = EpochOrder(versions, self._seed, recipe.batch_size, len(indices))
         lengths = np.minimum(self._lengths, self._longest)
-        batches = clips.batch(recipe.batch_size).map(
-            lambda index, truth, weight: (*self._gather(index, lengths), truth, weight)
-        )
-        batches = batches.map(lambda x, mask, y, weight: ((x, mask), y, weight))
+
+        def gathered(place, *_):
+            clip = tf.gather(self._clip, place)
+            inputs = self._gather(place, lengths)
+            return inputs, tf.gather(self._truth, clip), tf.gather(weights, clip)
+
+        batches: Any = order.to_tf().batch(recipe.batch_size).map(gathered)
         if recipe.mixup:
             mixup = Mixup(recipe.mixup, self._head.output_shape[-1], self._seed)
-            batches = mixup.embeddings(batches)
-        return fit_epochs(self._head, batches.prefetch(2), recipe, tell, steps)
+            batches = mixup.embeddings(batches, order.seeds())
+        return Course(
+            self._head,
+            self._state,
+            self.stage,
+            order,
+            batches.prefetch(2),
+            names=lambda places: (
+                [self._names[int(clip)] for clip in self._clip[places]]
+                if len(self._names)
+                else []
+            ),
+            advice=f"Lower --batch-size (now {recipe.batch_size}).",
+        )
 
     def predict(self, indices: np.ndarray) -> np.ndarray:
         """Scores whole clips; see `Trainer`."""
-        batches = tf.data.Dataset.from_tensor_slices(indices).batch(_SCORING_BATCH)
+        batches = tf.data.Dataset.from_tensor_slices(indices).batch(SCORING_BATCH)
         batches = batches.map(lambda index: (self._gather(index, self._lengths),))
         return self._head.predict(batches, verbose=0)
 
@@ -131,78 +190,23 @@ class HeadTrainer:
         return ragged.to_tensor(shape=(None, None, features)), tf.sequence_mask(steps)
 
 
-class WaveformTrainer:
-    """Trains every layer of a model, from the waveform on.
+def validation_loss(
+    scores: np.ndarray, truth: np.ndarray, trained_truth: np.ndarray | None
+) -> float:
+    """Returns the mean cross-entropy of scores.
 
     Args:
-        model: A `CryModel`.
-        dataset: Clips whose labels are the model's, in its order.
-        recipe: How to train.
-        seed: Draws the order of the clips, and what augmentation draws.
-        policy: How training clips are augmented, anew in each epoch, or None.
-        devices: Where to train; the model was built within their `scope`.
+        scores: Float `(clips, labels)`, shares.
+        truth: Int `(clips,)`.
+        trained_truth: Labels of the training clips, by whose inverse shares a clip
+            weighs; None lets every clip count the same.
     """
-
-    def __init__(
-        self,
-        model: Any,
-        dataset: Dataset,
-        recipe: Recipe,
-        seed: int,
-        policy: Policy | None = None,
-        devices: Devices = ONE_DEVICE,
-    ):
-        self._model, self._dataset, self._policy = model, dataset, policy
-        self._recipe, self._seed = recipe, seed
-        self.epochs = recipe.epochs
-        self._rate_hz = model.spec.sample_rate_hz
-        devices.check_batch_size(recipe.batch_size)
-        self._devices, self._scoring = devices, None
-        is_jit = model.backbone.prefers_jit and devices.replicas == 1
-        with devices.scope():
-            self._state = compile_once(model, recipe, jit_compile=is_jit)
-        devices.adopt(model)
-
-    def reset(self) -> None:
-        """Puts back the weights, optimizer and random state of the beginning."""
-        self._state.restore()
-
-    def fit(self, indices: np.ndarray, tell: Tell | None = None) -> History:
-        """Trains the whole model; see `Trainer`."""
-        recipe, truth = self._recipe, self._dataset.label_indices[indices]
-        imbalance.tell_counts(self._model.loss, truth)
-        weights = np.zeros(len(self._dataset.labels), np.float32)
-        weights[truth] = imbalance.clip_weights(truth, recipe.imbalance)
-        shown = imbalance.shown_places(truth, recipe.imbalance, self._seed)
-        batches = self._dataset.subset(indices[shown]).to_tf(
-            batch_size=recipe.batch_size,
-            sample_rate_hz=self._rate_hz,
-            shuffle=True,
-            seed=self._seed,
-            max_seconds=recipe.max_seconds,
-            augment=self._policy,
-        )
-        steps = _steps_an_epoch(len(indices), len(shown), recipe)
-        if steps is not None:
-            batches = batches.repeat()
-        batches = batches.map(lambda x, y: (x, y, tf.gather(weights, y)))
-        if recipe.mixup:
-            mixup = Mixup(recipe.mixup, len(weights), self._seed)
-            batches = mixup.waveforms(batches)
-        batches = self._devices.distribute(self._model, batches)
-        return fit_epochs(self._model, batches, recipe, tell, steps)
-
-    def predict(self, indices: np.ndarray) -> np.ndarray:
-        """Scores whole clips; see `Trainer`."""
-        part = self._dataset.subset(indices)
-        # One long recording must not be padded to by a whole batch of them.
-        longest_s = max(sound_source.info(clip.path).duration_s for clip in part.clips)
-        most = max(1, int(_SCORING_SECONDS / max(longest_s, 1e-3)))
-        batches = part.to_tf(
-            batch_size=min(most, _SCORING_BATCH), sample_rate_hz=self._rate_hz
-        )
-        self._scoring = self._devices.local_copy(self._model, self._scoring)
-        return self._scoring.predict(batches, verbose=0)
+    weights = np.ones(scores.shape[1])
+    if trained_truth is not None:
+        counts = np.bincount(trained_truth, minlength=scores.shape[1])
+        weights = len(trained_truth) / np.maximum(counts, 1)
+    losses = -np.log(np.maximum(scores[np.arange(len(truth)), truth], 1e-7))
+    return float(np.average(losses, weights=weights[truth]))
 
 
 def _versions(clips: int, copies: Sequence[int]) -> list[np.ndarray]:
@@ -215,12 +219,3 @@ def _versions(clips: int, copies: Sequence[int]) -> list[np.ndarray]:
         np.append(clip, np.arange(end - count, end))
         for clip, (end, count) in enumerate(zip(ends, copies, strict=True))
     ] or [np.array([clip]) for clip in range(clips)]
-
-
-def _steps_an_epoch(clips: int, shown: int, recipe: Recipe) -> int | None:
-    """Returns how many batches make an epoch, None for all of them.
-
-    Where more is shown than there are clips (copies, or rare labels again), an
-    epoch stays as long as the clips are, and the next one goes on from there.
-    """
-    return None if shown == clips else math.ceil(clips / recipe.batch_size)

@@ -11,7 +11,7 @@ import numpy as np
 from cry_tf.heads import ARRAY_HEADS, fitting
 from cry_tf.heads.logistic import LogisticHead
 from cry_tf.heads.prototypes import PrototypeHead
-from cry_tf.training.fit import History, Tell
+from cry_tf.training.course import Fold, History, Tell
 from cry_tf.training.recipe import Recipe
 
 
@@ -33,7 +33,7 @@ class FittedTrainer:
             fitted on beside the clip, and never scored.
     """
 
-    epochs = 1
+    epochs: Sequence[int] = (1,)
 
     def __init__(
         self,
@@ -62,7 +62,9 @@ class FittedTrainer:
         """Forgets the head."""
         self.head = None
 
-    def fit(self, indices: np.ndarray, tell: Tell | None = None) -> History:
+    def fit(
+        self, indices: np.ndarray, tell: Tell | None = None, fold: Fold | None = None
+    ) -> History:
         """Fits the head; its one epoch has the figures of the training clips."""
         parts, places = [self._features[indices]], [indices]
         if self._copies:
@@ -83,7 +85,7 @@ class FittedTrainer:
         scores, truth = self.predict(indices), self._truth[indices]
         right = scores[np.arange(len(truth)), truth]
         if tell is not None:
-            tell(0)
+            tell(0, True)
         return {
             "loss": [float(-np.log(np.maximum(right, 1e-30)).mean())],
             "accuracy": [float((scores.argmax(axis=1) == truth).mean())],

@@ -1,101 +1,182 @@
-"""Compiles a Keras model for a recipe, and watches its epochs."""
+"""Runs the stages of a fit epoch by epoch."""
 
 from __future__ import annotations
 
+import dataclasses
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import keras
+import numpy as np
+import tensorflow as tf
 
-from cry_tf.training import imbalance
-from cry_tf.training.recipe import Recipe
+from cry_tf.training.course import Course, Fold, History, Progress, State, Tell
+from cry_tf.training.stage import Stage
 
-Tell = Callable[[int], None]
-History = dict[str, list[float]]
-
-
-class State:
-    """The variables of a model and its optimizer, as they were."""
-
-    def __init__(self, model: keras.Model):
-        optimizer: Any = model.optimizer
-        optimizer.build(model.trainable_variables)
-        variables = [*model.variables, *optimizer.variables]
-        self._saved = [(variable, variable.numpy()) for variable in variables]
-
-    def restore(self) -> None:
-        """Puts them back."""
-        for variable, value in self._saved:
-            variable.assign(value)
+_NAMED_FILES = 8
 
 
-def compile_once(model: Any, recipe: Recipe, jit_compile: bool) -> State:
-    """Compiles a model as the recipe says, and remembers its first weights.
-
-    Args:
-        model: Gives scores `(batch, labels)`.
-        recipe: How to train.
-        jit_compile: Whether XLA compiles it.
-    """
-    model.compile(
-        optimizer=keras.optimizers.Adam(recipe.learning_rate),
-        loss=imbalance.make_loss(
-            recipe.imbalance,
-            model.output_shape[-1],
-            recipe.focal_gamma,
-            has_shares=recipe.mixup > 0,
-        ),
-        metrics=["accuracy"],
-        jit_compile=jit_compile,
-    )
-    return State(model)
-
-
-def fit_epochs(
-    model: Any, batches: Any, recipe: Recipe, tell: Tell | None, steps: int | None
+def fit_courses(
+    courses: Sequence[Callable[[], Course]],
+    stages: Sequence[Stage],
+    tell: Tell | None = None,
+    fold: Fold | None = None,
 ) -> History:
-    """Trains a compiled model for the epochs of a recipe.
+    """Runs the stages of a fit one after the other, from where it was left.
 
     Args:
-        model: Compiled by `compile_once`.
-        batches: A `tf.data.Dataset` of (inputs, truth, weights).
-        recipe: How to train.
-        tell: Called with the number of each epoch that is done, from 0.
-        steps: Batches an epoch; None for all of them.
+        courses: Makes the course of each stage when its turn comes.
+        stages: Of the courses.
+        tell: Hears of each epoch.
+        fold: What surrounds the fit.
 
     Returns:
         Figures of each epoch.
 
     Raises:
-        ValueError: If the loss does not stay finite.
+        ValueError: If the loss does not stay finite, or the memory is too small.
     """
-    watch = _Watch(recipe, tell)
-    fitted: Any = model.fit(
-        batches,
-        epochs=recipe.epochs,
-        steps_per_epoch=steps,
-        shuffle=False,
-        verbose=0,
-        callbacks=[watch],
-    )
-    return fitted.history
+    fold, tell = fold or Fold(), tell or (lambda epoch, was_trained: None)
+    kept = fold.slot.load() if fold.slot else None
+    progress = Progress(**kept[0]["progress"]) if kept else Progress()
+    before = 0
+    for number, stage in enumerate(stages):
+        if number < progress.stage:
+            _tell_all(tell, range(before, before + stage.epochs))
+            before += stage.epochs
+            continue
+        if number > progress.stage:
+            progress = Progress(number, history=progress.history)
+        course, best = courses[number](), []
+        if kept:
+            best = _restore(course.state, kept[1])
+            _tell_all(tell, range(before, before + progress.epoch))
+            kept = None
+        if not progress.is_over(stage):
+            best = _fit(course, progress, best, tell, before, fold)
+        if best:
+            course.state.restore(best)
+        _tell_all(tell, range(before + progress.epoch, before + stage.epochs))
+        before += stage.epochs
+    return progress.history
+
+
+def _tell_all(tell: Tell, epochs: range) -> None:
+    for epoch in epochs:
+        tell(epoch, False)
+
+
+def _restore(state: State, arrays: dict[str, np.ndarray]) -> list[np.ndarray]:
+    """Puts back the kept variables, and returns the best ones so far."""
+    now = [arrays[f"now{n}"] for n in range(len(state))]
+    state.restore(now)
+    return [arrays[f"best{n}"] for n in range(len(now)) if f"best{n}" in arrays]
+
+
+def _fit(
+    course: Course,
+    progress: Progress,
+    best: list[np.ndarray],
+    tell: Tell,
+    before: int,
+    fold: Fold,
+) -> list[np.ndarray]:
+    """Trains a stage to its end, and returns its best variables, if any are."""
+    watch = _Watch(course, progress, best, fold, lambda n: tell(before + n, True))
+    callbacks: list[Any] = [watch]
+    if fold.tensorboard is not None:
+        place = fold.tensorboard / f"fold-{fold.name}" / course.stage.trains
+        callbacks.append(keras.callbacks.TensorBoard(str(place), write_graph=False))
+    try:
+        course.model.fit(
+            course.batches,
+            initial_epoch=progress.epoch,
+            epochs=course.stage.epochs,
+            shuffle=False,
+            verbose=0,
+            callbacks=callbacks,
+        )
+    except (tf.errors.ResourceExhaustedError, MemoryError) as error:
+        raise ValueError(
+            f"A batch must fit into memory. It was full in epoch {watch.epoch + 1}. "
+            f"{course.advice}"
+        ) from error
+    return watch.best
 
 
 class _Watch(keras.callbacks.Callback):
-    """Stops at a loss that is no number, and tells of each epoch."""
+    """Sets the rate, looks at the loss, keeps the state and tells of each epoch."""
 
-    def __init__(self, recipe: Recipe, tell: Tell | None):
+    def __init__(
+        self,
+        course: Course,
+        progress: Progress,
+        best: list[np.ndarray],
+        fold: Fold,
+        tell: Callable[[int], None],
+    ):
         super().__init__()
-        self._recipe, self._tell = recipe, tell
+        self._course, self._progress, self._fold = course, progress, fold
+        self._tell, self.best, self.epoch = tell, best, progress.epoch
+        self._batch, self._rate = 0, 0.0
+
+    def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
+        self.epoch = self._course.order.epoch = epoch
+
+    def on_train_batch_begin(self, batch: int, logs: dict | None = None) -> None:
+        # The middle of the step: neither the first nor the last one is lost to 0.
+        done = self.epoch + (batch + 0.5) / self._course.order.batches
+        rate = self._course.stage.rate_at(done)
+        if rate != self._rate:
+            self._course.model.optimizer.learning_rate = rate
+            self._rate = rate
+
+    def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
+        loss = float((logs or {}).get("loss", math.nan))  # the mean of the epoch
+        if math.isfinite(loss):
+            return
+        course = self._course
+        files = course.names(course.order.batch(batch))
+        named = ", ".join(dict.fromkeys(files[:_NAMED_FILES]))
+        if len(files) > _NAMED_FILES:
+            named += f" and {len(files) - _NAMED_FILES} more"
+        raise ValueError(
+            f"The loss must stay finite. It became {loss} in epoch {self.epoch + 1}, "
+            f"batch {batch + 1} ({named or 'clips without names'}), with "
+            f"learning_rate={self._rate:g}. Lower the learning rate, or look for a "
+            "damaged clip or weights file."
+        )
 
     def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
-        loss = (logs or {}).get("loss", math.nan)
-        if not math.isfinite(loss):
-            raise ValueError(
-                f"The loss must stay finite. It became {loss} in epoch {epoch + 1}, "
-                f"with learning_rate={self._recipe.learning_rate:g}. Lower the "
-                "learning rate, or look for a damaged clip or weights file."
-            )
-        if self._tell is not None:
-            self._tell(epoch)
+        logs = {} if logs is None else logs
+        course, progress = self._course, self._progress
+        progress.epoch = epoch + 1
+        val_loss = None
+        if course.validate is not None:
+            val_loss = logs["val_loss"] = course.validate()
+            # A better share of nothing is no reason to stop early.
+            if course.stage.patience and val_loss < progress.best_loss:
+                progress.best_loss, progress.best_epoch = val_loss, epoch + 1
+                self.best = course.state.values()
+        row = {
+            "stage": course.stage.trains,
+            "loss": float(logs["loss"]),
+            "accuracy": float(logs["accuracy"]),
+            "learning_rate": self._rate,
+            "val_loss": val_loss,
+        }
+        for name, value in row.items():
+            progress.history.setdefault(name, []).append(value)
+        self._keep()
+        if progress.is_over(course.stage):
+            course.model.stop_training = True
+        self._tell(epoch)
+
+    def _keep(self) -> None:
+        if self._fold.slot is None:
+            return
+        arrays = {f"now{n}": v for n, v in enumerate(self._course.state.values())}
+        arrays |= {f"best{n}": value for n, value in enumerate(self.best)}
+        facts = {"progress": dataclasses.asdict(self._progress)}
+        self._fold.slot.save(facts, arrays)

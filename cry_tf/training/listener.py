@@ -24,8 +24,12 @@ class Listener(Protocol):
 
     def progress(
         self, title: str, total: int
-    ) -> AbstractContextManager[Callable[[], None]]:
-        """Gives a function to call after each of `total` steps."""
+    ) -> AbstractContextManager[Callable[..., None]]:
+        """Gives a function to call after each of `total` steps.
+
+        It may be given the seconds that are left, where the caller knows better
+        than the mean of the steps so far.
+        """
         ...
 
 
@@ -43,6 +47,6 @@ class Silence:
 
     def progress(
         self, title: str, total: int
-    ) -> AbstractContextManager[Callable[[], None]]:
+    ) -> AbstractContextManager[Callable[..., None]]:
         """Gives a function that does nothing."""
-        return nullcontext(lambda: None)
+        return nullcontext(lambda left_s=None: None)

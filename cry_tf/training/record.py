@@ -6,6 +6,7 @@ import dataclasses
 import datetime
 import importlib.metadata
 import platform
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -205,7 +206,7 @@ def _facts(made: Made, config: dict[str, Any]) -> tuple[tuple[str, str], ...]:
             + (f", sha256 {sha256}" if sha256 else ""),
         ),
         ("head", f"{recipe.head}: {HEADS[recipe.head]}"),
-        ("recipe", _recipe_sentence(recipe)),
+        ("recipe", recipe_sentence(recipe)),
         ("seed", str(settings.seed)),
         ("versions", ", ".join(f"{k} {v}" for k, v in config["versions"].items())),
         ("made", config["created"]),
@@ -213,18 +214,49 @@ def _facts(made: Made, config: dict[str, Any]) -> tuple[tuple[str, str], ...]:
     return tuple(rows)
 
 
-def _recipe_sentence(recipe: Recipe) -> str:
+def differences(
+    earlier: Mapping[str, Any] | None, prepared: Prepared, model: Any
+) -> list[str]:
+    """Returns in what a run will differ from an earlier one with its settings.
+
+    Args:
+        earlier: The `config.json` of that run, None for none.
+        prepared: The clips.
+        model: The model, before it is trained.
+    """
+    if earlier is None:
+        return []
+    now = {
+        "data.sha256": prepared.dataset.sha256,
+        "weights.sha256": model.backbone.weights_sha256,
+        **{f"versions.{name}": version for name, version in versions().items()},
+    }
+    found = []
+    for name, value in now.items():
+        part, key = name.split(".")
+        was = earlier.get(part, {}).get(key)
+        if was != value:
+            found.append(
+                f"the earlier run had {part} {key} {was}, this one has {value}: "
+                "its figures will differ"
+            )
+    return found
+
+
+def recipe_sentence(recipe: Recipe) -> str:
+    """Returns a recipe in words."""
     if recipe.is_fitted:
         parts = ["the head is fitted once", f"imbalance {recipe.imbalance}"]
     else:
         parts = [
-            f"trains {recipe.trains}",
-            f"{recipe.epochs} epochs",
+            "trains " + ", then ".join(stage.sentence for stage in recipe.stages),
             f"batch {recipe.batch_size}",
-            f"Adam {recipe.learning_rate:g}",
+            f"Adam {recipe.beta_1:g}/{recipe.beta_2:g}",
             f"dropout {recipe.dropout:g}",
-            f"imbalance {recipe.imbalance}",
         ]
+        if recipe.validation:
+            parts.append(f"{recipe.validation:.0%} held out by group to stop early")
+        parts.append(f"imbalance {recipe.imbalance}")
     if recipe.imbalance == "focal":
         parts[-1] += f" (gamma {recipe.focal_gamma:g})"
     if recipe.augment != "none":
@@ -232,4 +264,8 @@ def _recipe_sentence(recipe: Recipe) -> str:
         parts.append(f"augmentation {recipe.augment}{copies}")
     if recipe.mixup:
         parts.append(f"mixup {recipe.mixup:g}")
+    if recipe.pre_emphasis:
+        parts.append(f"pre-emphasis {recipe.pre_emphasis:g}")
+    if recipe.z_score:
+        parts.append("z-score")
     return f"{recipe.name}: {', '.join(parts)}"

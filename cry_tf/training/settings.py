@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -81,4 +82,25 @@ class Settings:
 
     def to_dict(self) -> dict[str, Any]:
         """Returns the settings as JSON types only."""
-        return dataclasses.asdict(self)
+        return dataclasses.asdict(self) | {"recipe": self.recipe.to_dict()}
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> Settings:
+        """Returns the settings that `to_dict` gave, as a run's `config.json` has them.
+
+        Raises:
+            ValueError: If a field is not known to this version, or out of range.
+        """
+        known = {field.name for field in dataclasses.fields(cls)}
+        unknown = sorted(set(values) - known)
+        if unknown or not {"task", "recipe"} <= set(values):
+            raise ValueError(
+                "Settings have the fields of this version of cry-tf, task and recipe "
+                f"among them. Received: {', '.join(sorted(values))}."
+            )
+        positive = values.get("positive")
+        changes = {
+            "recipe": Recipe.from_dict(values["recipe"]),
+            "positive": None if positive is None else tuple(positive),
+        }
+        return cls(**{**values, **changes})

@@ -3,16 +3,26 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import keras
+import numpy as np
+
 from cry_tf.augment import Policy, policies
-from cry_tf.data import Dataset, EmbeddingCache, Embeddings
-from cry_tf.training.fit import HeadTrainer, Trainer, WaveformTrainer
+from cry_tf.data import Dataset, EmbeddingCache, Embeddings, sound_source
+from cry_tf.data.splitting import split_indices
+from cry_tf.training import micro_batch
+from cry_tf.training.fit import HeadTrainer, HoldOut, Trainer
 from cry_tf.training.fit_heads import FittedTrainer
+from cry_tf.training.fit_stages import StagedTrainer
+from cry_tf.training.fit_waveforms import WaveformTrainer
+from cry_tf.training.layer_groups import LayerGroups
 from cry_tf.training.listener import Listener
 from cry_tf.training.preparation import Prepared
 from cry_tf.training.settings import Settings
+from cry_tf.training.stage import Stage
 from cry_tf.training.strategy import ONE_DEVICE, Devices
 
 
@@ -56,21 +66,28 @@ def make_trainer(
     recipe, seed = settings.recipe, settings.seed
     policy = find_policy(settings)
     _check_noise(settings.noise, prepared.dataset)
-    if recipe.trains == "all":
+    is_plain = len(recipe.stages) == 1 and recipe.depth_factor == 1
+    if recipe.trains == "all" and is_plain:
+        micro = None  # several devices share a batch, and cannot accumulate
+        if devices.replicas == 1:
+            micro = _micro_batch(model, prepared.dataset, settings, listener)
         trainer = WaveformTrainer(
-            model, prepared.dataset, recipe, seed, policy, devices
+            model,
+            prepared.dataset,
+            recipe,
+            seed,
+            policy,
+            hold_out=_hold_out(prepared.dataset, settings),
+            micro_batch=micro,
+            devices=devices,
         )
         return trainer, prepared
-    embeddings = _embed(model, prepared.dataset, settings, policy, listener, cache)
-    for note in embeddings.notes:
-        listener.line(f"  {note}")
-    for problem in embeddings.problems:
-        listener.warn(f"left out: {problem.sentence}")
-    kept = embeddings.dataset
-    kept.require_trainable(settings.task, settings.folds)
-    trainer: Trainer
+    if recipe.trains == "all":
+        return _staged(model, prepared, settings, listener, cache, policy)
+    embeddings, prepared = _embed(model, prepared, settings, policy, listener, cache)
     if recipe.is_fitted:
-        trainer = FittedTrainer(
+        kept = prepared.dataset
+        fitted = FittedTrainer(
             model,
             embeddings.values,
             kept.label_indices,
@@ -79,19 +96,143 @@ def make_trainer(
             seed,
             copies=embeddings.copies,
         )
-    else:
-        front_end = model.spec.front_end
-        trainer = HeadTrainer(
-            model,
-            embeddings.values,
-            kept.label_indices,
-            recipe,
-            seed,
-            step_s=front_end.patch_hop_samples / front_end.sample_rate_hz,
-            copies=embeddings.copies,
+        return fitted, prepared
+    return _head_trainer(model, embeddings, settings, recipe.stages[-1]), prepared
+
+
+def _staged(
+    model: Any,
+    prepared: Prepared,
+    settings: Settings,
+    listener: Listener,
+    cache: EmbeddingCache,
+    policy: Policy | None,
+) -> tuple[Trainer, Prepared]:
+    """Returns a trainer of several stages, and the clips it can train on."""
+    recipe = settings.recipe
+    groups = LayerGroups(model)
+    found: Any = None
+    if any(stage.trains == "head" for stage in recipe.stages):
+        found, prepared = _embed(model, prepared, settings, None, listener, cache)
+    dataset = prepared.dataset
+    micro = _micro_batch(model, dataset, settings, listener)
+    parts: list[HeadTrainer | WaveformTrainer] = []
+    for stage in recipe.stages:
+        groups.thaw(stage)
+        if stage.trains == "head":
+            parts.append(_head_trainer(model, found, settings, stage))
+            continue
+        # Its own graph over the same layers: what is traced differs by stage.
+        graph = keras.Model(model.input, model.output, name=f"{stage.trains}_layers")
+        parts.append(
+            WaveformTrainer(
+                graph,
+                dataset,
+                recipe,
+                settings.seed,
+                policy,
+                stage=stage,
+                hold_out=_hold_out(dataset, settings),
+                factors=groups.factors(graph.trainable_variables, stage.depth_factor),
+                sample_rate_hz=model.spec.sample_rate_hz,
+                jit_compile=model.backbone.prefers_jit,
+                micro_batch=micro,
+            )
         )
-    problems = prepared.problems + embeddings.problems
-    return trainer, dataclasses.replace(prepared, dataset=kept, problems=problems)
+    return StagedTrainer(parts, groups), prepared
+
+
+def _head_trainer(
+    model: Any, embeddings: Embeddings, settings: Settings, stage: Stage
+) -> HeadTrainer:
+    front_end, dataset = model.spec.front_end, embeddings.dataset
+    return HeadTrainer(
+        model,
+        embeddings.values,
+        dataset.label_indices,
+        settings.recipe,
+        settings.seed,
+        step_s=front_end.patch_hop_samples / front_end.sample_rate_hz,
+        copies=embeddings.copies,
+        stage=stage,
+        hold_out=_hold_out(dataset, settings),
+        names=[clip.name for clip in dataset.clips],
+    )
+
+
+def _hold_out(dataset: Dataset, settings: Settings) -> HoldOut | None:
+    """Returns what takes validation clips from training clips, by group."""
+    share = settings.recipe.validation
+    if not share:
+        return None
+
+    def split(indices: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        train, held = split_indices(dataset.subset(indices), share, settings.seed)
+        return indices[train], indices[held]
+
+    return split
+
+
+def check_folds(
+    dataset: Dataset,
+    folds: Sequence[tuple[np.ndarray, np.ndarray]],
+    settings: Settings,
+    listener: Listener,
+) -> None:
+    """Checks that every fold can be trained, before the first one is.
+
+    Args:
+        dataset: The clips.
+        folds: Places of the training and of the test clips.
+        settings: Of the run.
+        listener: Hears of labels that a fold does not hold out.
+
+    Raises:
+        ValueError: If a training part lacks a label, or too few groups are left
+            to hold validation clips out.
+    """
+    hold_out = _hold_out(dataset, settings)
+    for number, (train, test) in enumerate(folds):
+        lacking = [_lacking(dataset, part) for part in (train, test)]
+        if lacking[0]:
+            raise ValueError(
+                "The training clips of a fold must hold every label. Fold "
+                f"{number} lacks {', '.join(lacking[0])}: all its groups are held "
+                "out. Take fewer folds or another seed, or record more sources."
+            )
+        if lacking[1]:
+            listener.warn(
+                f"fold {number} holds out no clip of {', '.join(lacking[1])}: too few "
+                "groups have it"
+            )
+        if hold_out is not None:
+            try:
+                hold_out(train)
+            except ValueError as error:
+                raise ValueError(
+                    f"The recipe {settings.recipe.name} holds validation clips out "
+                    f"of each fold's training clips, by group. Fold {number}: {error} "
+                    "Or take a recipe without validation: quick or full."
+                ) from error
+
+
+def _lacking(dataset: Dataset, places: np.ndarray) -> list[str]:
+    found = set(dataset.label_indices[places])
+    return [label for n, label in enumerate(dataset.labels) if n not in found]
+
+
+def _micro_batch(
+    model: Any, dataset: Dataset, settings: Settings, listener: Listener
+) -> int | None:
+    recipe = settings.recipe
+    if recipe.micro_batch != "auto":
+        return recipe.micro_batch
+    seconds = max(sound_source.info(clip.path).duration_s for clip in dataset.clips)
+    chosen, sentence = micro_batch.choose(
+        model, recipe.batch_size, min(seconds, recipe.max_seconds)
+    )
+    listener.line(sentence)
+    return chosen
 
 
 def _check_noise(noise: str | None, dataset: Dataset) -> None:
@@ -110,12 +251,14 @@ def _check_noise(noise: str | None, dataset: Dataset) -> None:
 
 def _embed(
     model: Any,
-    dataset: Dataset,
+    prepared: Prepared,
     settings: Settings,
     policy: Policy | None,
     listener: Listener,
     cache: EmbeddingCache,
-) -> Embeddings:
+) -> tuple[Embeddings, Prepared]:
+    """Returns the embeddings of every clip, and the clips that have some."""
+    dataset = prepared.dataset
     copies = settings.recipe.augment_copies
     with listener.progress("embeddings", (1 + copies) * len(dataset)) as advance:
         told = 0
@@ -126,7 +269,7 @@ def _embed(
                 advance()
             told = done
 
-        return cache.embed(
+        embeddings = cache.embed(
             model.backbone,
             dataset,
             progress=tell,
@@ -134,3 +277,11 @@ def _embed(
             copies=copies,
             seed=settings.seed,
         )
+    for note in embeddings.notes:
+        listener.line(f"  {note}")
+    for problem in embeddings.problems:
+        listener.warn(f"left out: {problem.sentence}")
+    kept = embeddings.dataset
+    kept.require_trainable(settings.task, settings.folds)
+    problems = prepared.problems + embeddings.problems
+    return embeddings, dataclasses.replace(prepared, dataset=kept, problems=problems)

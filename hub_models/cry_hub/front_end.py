@@ -10,7 +10,8 @@ import keras
 import numpy as np
 
 from cry_hub.pre_emphasis import pre_emphasized
-from cry_hub.time_mask import check_waveform, fit, larger, real_length
+from cry_hub.time_mask import check_waveform, completed, fit, larger, real_length
+from cry_hub.z_score import z_scored
 from cry_lite.log_mel import fft_window, num_steps
 from cry_lite.mel import mel_matrix
 from cry_lite.spec import FrontEndSpec
@@ -23,6 +24,11 @@ _MAX_WEIGHTS = 1023
 
 # |X| stays below this for a full-scale waveform, so that |X|^2 fits into float16.
 _MAX_MAGNITUDE = 255.0
+
+# Z-scored samples have a mean square of 1, so that by Cauchy-Schwarz |X|^2 is at most
+# the sum of the squared window times the number of samples, whatever the waveform.
+# It stays in float16 for so many: 65 s at 16 kHz, 32 s at 32 kHz.
+_MAX_Z_SCORED_SAMPLES = 2**20
 
 # Its root vanishes beside any log_offset.
 _TINY = 1e-30
@@ -55,7 +61,9 @@ class FrontEnd(keras.layers.Layer):
 
     Call arguments:
         inputs: Float tensor `(batch, samples)` in [-1, 1] at
-            `spec.sample_rate_hz`.
+            `spec.sample_rate_hz`. With `spec.z_score` any other range gives the
+            same, and the statistics are those of the row: of a clip, or of a
+            window of one where windows are scored.
 
     Output shape:
         `(batch, patches, patch_frames, mel_bands)`, or
@@ -80,6 +88,8 @@ class FrontEnd(keras.layers.Layer):
         window = fft_window(self.spec)
         # A power of two changes no digit, and the mel matrix takes it back.
         loudest = window.sum() * (1.0 + self.spec.pre_emphasis)
+        if self.spec.z_score:
+            loudest = math.sqrt((window**2).sum() * _MAX_Z_SCORED_SAMPLES)
         scale = 2.0 ** min(0, math.floor(math.log2(_MAX_MAGNITUDE / loudest)))
         self._window = (window * scale).astype(np.float32)
         gain = scale**2 if self.spec.spectrum == "power" else scale
@@ -108,21 +118,25 @@ class FrontEnd(keras.layers.Layer):
         signal = waveform
         if self.spec.pre_emphasis:
             signal = pre_emphasized(signal, self.spec.pre_emphasis)
+        if self.spec.z_score:
+            signal = z_scored(signal, self._heard(waveform))
         if self.spec.center:
             # The reflection of the start; the end follows, row by row.
             half = fft_length // 2
-            signal = fit(signal, larger(ops.shape(signal)[1], half + 1))
+            signal = completed(signal, larger(ops.shape(signal)[1], half + 1))
             start = ops.flip(signal[:, 1 : half + 1], axis=1)
             signal = ops.concatenate((start, signal), axis=1)
         signal = fit(signal, blocks * hop)
         shape = (ops.shape(waveform)[0], blocks, hop)
         signal = ops.reshape(signal, shape)
         if self.spec.center:
-            length = real_length(waveform)
-            if self.spec.pre_emphasis:
-                length = length - 1
-            signal = self._reflect_end(signal, length)
+            signal = self._reflect_end(signal, self._heard(waveform))
         return _overlapping(signal, fft_length)
+
+    def _heard(self, waveform: Any) -> Any:
+        """Returns how many samples of each row are heard, int32 `(batch,)`."""
+        length = real_length(waveform)
+        return length - 1 if self.spec.pre_emphasis else length
 
     def _reflect_end(self, blocks: Any, length: Any) -> Any:
         """Reflects each row of `(batch, blocks, hop)` where its audio ends.

@@ -70,7 +70,7 @@ def _hub_load() -> Callable[[str], Any]:
         with warnings.catch_warnings():
             # 0.16.1, the last there is, needs a pkg_resources that warns of its end.
             warnings.filterwarnings("ignore", "pkg_resources", UserWarning)
-            import tensorflow_hub
+            import tensorflow_hub  # pyright: ignore[reportMissingImports]
     except ImportError as error:
         raise ModuleNotFoundError(
             f'A URL needs tensorflow_hub: pip install "cry-tf[hub]". It said: {error}. '

@@ -24,6 +24,7 @@ def load(
     head: str | None = None,
     cutoff_hz: float | None = None,
     progress: Progress | None = None,
+    **arguments: Any,
 ) -> Any:
     """Returns a preset with its weights.
 
@@ -41,6 +42,8 @@ def load(
             different bandwidth look alike. None keeps the whole spectrum.
         progress: Called with (bytes that are there, bytes in all or None) while
             weights are fetched.
+        **arguments: More arguments of the backbone's constructor, as
+            `pre_emphasis=0.97, z_score=True` for `vggish_audioset`.
 
     Returns:
         A `Backbone`, waveform -> embeddings; with a head a `keras.Model`,
@@ -48,7 +51,8 @@ def load(
         `weights_sha256` (of the file, or None).
 
     Raises:
-        ValueError: If the preset, the head or `cutoff_hz` is not possible.
+        ValueError: If the preset, the head, `cutoff_hz` or an argument is not
+            possible.
         WeightsError: If nothing is installed or published for `"pretrained"`, or
             the file is changed, damaged, or does not fit.
         ConnectionError: If the published file cannot be fetched.
@@ -56,7 +60,8 @@ def load(
     """
     record = registry.get(preset)
     if weights is None:
-        model = record.build(head, cutoff_hz=cutoff_hz, **record.from_scratch)
+        arguments = {**record.from_scratch, **arguments}
+        model = record.build(head, cutoff_hz=cutoff_hz, **arguments)
         return porting.set_source(model, "random initialisation", None)
 
     made = None
@@ -73,6 +78,7 @@ def load(
         head,
         cutoff_hz=cutoff_hz,
         source=str(source.path),
+        **arguments,
     )
     name = source.path.name
     if made is not None and made.source_file != name:

@@ -132,6 +132,7 @@ def port_weights(
     *,
     cutoff_hz: float | None = None,
     source: str = "the given tensors",
+    **arguments: Any,
 ) -> Any:
     """Builds a preset and fills it with named tensors.
 
@@ -142,15 +143,16 @@ def port_weights(
         head: None for the backbone alone, or the name of one of its heads.
         cutoff_hz: Float, see `cry_lite.spec.FrontEndSpec`, or None.
         source: Where the tensors come from, for errors.
+        **arguments: More arguments of the backbone's constructor.
 
     Returns:
         The backbone, or waveform -> logits with a head.
 
     Raises:
         WeightsError: If a tensor is missing, unused, mis-shaped or not finite.
-        ValueError: If the preset or the head does not exist.
+        ValueError: If the preset, the head or an argument does not exist.
     """
-    model = registry.get(preset).build(head, cutoff_hz=cutoff_hz)
+    model = registry.get(preset).build(head, cutoff_hz=cutoff_hz, **arguments)
     port_tensors(layouts_of(preset, model), tensors, source)
     return set_source(model, source, None)
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import keras
-import numpy as np
 
-from cry_hub.time_mask import BLOCK_SAMPLES, fit, real_length
+from cry_hub.blocks import is_before, starts
+from cry_hub.time_mask import BLOCK_SAMPLES, completed, real_length
 
 ops: Any = keras.ops  # Keras types most results as perhaps None
 
@@ -29,14 +29,8 @@ def pre_emphasized(waveform: Any, coefficient: float) -> Any:
     """
     batch, samples = ops.shape(waveform)
     blocks = (samples + BLOCK_SAMPLES - 1) // BLOCK_SAMPLES
-    signal = fit(waveform, blocks * BLOCK_SAMPLES + 1)
+    signal = completed(waveform, blocks * BLOCK_SAMPLES + 1)
     signal = signal[:, 1:] - coefficient * signal[:, :-1]
     signal = ops.reshape(signal, (batch, -1, BLOCK_SAMPLES))
-    # 1.0 for the samples to keep, else 0.0, by block as in `real_length`. Its
-    # whole numbers up to 512 are exact, and float operations are fast in TFLite.
-    before = ops.arange(blocks, dtype="int32") * BLOCK_SAMPLES
-    kept = ops.expand_dims(real_length(waveform) - 1, 1) - before
-    kept = ops.cast(ops.clip(kept, 0, BLOCK_SAMPLES), "float32")
-    position = np.arange(BLOCK_SAMPLES, dtype="float32")
-    is_kept = ops.clip(ops.expand_dims(kept, -1) - position, 0.0, 1.0)
+    is_kept = is_before(starts(blocks), real_length(waveform) - 1)
     return ops.reshape(signal * is_kept, (batch, blocks * BLOCK_SAMPLES))

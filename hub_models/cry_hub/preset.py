@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import inspect
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from importlib import resources
@@ -10,6 +11,9 @@ from types import MappingProxyType
 from typing import Any
 
 from cry_lite.spec import FrontEndSpec
+
+# Arguments that a `keras.Model` has, whichever it is.
+_OF_EVERY_MODEL = ("name", "dtype", "trainable")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -90,13 +94,15 @@ class Preset:
         Args:
             head: None for the backbone alone, or the name of one of its heads.
             cutoff_hz: Float, see `cry_lite.spec.FrontEndSpec`, or None.
-            **arguments: More arguments of the backbone's constructor.
+            **arguments: More arguments of the backbone's constructor, as
+                `z_score=True` for VGGish, YAMNet and DS-CNN.
 
         Returns:
             The backbone, or a `keras.Model` waveform -> logits with a head.
 
         Raises:
-            ValueError: If the preset has no such head.
+            ValueError: If the preset has no such head, or its backbone no such
+                argument.
         """
         if head is not None and head not in self.heads:
             known = ", ".join(self.heads) or "none"
@@ -104,8 +110,18 @@ class Preset:
                 f"head must be None or one that {self.name} has ({known}). "
                 f"Received: head={head!r}."
             )
+        backbone_class = imported(self.backbone)
+        named = [*inspect.signature(backbone_class.__init__).parameters][1:]
+        taken = [name for name in named if name != "kwargs"] + [*_OF_EVERY_MODEL]
+        unknown = sorted(arguments.keys() - set(taken))
+        if unknown:
+            raise ValueError(
+                f"{self.name} takes no {' or '.join(unknown)}: its backbone "
+                f"{backbone_class.__name__} takes "
+                f"{', '.join(taken)}."
+            )
         arguments = {**self.arguments, **arguments, "cutoff_hz": cutoff_hz}
-        backbone = imported(self.backbone)(**arguments)
+        backbone = backbone_class(**arguments)
         return backbone if head is None else imported(self.heads[head])(backbone)
 
 

@@ -28,7 +28,7 @@ def real_length(waveform: Any) -> Any:
     """
     batch, samples = ops.shape(waveform)
     blocks = (samples + BLOCK_SAMPLES - 1) // BLOCK_SAMPLES
-    signal = fit(waveform, blocks * BLOCK_SAMPLES)
+    signal = completed(waveform, blocks * BLOCK_SAMPLES)
     signal = ops.reshape(signal, (batch, -1, BLOCK_SAMPLES))
     position = np.arange(1, BLOCK_SAMPLES + 1, dtype="int32")
     # (batch, blocks): position of the last real sample of the block, 0 for none
@@ -49,6 +49,15 @@ def fit(waveform: Any, samples: Any) -> Any:
     """
     missing = larger(samples - ops.shape(waveform)[1], 0)
     return ops.pad(waveform, ((0, 0), (0, missing)))[:, :samples]
+
+
+def completed(waveform: Any, samples: Any) -> Any:
+    """Completes a waveform with zeros to so many samples, at least what it has.
+
+    `fit` without the cut: where no length is known beforehand, TFLite would copy
+    every sample for it once more.
+    """
+    return ops.pad(waveform, ((0, 0), (0, samples - ops.shape(waveform)[1])))
 
 
 def larger(size: Any, other: Any) -> Any:

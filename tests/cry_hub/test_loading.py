@@ -14,6 +14,7 @@ import cry_hub
 from cry_hub import registry
 from cry_hub.preset import WeightsFile
 from cry_hub.weights import store
+from cry_lite.front_ends import YAMNET
 
 KNOWN = "yamnet_reconstructed_folded_f32.npz"
 DIGEST = "94d0f0f3f9f1368edee359888b1ab4b6be95ccfea7a673a52c05f009cb843b18"
@@ -67,6 +68,32 @@ def test_the_cutoff_reaches_the_front_end(student):
     assert model.front_end_spec.cutoff_hz == 4000
     with pytest.raises(ValueError, match="cutoff_hz must be above min_hz"):
         cry_hub.load("ds_cnn_s", weights=None, cutoff_hz=100)
+
+
+def test_arguments_of_the_backbone_reach_it(student):
+    arguments = {"pre_emphasis": 0.97, "z_score": True}
+    for weights in (None, student[1]):
+        model = cry_hub.load("ds_cnn_s", weights, cutoff_hz=4000, **arguments)
+        config = model.get_config()
+        assert config["cutoff_hz"] == 4000
+        assert (config["pre_emphasis"], config["z_score"]) == (0.97, True)
+        assert model.front_end_spec == YAMNET.replace(cutoff_hz=4000, **arguments)
+        again = type(model).from_config(config)
+        assert again.front_end_spec == model.front_end_spec
+
+
+def test_random_weights_keep_what_they_need_beside_other_arguments():
+    model = cry_hub.load("yamnet_audioset", None, z_score=True)
+    assert model.front_end_spec == YAMNET.replace(z_score=True)
+    assert not model.freeze_batch_norm
+    assert model.get_config()["z_score"] is True
+
+
+@pytest.mark.parametrize("preset", ["cnn10_audioset", "mn04_audioset"])
+def test_an_argument_that_the_backbone_has_not_is_refused_in_one_sentence(preset):
+    rule = f"{preset} takes no pre_emphasis or z_score: its backbone .* takes .*cutoff"
+    with pytest.raises(ValueError, match=rule):
+        cry_hub.load(preset, None, pre_emphasis=0.97, z_score=True)
 
 
 def test_pretrained_offline_without_a_file_says_how_to_give_one():

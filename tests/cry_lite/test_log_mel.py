@@ -11,7 +11,14 @@ from cry_lite.front_ends import (
     VGGISH,
     YAMNET,
 )
-from cry_lite.log_mel import fft_window, log_mel, num_steps, patches, real_length
+from cry_lite.log_mel import (
+    fft_window,
+    log_mel,
+    num_steps,
+    patches,
+    real_length,
+    z_scored,
+)
 from cry_lite.mel import mel_matrix
 
 PANNS = {"32k": PANNS_32K, "16k": PANNS_16K, "8k": PANNS_8K}
@@ -21,6 +28,8 @@ ALL = {
     "yamnet": YAMNET,
     "efficientat": EFFICIENTAT,
     "emphasized patches": YAMNET.replace(pre_emphasis=0.97),
+    "z-scored patches": VGGISH.replace(pre_emphasis=0.97, z_score=True),
+    "z-scored frames": PANNS_16K.replace(pre_emphasis=0.97, z_score=True),
 }
 
 
@@ -111,6 +120,36 @@ def test_pre_emphasis_is_the_difference_of_neighbours(rng):
             log_mel(emphasized, spec),
             rtol=1e-6,
         )
+
+
+def test_a_z_score_is_the_distance_from_the_mean_in_deviations():
+    np.testing.assert_allclose(z_scored(np.array([0.0, 4.0, 4.0, 0.0])), [-1, 1, 1, -1])
+    biased = np.sqrt(2 / 3)
+    np.testing.assert_allclose(
+        z_scored(np.array([1.0, 2.0, 3.0])), [-1 / biased, 0, 1 / biased]
+    )
+    assert not z_scored(np.zeros(5)).any()
+    assert z_scored(np.zeros(0)).shape == (0,)
+    # A deviation of a tenth of the least counts as the least.
+    np.testing.assert_allclose(z_scored(np.array([-1e-6, 1e-6])), [-0.1, 0.1])
+
+
+def test_pre_emphasis_comes_before_the_z_score(rng):
+    waveform = np.cumsum(rng.normal(0, 0.01, 20_000))
+    emphasized = waveform[1:] - 0.9 * waveform[:-1]
+    scored = (emphasized - emphasized.mean()) / emphasized.std()
+    for spec in (PANNS_32K, VGGISH, YAMNET):
+        both = spec.replace(pre_emphasis=0.9, z_score=True)
+        expected = log_mel(scored, spec)
+        np.testing.assert_allclose(log_mel(waveform, both), expected, atol=1e-5)
+
+
+def test_the_z_score_hears_neither_loudness_nor_a_direct_current(rng):
+    waveform = rng.normal(0, 0.1, 20_000)
+    spec = VGGISH.replace(z_score=True)
+    expected = log_mel(waveform, spec)
+    for other in (0.01 * waveform, waveform + 0.5, 0.5 - waveform):
+        np.testing.assert_allclose(log_mel(other, spec), expected, atol=1e-6)
 
 
 def test_the_symmetric_window_ends_as_it_begins():

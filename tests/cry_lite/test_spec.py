@@ -29,6 +29,7 @@ def detector(**changes) -> ModelSpec:
         front_ends.YAMNET,
         front_ends.EFFICIENTAT,
         front_ends.YAMNET.replace(cutoff_hz=4000.0),
+        front_ends.VGGISH.replace(pre_emphasis=0.97, z_score=True),
     ],
 )
 def test_a_front_end_survives_json(front_end):
@@ -73,7 +74,7 @@ def test_a_missing_field_is_named():
 
 def test_a_file_of_before_a_field_was_added_takes_its_default():
     values = front_ends.YAMNET.to_dict()
-    for added in ("window", "pre_emphasis", "level_mean", "level_std"):
+    for added in ("window", "pre_emphasis", "z_score", "level_mean", "level_std"):
         del values[added]
     assert FrontEndSpec.from_dict(values) == front_ends.YAMNET
 

@@ -10,6 +10,7 @@ import soundfile
 import cry_export.exporting
 import cry_hub
 from cry_export.convert import to_tflite
+from cry_lite.detector import Analyzer
 from cry_lite.interpreter import LiteRTModel
 from cry_lite.metadata import read_metadata
 from cry_tf import exporting
@@ -76,6 +77,23 @@ def test_the_file_answers_as_the_model_at_any_length(model, recordings, tmp_path
         waveform = (0.1 * rng.standard_normal(samples)).astype(np.float32)
         expected = np.asarray(model(waveform[None]))[0]
         np.testing.assert_allclose(runtime(waveform), expected, atol=1e-5)
+
+
+def test_the_z_score_travels_into_the_file(recordings, tmp_path, rng):
+    given = {"pre_emphasis": 0.97, "z_score": True}
+    model = CryClassifier.from_preset("ds_cnn_s", LABELS, weights=None, **given)
+    made = exporting.export(
+        model, tmp_path / "cry.tflite", "none", check=load(recordings)
+    )
+    analyzer = Analyzer(made.path)
+    assert analyzer.spec.front_end == model.backbone.front_end_spec
+    night = 0.2 + 0.05 * rng.standard_normal(5 * 16_000).astype(np.float32)
+    night *= np.linspace(0.01, 1.0, len(night), dtype=np.float32)
+    _, _, scores = analyzer.scores(night)
+    # Each window of 3 s has a mean and a deviation of its own.
+    windows = np.stack([night[s * 16_000 : (s + 3) * 16_000] for s in range(3)])
+    expected = model.predict(windows, verbose=0)
+    np.testing.assert_allclose(scores[: len(windows)], expected, atol=1e-4)
 
 
 def test_waveforms_prove_the_file_too_and_a_length_is_in_seconds(model, tmp_path, rng):

@@ -138,7 +138,7 @@ def test_the_windows_are_those_of_the_network():
     assert yamnet.window_samples / RATE_HZ == 0.975
     assert yamnet.hop_samples / RATE_HZ == 0.48
     panns = Tagger(by_loudness, LABELS, PANNS_16K)
-    assert (panns.window_samples, panns.hop_samples) == (32_000, 16_000)
+    assert (panns.window_samples, panns.hop_samples) == (160_000, 80_000)
     segments = Tagger(by_frame, LABELS, PANNS_16K, segment_frames=32, window_s=1.0)
     # Whole segments of 0.32 s, one window after the other.
     assert segments.window_samples == segments.hop_samples == 3 * SEGMENT_SAMPLES

@@ -14,6 +14,9 @@ import numpy as np
 from cry_lite.mel import mel_matrix
 from cry_lite.spec import FrontEndSpec
 
+# About what rounding to 16 bits adds to a waveform in [-1, 1]: 2^-15 / sqrt(12).
+MIN_DEVIATION = 1e-5
+
 
 def real_length(waveform: np.ndarray) -> int:
     """Returns the number of samples before the trailing zeros.
@@ -65,6 +68,22 @@ def num_steps(samples: Any, spec: FrontEndSpec) -> Any:
     return 1 + beyond // spec.patch_hop_samples
 
 
+def z_scored(signal: np.ndarray) -> np.ndarray:
+    """Takes a signal's mean from it and divides it by its deviation.
+
+    Args:
+        signal: Float array `(samples,)`, without padding; may be empty.
+
+    Returns:
+        Array of the same shape with mean 0 and biased deviation 1, whatever the
+        loudness was. A deviation under `MIN_DEVIATION` counts as that: silence and
+        a constant give zeros.
+    """
+    if not signal.size:
+        return signal
+    return (signal - signal.mean()) / max(signal.std(), MIN_DEVIATION)
+
+
 def fft_window(spec: FrontEndSpec) -> np.ndarray:
     """Returns the spec's Hann window, completed with zeros to the FFT length.
 
@@ -111,6 +130,8 @@ def log_mel(waveform: np.ndarray, spec: FrontEndSpec) -> np.ndarray:
     signal = waveform[:length].astype(np.float64)
     if spec.pre_emphasis:
         signal = signal[1:] - spec.pre_emphasis * signal[:-1]
+    if spec.z_score:
+        signal = z_scored(signal)
     if spec.center:
         half = spec.fft_length // 2
         # A reflection by `half` needs that many samples beside the first.

@@ -100,6 +100,12 @@ class FrontEndSpec(_Record):
             ends (EfficientAT).
         pre_emphasis: In [0, 1]. Where it is not 0, the front end hears
             `x[i + 1] - pre_emphasis * x[i]`, one sample fewer than it was given.
+        z_score: True takes the mean of what is heard (after pre-emphasis) from it
+            and divides it by its deviation: over the real samples, biased, at
+            least 1e-5, so that silence stays silence. The statistics are those of
+            what is given at once: of a clip in training, of each window where
+            windows of a recording are scored. Sound above `cutoff_hz` counts in
+            them.
         level_mean: Subtracted from every level, in its unit (dB or nat).
         level_std: Float > 0, what every level is then divided by. The levels
             of a spec with another mean or deviation than 0 and 1 have no unit.
@@ -123,6 +129,7 @@ class FrontEndSpec(_Record):
     cutoff_hz: float | None = None
     window: Literal["hann", "hann_symmetric"] = "hann"
     pre_emphasis: float = 0.0
+    z_score: bool = False
     level_mean: float = 0.0
     level_std: float = 1.0
 
@@ -185,6 +192,11 @@ class FrontEndSpec(_Record):
             0 <= self.pre_emphasis <= 1,
             "pre_emphasis must be in [0, 1].",
             pre_emphasis=self.pre_emphasis,
+        )
+        _require(
+            isinstance(self.z_score, bool),
+            "z_score must be True or False.",
+            z_score=self.z_score,
         )
         _require(
             math.isfinite(self.level_mean) and 0 < self.level_std < math.inf,

@@ -46,6 +46,8 @@ class DSCNN(Backbone):
     Args:
         size: String, the row of `SIZES` to build.
         cutoff_hz: Float, Hz: nothing above it is heard. None keeps all.
+        pre_emphasis: Float in [0, 1], see `cry_lite.spec.FrontEndSpec`.
+        z_score: Bool, see there. Both come before the spectrogram.
         **kwargs: `name`, `dtype` and `trainable` of a `keras.Model`.
     Call arguments:
         inputs: Float tensor `(batch, samples)` in [-1, 1] at 16 kHz. Trailing
@@ -66,13 +68,22 @@ class DSCNN(Backbone):
     prefers_jit = False
     patches_per_batch = 128
 
-    def __init__(self, size: str = "s", cutoff_hz: float | None = None, **kwargs: Any):
+    def __init__(
+        self,
+        size: str = "s",
+        cutoff_hz: float | None = None,
+        pre_emphasis: float = 0.0,
+        z_score: bool = False,
+        **kwargs: Any,
+    ):
         if size not in SIZES:
             raise ValueError(
                 f"size must be one of {', '.join(SIZES)}. Received: size={size!r}."
             )
         dtype = kwargs.get("dtype")
-        spec = YAMNET.replace(cutoff_hz=cutoff_hz)
+        spec = YAMNET.replace(
+            cutoff_hz=cutoff_hz, pre_emphasis=pre_emphasis, z_score=z_score
+        )
         first_filters, blocks = SIZES[size]
 
         waveform = keras.Input((None,), name="waveform")
@@ -127,4 +138,9 @@ class DSCNN(Backbone):
         self.size = size
 
     def get_config(self) -> dict[str, Any]:
-        return {**super().get_config(), "size": self.size}
+        return {
+            **super().get_config(),
+            "size": self.size,
+            "pre_emphasis": self.front_end_spec.pre_emphasis,
+            "z_score": self.front_end_spec.z_score,
+        }

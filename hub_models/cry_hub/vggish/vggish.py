@@ -41,6 +41,13 @@ class VGGish(Backbone):
 
     Args:
         cutoff_hz: Float, Hz: nothing above it is heard. None keeps all.
+        pre_emphasis: Float in [0, 1], see `cry_lite.spec.FrontEndSpec`; 0 as the
+            published weights were trained.
+        z_score: Bool, see there; False as the published weights were trained. With
+            all layers trained, "pre-emphasis and z-score normalization" before the
+            "public VGGish spectrogram feature extractor" is how a paper on infant
+            cries prepares them, in that order, for clips of 0.18 to 2.5 s. It gives
+            no coefficient; 0.97 is the usual one.
         **kwargs: `name`, `dtype` and `trainable` of a `keras.Model`.
     Call arguments:
         inputs: Float tensor `(batch, samples)` in [-1, 1] at 16 kHz. Trailing
@@ -57,9 +64,17 @@ class VGGish(Backbone):
     prefers_jit = False
     patches_per_batch = 32
 
-    def __init__(self, cutoff_hz: float | None = None, **kwargs: Any):
+    def __init__(
+        self,
+        cutoff_hz: float | None = None,
+        pre_emphasis: float = 0.0,
+        z_score: bool = False,
+        **kwargs: Any,
+    ):
         dtype = kwargs.get("dtype")
-        spec = VGGISH.replace(cutoff_hz=cutoff_hz)
+        spec = VGGISH.replace(
+            cutoff_hz=cutoff_hz, pre_emphasis=pre_emphasis, z_score=z_score
+        )
 
         def relu(x, name):
             return layers.ReLU(dtype=dtype, name=f"{name}_relu")(x)
@@ -94,3 +109,10 @@ class VGGish(Backbone):
         embeddings = SplitPatches(dtype=dtype, name="embeddings")(x, patches)
         kwargs.setdefault("name", "vggish")
         super().__init__(waveform, embeddings, front_end_spec=spec, **kwargs)
+
+    def get_config(self) -> dict[str, Any]:
+        return {
+            **super().get_config(),
+            "pre_emphasis": self.front_end_spec.pre_emphasis,
+            "z_score": self.front_end_spec.z_score,
+        }

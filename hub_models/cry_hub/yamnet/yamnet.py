@@ -47,6 +47,8 @@ class YAMNet(Backbone):
             weights have batch norm folded into them and lose their sense with a
             batch's own statistics. False is for training from random weights;
             the padding of a batch then takes part in its statistics.
+        pre_emphasis: Float in [0, 1], see `cry_lite.spec.FrontEndSpec`.
+        z_score: Bool, see there. Both come before the spectrogram.
         **kwargs: `name`, `dtype` and `trainable` of a `keras.Model`.
     Call arguments:
         inputs: Float tensor `(batch, samples)` in [-1, 1] at 16 kHz. Trailing
@@ -67,10 +69,14 @@ class YAMNet(Backbone):
         self,
         cutoff_hz: float | None = None,
         freeze_batch_norm: bool = True,
+        pre_emphasis: float = 0.0,
+        z_score: bool = False,
         **kwargs: Any,
     ):
         dtype = kwargs.get("dtype")
-        spec = YAMNET.replace(cutoff_hz=cutoff_hz)
+        spec = YAMNET.replace(
+            cutoff_hz=cutoff_hz, pre_emphasis=pre_emphasis, z_score=z_score
+        )
         # Keras's momentum of 0.99 needs some 500 steps to forget where it began.
         norm = (
             FrozenBatchNormalization
@@ -126,4 +132,9 @@ class YAMNet(Backbone):
         self.freeze_batch_norm = freeze_batch_norm
 
     def get_config(self) -> dict[str, Any]:
-        return {**super().get_config(), "freeze_batch_norm": self.freeze_batch_norm}
+        return {
+            **super().get_config(),
+            "freeze_batch_norm": self.freeze_batch_norm,
+            "pre_emphasis": self.front_end_spec.pre_emphasis,
+            "z_score": self.front_end_spec.z_score,
+        }

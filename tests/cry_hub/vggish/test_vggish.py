@@ -20,6 +20,8 @@ from ai_edge_litert.interpreter import Interpreter
 import cry_hub
 from cry_hub import formats, porting
 from cry_hub.vggish.porting import slim_layout
+from cry_lite.front_ends import VGGISH
+from cry_lite.log_mel import patches as numpy_patches
 
 GOLDEN = Path(__file__).parents[2] / "golden"
 PRESET = "vggish_audioset"
@@ -136,6 +138,17 @@ def test_a_swapped_transpose_is_seen(model, waveform, golden, layer):
     assert swapped > 0.1
     in_features = relative_error(features, golden["features_mean_over_space"])
     assert (in_features > 0.01) == layer.startswith("conv")
+
+
+def test_pre_emphasis_and_z_score_come_before_the_same_network(waveform):
+    model = cry_hub.VGGish(pre_emphasis=0.97, z_score=True)
+    spec = VGGISH.replace(pre_emphasis=0.97, z_score=True)
+    assert model.front_end_spec == spec
+    assert model.count_params() == 72_141_184
+    config = model.get_config()
+    assert (config["pre_emphasis"], config["z_score"]) == (0.97, True)
+    heard = inside(model, "frontend", waveform)[0]
+    np.testing.assert_allclose(heard, numpy_patches(waveform[0], spec), atol=1e-4)
 
 
 def refused(model, tensors) -> str:

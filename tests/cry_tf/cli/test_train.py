@@ -130,6 +130,9 @@ def test_json_is_all_that_stdout_holds(recordings, weights, tmp_path, capsys):
         (["--augment", "loud"], "policy is one of none, light, strong"),
         (["--augment-copies", "2"], "at least 1 there with an augmentation"),
         (["--noise", "."], "noise is mixed in by an augmentation"),
+        (["--micro-batch", "5"], "divides batch_size=32"),
+        (["--recipe", "vggish"], "pre_emphasis"),
+        (["--config", os.devnull], "must be the config.json of a run"),
     ],
 )
 def test_what_cannot_work_is_one_sentence(
@@ -194,7 +197,9 @@ def test_an_earlier_run_is_refused(recordings, weights, tmp_path, capsys):
 
 
 @pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGTERM])
-def test_a_stop_in_the_middle_leaves_nothing(recordings, weights, tmp_path, stop):
+def test_a_stop_in_the_middle_leaves_only_what_to_go_on_with(
+    recordings, weights, tmp_path, stop
+):
     more = ["--epochs", "100000"]
     argv = command(recordings, weights, tmp_path / "runs" / "run", *more)
     started = subprocess.Popen(
@@ -213,5 +218,7 @@ def test_a_stop_in_the_middle_leaves_nothing(recordings, weights, tmp_path, stop
     rest = started.stderr.read()
 
     assert started.wait(timeout=60) == 1
-    assert rest.strip() == "stopped: nothing was left half written"
-    assert list((tmp_path / "runs").iterdir()) == []
+    assert "give the same command with --resume to go on" in rest
+    assert rest.strip().endswith("stopped: nothing was left half written")
+    kept = [path.name for path in (tmp_path / "runs").iterdir()]
+    assert kept == [".run.resume"]

@@ -28,6 +28,22 @@ def test_a_preset_gives_a_classifier_with_its_backbone():
     assert model.get_layer("dropout").rate == 0.1
 
 
+def test_arguments_of_the_backbone_and_of_the_model_find_their_place():
+    model = CryClassifier.from_preset(
+        "ds_cnn_s",
+        ["hungry", "tired"],
+        weights=None,
+        head="mlp",
+        pre_emphasis=0.97,
+        z_score=True,
+    )
+    assert model.head == "mlp"
+    assert model.spec.front_end.pre_emphasis == 0.97
+    assert model.spec.front_end.z_score
+    with pytest.raises(ValueError, match="ds_cnn_s takes no hed: its backbone DSCNN"):
+        CryClassifier.from_preset("ds_cnn_s", ["a", "b"], weights=None, hed="mlp")
+
+
 def test_a_preset_can_be_frozen():
     model = CryClassifier.from_preset(
         "ds_cnn_s", ["hungry", "tired"], weights=None, trainable_backbone=False

@@ -7,16 +7,18 @@ from cry_tf.training.cross_validation import cross_validate
 class Remembers:
     """Scores a clip 1 if it was trained on since the last reset."""
 
+    epochs = (1,)
+
     def __init__(self):
         self.heard = set()
 
     def reset(self):
         self.heard = set()
 
-    def fit(self, indices, tell=None):
+    def fit(self, indices, tell=None, fold=None):
         self.heard |= set(indices)
         if tell:
-            tell(0)
+            tell(0, True)
         return {"loss": [0.5], "accuracy": [0.75]}
 
     def predict(self, indices):
@@ -39,7 +41,7 @@ def test_every_clip_is_scored_by_a_model_that_never_heard_it():
 
 def test_history_has_a_row_an_epoch_of_each_fold():
     told = []
-    found = cross_validate(Remembers(), FOLDS, lambda: told.append(1))
+    found = cross_validate(Remembers(), FOLDS, lambda *heard: told.append(heard))
 
     assert [(row.fold, row.epoch) for row in found.history] == [("0", 1), ("1", 1)]
     assert found.history[0].loss == 0.5
@@ -53,10 +55,10 @@ def test_folds_that_leave_a_clip_out_are_refused():
 
 def test_the_fold_that_fails_is_named():
     class Fails(Remembers):
-        def fit(self, indices, tell=None):
+        def fit(self, indices, tell=None, fold=None):
             if 0 in indices:
                 raise ValueError("The loss must stay finite.")
-            return super().fit(indices, tell)
+            return super().fit(indices, tell, fold)
 
     with pytest.raises(ValueError, match="Fold 1: The loss must stay finite"):
         cross_validate(Fails(), FOLDS)

@@ -96,18 +96,44 @@ def test_training_sees_the_first_seconds_of_a_long_clip_only(clips):
     np.testing.assert_array_equal(*results)
 
 
-def test_an_infinite_loss_stops_with_a_sentence(clips):
+def test_an_infinite_loss_stops_and_names_the_clips_of_its_batch(clips):
     values, truth = clips
     values = [v.copy() for v in values]
     values[3][0, 0] = np.nan
-    with pytest.raises(ValueError, match=r"loss must stay finite.*nan in epoch 1"):
-        trainer((values, truth)).fit(np.arange(40))
+    names = [f"clip{n}.wav" for n in range(40)]
+    trained = HeadTrainer(ToyModel(), values, truth, QUICK, 0, 0.5, names=names)
+    places = trained.course(np.arange(40)).order.places(0).tolist()
+    batch = places.index(3) // QUICK.batch_size
+    with pytest.raises(ValueError, match=r"loss must stay finite.*nan in epoch 1") as e:
+        trained.fit(np.arange(40))
+    assert f"batch {batch + 1} (" in str(e.value)
+    start = batch * QUICK.batch_size
+    for place in places[start : start + QUICK.batch_size]:
+        assert f"clip{place}.wav" in str(e.value)
+
+
+@pytest.mark.parametrize("error", [MemoryError(), "exhausted"])
+def test_a_full_memory_says_which_setting_to_lower(clips, error, monkeypatch):
+    import tensorflow as tf
+
+    if error == "exhausted":
+        error = tf.errors.ResourceExhaustedError(None, None, "OOM when allocating")
+
+    def fit(*_, **__):
+        raise error
+
+    trained = trainer(clips)
+    monkeypatch.setattr(trained._head, "fit", fit)
+    with pytest.raises(
+        ValueError, match=r"fit into memory.*Lower --batch-size \(now 8"
+    ):
+        trained.fit(np.arange(40))
 
 
 def test_epochs_are_told(clips):
     told = []
-    trainer(clips).fit(np.arange(40), told.append)
-    assert told == list(range(QUICK.epochs))
+    trainer(clips).fit(np.arange(40), lambda *heard: told.append(heard))
+    assert told == [(epoch, True) for epoch in range(QUICK.epochs)]
 
 
 @pytest.fixture
@@ -147,38 +173,22 @@ def test_each_fold_has_its_own_label_counts(unequal):
 
 
 @pytest.mark.parametrize("name", ["none", "balanced_sampling"])
-def test_an_epoch_is_as_long_as_the_clips_are(unequal, name, monkeypatch):
-    steps = []
+def test_an_epoch_is_as_long_as_the_clips_are(unequal, name):
     trained = trainer(unequal, recipe=QUICK.replace(imbalance=name, epochs=2))
-    monkeypatch.setattr(
-        "cry_tf.training.fit.fit_epochs",
-        lambda head, batches, recipe, tell, count: steps.append(
-            count or len(list(batches))
-        ),
-    )
-    trained.fit(np.arange(22))
-    assert steps == [3]  # 22 clips in batches of 8
+    course = trained.course(np.arange(22))
+    assert len(list(course.batches)) == 3  # 22 clips in batches of 8
 
 
-def shown(trained, places, monkeypatch):
-    """Returns the first feature of every first step that a fit would see."""
-    seen = []
-
-    def see(head, batches, recipe, tell, steps):
-        for (values, _), truth, _ in batches.take(200):
-            seen.extend(zip(values[:, 0, 0].numpy(), truth.numpy(), strict=True))
-
-    monkeypatch.setattr("cry_tf.training.fit.fit_epochs", see)
-    trained.fit(places)
-    return set(seen)
-
-
-def test_copies_are_trained_on_with_their_clip_and_never_scored(monkeypatch):
+def test_copies_are_trained_on_with_their_clip_and_never_scored():
     values = [np.full((2, FEATURES), clip, "float32") for clip in range(4)]
     copies = [(value + 0.25, value + 0.5) for value in values]
     truth = np.array([0, 1, 0, 1])
     trained = HeadTrainer(ToyModel(), values, truth, QUICK, 0, 0.5, copies)
-    found = shown(trained, np.array([1, 2]), monkeypatch)
-    expected = {(c + d, c % 2) for c in (1, 2) for d in (0, 0.25, 0.5)}
-    assert found == expected
+    course = trained.course(np.array([1, 2]))
+    seen = set()
+    for epoch in range(10):
+        course.order.epoch = epoch
+        for (steps, _), labels, _ in course.batches:
+            seen |= set(zip(steps[:, 0, 0].numpy(), labels.numpy(), strict=True))
+    assert seen == {(c + d, c % 2) for c in (1, 2) for d in (0, 0.25, 0.5)}
     assert trained.predict(np.arange(4)).shape == (4, 2)

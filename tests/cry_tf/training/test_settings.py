@@ -24,3 +24,17 @@ def test_settings_become_json():
 def test_what_cannot_work_is_said_at_once(change, sentence):
     with pytest.raises(ValueError, match=sentence):
         Settings(**{"task": "detect", "recipe": recipe.QUICK, **change})
+
+
+def test_settings_are_the_same_after_json():
+    settings = Settings(
+        task="detect", recipe=recipe.FINE_TUNE, positive=("cry",), bandwidth=4000.0
+    )
+    again = Settings.from_dict(json.loads(json.dumps(settings.to_dict())))
+    assert again == settings
+
+
+def test_settings_of_another_version_are_refused():
+    values = Settings(task="reason", recipe=recipe.QUICK).to_dict()
+    with pytest.raises(ValueError, match="fields of this version.*device"):
+        Settings.from_dict({**values, "device": "gpu"})

@@ -1,0 +1,125 @@
+"""Trains layers of a model on waveforms that are decoded anew in each epoch."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from cry_tf.augment import Mixup, Policy
+from cry_tf.data import Dataset, sound_source
+from cry_tf.data.epoch_order import EpochOrder
+from cry_tf.training import imbalance
+from cry_tf.training.course import Course, compile_once
+from cry_tf.training.fit import SCORING_BATCH, HoldOut, KerasTrainer
+from cry_tf.training.recipe import Recipe
+from cry_tf.training.stage import Stage
+from cry_tf.training.strategy import ONE_DEVICE, Devices
+
+_SCORING_SECONDS = 320.0
+
+
+class WaveformTrainer(KerasTrainer):
+    """Trains the layers of a model that can be trained, from the waveform on.
+
+    Args:
+        model: A `CryModel`, or one of its graphs over the same layers.
+        dataset: Clips whose labels are the model's, in its order.
+        recipe: How to train.
+        seed: Draws the order of the clips, and what augmentation draws.
+        policy: How training clips are augmented, anew in each epoch, or None.
+        stage: Which of the recipe's stages, None for the last.
+        hold_out: Takes validation clips from the training clips, or None.
+        factors: Share of the learning rate of each trainable variable.
+        sample_rate_hz: Of the waveforms; None asks the model.
+        jit_compile: Whether XLA compiles it; None asks the backbone.
+        micro_batch: Clips that are in memory at once, a divisor of the recipe's
+            batch; None for all of them.
+        devices: Where to train; the model was built within their `scope`.
+    """
+
+    def __init__(
+        self,
+        model: Any,
+        dataset: Dataset,
+        recipe: Recipe,
+        seed: int,
+        policy: Policy | None = None,
+        stage: Stage | None = None,
+        hold_out: HoldOut | None = None,
+        factors: Sequence[float] | None = None,
+        sample_rate_hz: int | None = None,
+        jit_compile: bool | None = None,
+        micro_batch: int | None = None,
+        devices: Devices = ONE_DEVICE,
+    ):
+        super().__init__(recipe, stage, hold_out)
+        self._model, self._dataset, self._policy = model, dataset, policy
+        self._seed = seed
+        self._rate_hz = sample_rate_hz or model.spec.sample_rate_hz
+        self._micro = micro_batch or recipe.batch_size
+        devices.check_batch_size(self._micro)
+        self._devices, self._scoring = devices, None
+        # A step at least once an epoch, also in a fold of half the clips.
+        whole = max(1, min(recipe.batch_size, len(dataset) // 2))
+        is_jit = model.backbone.prefers_jit if jit_compile is None else jit_compile
+        with devices.scope():
+            self._state = compile_once(
+                model,
+                recipe,
+                jit_compile=bool(is_jit) and devices.replicas == 1,
+                factors=factors,
+                accumulated=max(1, whole // self._micro),
+            )
+        devices.adopt(model)
+
+    def _truth_at(self, indices: np.ndarray) -> np.ndarray:
+        return self._dataset.label_indices[indices]
+
+    def _course(self, indices: np.ndarray) -> Course:
+        recipe, truth = self._recipe, self._dataset.label_indices[indices]
+        imbalance.tell_counts(self._model.loss, truth)
+        weights = np.zeros(len(self._dataset.labels), np.float32)
+        weights[truth] = imbalance.clip_weights(truth, recipe.imbalance)
+        shown = imbalance.shown_places(truth, recipe.imbalance, self._seed)
+        order = EpochOrder(indices[shown], self._seed, self._micro, len(indices))
+        batches = self._dataset.to_tf(
+            batch_size=self._micro,
+            sample_rate_hz=self._rate_hz,
+            shuffle=True,
+            seed=self._seed,
+            max_seconds=recipe.max_seconds,
+            augment=self._policy,
+            order=order,
+        )
+        batches = batches.map(lambda x, y: (x, y, tf.gather(weights, y)))
+        if recipe.mixup:
+            mixup = Mixup(recipe.mixup, len(weights), self._seed)
+            batches = mixup.waveforms(batches, order.seeds())
+        batches = self._devices.distribute(self._model, batches)
+        return Course(
+            self._model,
+            self._state,
+            self.stage,
+            order,
+            batches,
+            names=lambda places: [self._dataset.clips[n].name for n in places],
+            advice=(
+                f"Lower --micro-batch (now {self._micro}), which gives the same steps "
+                f"in less memory, or max_seconds (now {recipe.max_seconds:g})."
+            ),
+        )
+
+    def predict(self, indices: np.ndarray) -> np.ndarray:
+        """Scores whole clips; see `Trainer`."""
+        part = self._dataset.subset(indices)
+        # One long recording must not be padded to by a whole batch of them.
+        longest_s = max(sound_source.info(clip.path).duration_s for clip in part.clips)
+        most = max(1, int(_SCORING_SECONDS / max(longest_s, 1e-3)))
+        batches = part.to_tf(
+            batch_size=min(most, SCORING_BATCH), sample_rate_hz=self._rate_hz
+        )
+        self._scoring = self._devices.local_copy(self._model, self._scoring)
+        return self._scoring.predict(batches, verbose=0)
