@@ -13,6 +13,7 @@ from cry_tf.cli.data_arguments import add_data_arguments
 from cry_tf.cli.fetching import fetch_if_missing
 from cry_tf.heads import HEADS
 from cry_tf.training import recipe as recipes
+from cry_tf.training.cluster import STRATEGIES
 from cry_tf.training.recipe import IMBALANCES
 
 if TYPE_CHECKING:
@@ -167,6 +168,13 @@ def add_parser(subparsers: Any) -> None:
         "--no-baselines",
         action="store_true",
         help="leave out the rows of MFCC + GMM and MFCC + SVM",
+    )
+    parser.add_argument(
+        "--strategy",
+        choices=STRATEGIES,
+        default="auto",
+        help="mirrored: every GPU of this machine; multiworker: every machine of "
+        "TF_CONFIG; auto: what is there (default: %(default)s)",
     )
     parser.add_argument("--seed", metavar="N", type=int, help="default: 0")
     add_data_arguments(parser)

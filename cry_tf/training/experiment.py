@@ -29,7 +29,7 @@ from cry_tf.heads.gaussian_mixture import GaussianMixtureHead
 from cry_tf.heads.support_vectors import SVMHead
 from cry_tf.models import CryClassifier, CryDetector
 from cry_tf.models.preset import load_backbone
-from cry_tf.training import detection_labels, record
+from cry_tf.training import detection_labels, record, strategy
 from cry_tf.training.baselines import BASELINES, score_baselines
 from cry_tf.training.course import Fold
 from cry_tf.training.cross_validation import (
@@ -98,6 +98,14 @@ def train(
         OSError: If the folder cannot be written.
     """
     listener = listener or Silence()
+    devices = strategy.find(settings.strategy, _trained_at_once(settings))
+    path = devices.place(path)
+    if resume and devices.cluster.workers > 1:
+        raise ValueError(
+            "An interrupted run goes on with one worker alone: only the first keeps "
+            f"how far it was. Received: {devices.cluster.workers} workers. Train anew, "
+            "or give --strategy mirrored or none."
+        )
     result_folder.check(path, overwrite)
     if tensorboard is not None and importlib.util.find_spec("tensorboard") is None:
         raise ValueError(
@@ -116,12 +124,18 @@ def train(
         listener.line(f"recipe: {record.recipe_sentence(settings.recipe)}")
         prepared = prepare(dataset, settings, listener)
         keras.utils.set_random_seed(settings.seed)
-        model = _build(prepared, settings)
+        devices.check_alike("clips", prepared.dataset.sha256, settings.seed)
+        with devices.scope():
+            model = _build(prepared, settings)
         for difference in record.differences(earlier, prepared, model):
             listener.warn(difference)
         listener.line(f"backbone: {settings.backbone}, {model.backbone.weights_source}")
+        if settings.strategy not in ("none", "auto") or devices.replicas > 1:
+            listener.line(f"strategy: {settings.strategy}, {devices.sentence}")
         cache = EmbeddingCache(embeddings_dir)
-        trainer, prepared = make_trainer(model, prepared, settings, listener, cache)
+        trainer, prepared = make_trainer(
+            model, prepared, settings, listener, cache, devices
+        )
         logs = None if tensorboard is None else Path(tensorboard).expanduser()
         predictions, history = _run(
             trainer, prepared.dataset, settings, listener, kept, logs
@@ -149,7 +163,15 @@ def train(
         summary_text.tell(
             listener, made.metrics, record.operating_points(made), made.baselines
         )
+    devices.wait()
     return RunFolder.open(path)
+
+
+def _trained_at_once(settings: Settings) -> str:
+    """Returns `all` if every layer is trained in one stage, at one rate."""
+    recipe = settings.recipe
+    is_plain = len(recipe.stages) == 1 and recipe.depth_factor == 1
+    return recipe.trains if is_plain else "stages"
 
 
 def _facts(

@@ -16,6 +16,7 @@ from cry_tf.training.course import Course, compile_once
 from cry_tf.training.fit import SCORING_BATCH, HoldOut, KerasTrainer
 from cry_tf.training.recipe import Recipe
 from cry_tf.training.stage import Stage
+from cry_tf.training.strategy import ONE_DEVICE, Devices
 
 _SCORING_SECONDS = 320.0
 
@@ -36,6 +37,7 @@ class WaveformTrainer(KerasTrainer):
         jit_compile: Whether XLA compiles it; None asks the backbone.
         micro_batch: Clips that are in memory at once, a divisor of the recipe's
             batch; None for all of them.
+        devices: Where to train; the model was built within their `scope`.
     """
 
     def __init__(
@@ -51,23 +53,27 @@ class WaveformTrainer(KerasTrainer):
         sample_rate_hz: int | None = None,
         jit_compile: bool | None = None,
         micro_batch: int | None = None,
+        devices: Devices = ONE_DEVICE,
     ):
         super().__init__(recipe, stage, hold_out)
         self._model, self._dataset, self._policy = model, dataset, policy
         self._seed = seed
         self._rate_hz = sample_rate_hz or model.spec.sample_rate_hz
         self._micro = micro_batch or recipe.batch_size
+        devices.check_batch_size(self._micro)
+        self._devices, self._scoring = devices, None
         # A step at least once an epoch, also in a fold of half the clips.
         whole = max(1, min(recipe.batch_size, len(dataset) // 2))
-        self._state = compile_once(
-            model,
-            recipe,
-            jit_compile=bool(
-                model.backbone.prefers_jit if jit_compile is None else jit_compile
-            ),
-            factors=factors,
-            accumulated=max(1, whole // self._micro),
-        )
+        is_jit = model.backbone.prefers_jit if jit_compile is None else jit_compile
+        with devices.scope():
+            self._state = compile_once(
+                model,
+                recipe,
+                jit_compile=bool(is_jit) and devices.replicas == 1,
+                factors=factors,
+                accumulated=max(1, whole // self._micro),
+            )
+        devices.adopt(model)
 
     def _truth_at(self, indices: np.ndarray) -> np.ndarray:
         return self._dataset.label_indices[indices]
@@ -92,6 +98,7 @@ class WaveformTrainer(KerasTrainer):
         if recipe.mixup:
             mixup = Mixup(recipe.mixup, len(weights), self._seed)
             batches = mixup.waveforms(batches, order.seeds())
+        batches = self._devices.distribute(self._model, batches)
         return Course(
             self._model,
             self._state,
@@ -114,4 +121,5 @@ class WaveformTrainer(KerasTrainer):
         batches = part.to_tf(
             batch_size=min(most, SCORING_BATCH), sample_rate_hz=self._rate_hz
         )
-        return self._model.predict(batches, verbose=0)
+        self._scoring = self._devices.local_copy(self._model, self._scoring)
+        return self._scoring.predict(batches, verbose=0)

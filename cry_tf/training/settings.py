@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from cry_tf.training.cluster import STRATEGIES, StrategyName
 from cry_tf.training.recipe import Recipe
 
 
@@ -29,6 +30,7 @@ class Settings:
             nothing, a float removes everything above that many Hz.
         baselines: Whether classical methods are measured on the same folds.
         noise: Folder of sounds that augmentation mixes in, or None.
+        strategy: Which devices train, see `cry_tf.training.strategy`.
     """
 
     task: Literal["detect", "reason"]
@@ -42,6 +44,7 @@ class Settings:
     bandwidth: Literal["auto"] | float | None = "auto"
     baselines: bool = True
     noise: str | None = None
+    strategy: StrategyName = "none"
 
     def __post_init__(self) -> None:
         """Checks what can be checked without the data."""
@@ -52,6 +55,11 @@ class Settings:
         if self.folds < 2:
             raise ValueError(
                 f"folds must be at least 2. Received: folds={self.folds!r}."
+            )
+        if self.strategy not in STRATEGIES:
+            raise ValueError(
+                f"strategy must be one of {', '.join(STRATEGIES)}. "
+                f"Received: strategy={self.strategy!r}."
             )
         if self.seed < 0:
             raise ValueError(f"seed must be 0 or more. Received: seed={self.seed!r}.")

@@ -23,6 +23,7 @@ from cry_tf.training.listener import Listener
 from cry_tf.training.preparation import Prepared
 from cry_tf.training.settings import Settings
 from cry_tf.training.stage import Stage
+from cry_tf.training.strategy import ONE_DEVICE, Devices
 
 
 def find_policy(settings: Settings) -> Policy | None:
@@ -42,6 +43,7 @@ def make_trainer(
     settings: Settings,
     listener: Listener,
     cache: EmbeddingCache,
+    devices: Devices = ONE_DEVICE,
 ) -> tuple[Trainer, Prepared]:
     """Returns a trainer, and the clips that it can train on.
 
@@ -54,6 +56,7 @@ def make_trainer(
         settings: Of the run.
         listener: Hears how many embeddings are done, and clips left out.
         cache: Where embeddings are kept.
+        devices: Where every layer is trained, if all are.
 
     Raises:
         ValueError: If too few clips are left, the backbone gives NaN, or the noise
@@ -65,7 +68,9 @@ def make_trainer(
     _check_noise(settings.noise, prepared.dataset)
     is_plain = len(recipe.stages) == 1 and recipe.depth_factor == 1
     if recipe.trains == "all" and is_plain:
-        micro = _micro_batch(model, prepared.dataset, settings, listener)
+        micro = None  # several devices share a batch, and cannot accumulate
+        if devices.replicas == 1:
+            micro = _micro_batch(model, prepared.dataset, settings, listener)
         trainer = WaveformTrainer(
             model,
             prepared.dataset,
@@ -74,6 +79,7 @@ def make_trainer(
             policy,
             hold_out=_hold_out(prepared.dataset, settings),
             micro_batch=micro,
+            devices=devices,
         )
         return trainer, prepared
     if recipe.trains == "all":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 import keras
@@ -53,6 +54,11 @@ class FrontEnd(keras.layers.Layer):
         spec: `FrontEndSpec`, or its `to_dict()`.
         name: String; exporters find the layer by its default name.
 
+    Attributes:
+        in_training: Called in training alone, with the float32 output and a bool
+            tensor `(batch, steps)`, True where a step is real; what it returns
+            takes the output's place. None, as after loading: it is not saved.
+
     Call arguments:
         inputs: Float tensor `(batch, samples)` in [-1, 1] at
             `spec.sample_rate_hz`. With `spec.z_score` any other range gives the
@@ -77,6 +83,7 @@ class FrontEnd(keras.layers.Layer):
     ):
         super().__init__(name=name, autocast=False, **kwargs)
         self.spec = FrontEndSpec.from_dict(spec) if isinstance(spec, dict) else spec
+        self.in_training: Callable[[Any, Any], Any] | None = None
         num_steps(1, self.spec)  # refuses what has no meaning
         window = fft_window(self.spec)
         # A power of two changes no digit, and the mel matrix takes it back.
@@ -88,13 +95,17 @@ class FrontEnd(keras.layers.Layer):
         gain = scale**2 if self.spec.spectrum == "power" else scale
         self._mel_blocks = tuple(_band_blocks(mel_matrix(self.spec) / gain))
 
-    def call(self, inputs):
+    def call(self, inputs, training=None):
         check_waveform(self, inputs)
         waveform = ops.cast(inputs, "float32")
         steps = num_steps(ops.shape(waveform)[1], self.spec)
         frames = self._frames(waveform, steps)
         log_mel = self._log_mel(ops.reshape(frames, (-1, self.spec.fft_length)))
         log_mel = self._steps(log_mel, ops.shape(waveform)[0], steps)
+        if training and self.in_training is not None:
+            real = num_steps(real_length(waveform), self.spec)
+            is_real = ops.arange(steps, dtype="int32") < ops.expand_dims(real, 1)
+            log_mel = self.in_training(log_mel, is_real)
         return ops.cast(log_mel, self.compute_dtype)
 
     def _frames(self, waveform: Any, steps: Any) -> Any:
@@ -198,7 +209,7 @@ class FrontEnd(keras.layers.Layer):
             return (batch, steps, self.spec.patch_frames, self.spec.mel_bands)
         return (batch, steps, self.spec.mel_bands)
 
-    def compute_output_spec(self, inputs):
+    def compute_output_spec(self, inputs, training=None):
         check_waveform(self, inputs)
         shape = self.compute_output_shape(inputs.shape)
         return keras.KerasTensor(shape, dtype=self.compute_dtype)
