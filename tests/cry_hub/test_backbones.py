@@ -225,6 +225,11 @@ def test_tflite_of_any_length_says_the_same_in_builtin_ops(backbone, rng, tmp_pa
     check_tflite(backbone, None, rng, tmp_path)
 
 
-@pytest.mark.parametrize("preset", SMALL_PRESETS, scope="module")
+# VGGish has 72 M parameters, and DS-CNN its patches: one conversion of it will do.
+@pytest.mark.parametrize(
+    "preset",
+    [name for name in SMALL_PRESETS if name != "vggish_audioset"],
+    scope="module",
+)
 def test_tflite_of_one_length_says_the_same_in_builtin_ops(backbone, rng, tmp_path):
     check_tflite(backbone, 24_000, rng, tmp_path)

@@ -85,6 +85,7 @@ def test_one_training_fills_both_tables_of_vggish(
     assert out["scratch"]["by_clip"]["reason"] == NOT_ASKED
 
 
+@pytest.mark.slow  # converts a network in every fold: 54 s
 def test_a_quantized_row_is_the_file_that_would_ship(
     infantcrynet, few, installed, tmp_path, tiny
 ):
