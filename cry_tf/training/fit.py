@@ -6,6 +6,7 @@ each fold, so that nothing is traced twice and no fold knows another.
 
 from __future__ import annotations
 
+import abc
 import math
 from collections.abc import Callable, Sequence
 from typing import Any, Protocol
@@ -50,7 +51,7 @@ class Trainer(Protocol):
         ...
 
 
-class KerasTrainer:
+class KerasTrainer(abc.ABC):
     """One stage of training a Keras model by gradient; see `Trainer`."""
 
     def __init__(self, recipe: Recipe, stage: Stage | None, hold_out: HoldOut | None):
@@ -82,15 +83,17 @@ class KerasTrainer:
         )
         return course
 
+    @abc.abstractmethod
     def predict(self, indices: np.ndarray) -> np.ndarray:
         """Scores whole clips; see `Trainer`."""
-        raise NotImplementedError
 
+    @abc.abstractmethod
     def _course(self, indices: np.ndarray) -> Course:
-        raise NotImplementedError
+        """Returns the stage on the clips at these places, all of them trained on."""
 
+    @abc.abstractmethod
     def _truth_at(self, indices: np.ndarray) -> np.ndarray:
-        raise NotImplementedError
+        """Returns the labels of the clips at these places, int `(clips,)`."""
 
 
 class HeadTrainer(KerasTrainer):
