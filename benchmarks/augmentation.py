@@ -18,13 +18,13 @@ import argparse
 import os
 import platform
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import numpy as np
 import tensorflow as tf
+from timing import best_of
 
 from cry_tf.augment import (
     AddNoise,
@@ -41,16 +41,6 @@ from cry_tf.augment import (
 )
 from cry_tf.data import Dataset, load
 from cry_tf.data.decoding import decoding_threads
-
-
-def best_of(count: int, work: Callable[[], object]) -> tuple[float, float]:
-    wall, processor = [], []
-    for _ in range(count):
-        began, began_processor = time.perf_counter(), time.process_time()
-        work()
-        wall.append(time.perf_counter() - began)
-        processor.append(time.process_time() - began_processor)
-    return min(wall), min(processor)
 
 
 def augment_all(policy, waveforms: list[np.ndarray], rate_hz: int) -> None:

@@ -18,13 +18,14 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import platform
 import subprocess
 import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+
+from timing import machine
 
 CLIP_S = 10.0
 PAUSE_S = 0.02  # idle threads of one library spin a while into another's turn
@@ -146,28 +147,6 @@ def row(found: dict[str, Any], threads: int) -> list[str]:
     ]
 
 
-def machine() -> str:
-    """Returns the processor and the versions."""
-    from importlib import metadata
-
-    cpu = platform.processor() or platform.machine()
-    info = Path("/proc/cpuinfo")
-    if info.exists():
-        lines = info.read_text().splitlines()
-        names = [line.split(":")[1].strip() for line in lines if "model name" in line]
-        cpu = names[0] if names else cpu
-    versions = []
-    for name in ("tensorflow", "keras", "ai-edge-litert", "torch"):
-        try:
-            versions.append(f"{name} {metadata.version(name)}")
-        except metadata.PackageNotFoundError:
-            versions.append(f"no {name}")
-    return (
-        f"{cpu}, {os.cpu_count()} cores, {platform.system()}; "
-        f"Python {platform.python_version()}, {', '.join(versions)}"
-    )
-
-
 def in_own_process(preset: str) -> dict[str, Any] | str:
     """Returns the figures of a preset, or what went wrong."""
     command = [sys.executable, __file__, *sys.argv[1:], "--one", preset]
@@ -208,7 +187,7 @@ def main() -> int:
         else:
             table.append(row(found, args.threads))
         print(f"{name}: {time.perf_counter() - start:.0f} s", file=sys.stderr)
-    print(machine())
+    print(machine("tensorflow", "keras", "ai-edge-litert", "torch"))
     print(
         f"ms for a clip of {CLIP_S:g} s, median of {args.runs} turns; Keras, XLA and "
         f"torch (eager) with {args.threads} threads, TFLite float and dynamic with 1 "

@@ -14,7 +14,6 @@ import os
 import platform
 import tempfile
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +21,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import numpy as np
 import tensorflow as tf
+from timing import best_of
 
 import cry_hub
 from cry_tf.data import Dataset, EmbeddingCache, load
@@ -29,16 +29,6 @@ from cry_tf.data.decoding import ahead, decoding_threads, read
 from cry_tf.data.extraction import Extractor
 
 RATE_HZ = 16_000
-
-
-def best_of(count: int, work: Callable[[], object]) -> tuple[float, float]:
-    wall, processor = [], []
-    for _ in range(count):
-        began, began_processor = time.perf_counter(), time.process_time()
-        work()
-        wall.append(time.perf_counter() - began)
-        processor.append(time.process_time() - began_processor)
-    return min(wall), min(processor)
 
 
 def row(name: str, seconds: float, sound_s: float, processor_s: float) -> None:

@@ -11,7 +11,6 @@ from __future__ import annotations
 import argparse
 import gzip
 import os
-import platform
 import sys
 import tempfile
 import time
@@ -23,6 +22,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 import keras
 import numpy as np
 import tensorflow as tf
+from timing import machine
 
 import cry_hub
 import cry_tf.data
@@ -117,21 +117,6 @@ def rows(
         ]
 
 
-def machine() -> str:
-    """Returns the processor and the versions."""
-    cpu = platform.processor() or platform.machine()
-    info = Path("/proc/cpuinfo")
-    if info.exists():
-        lines = info.read_text().splitlines()
-        names = [line.split(":")[1].strip() for line in lines if "model name" in line]
-        cpu = names[0] if names else cpu
-    return (
-        f"{cpu}, {os.cpu_count()} cores, {platform.system()}; "
-        f"Python {platform.python_version()}, TensorFlow {tf.__version__}, "
-        f"Keras {keras.__version__}"
-    )
-
-
 def main() -> int:
     parser = argparse.ArgumentParser(description="Measures every export recipe.")
     parser.add_argument("clips", metavar="CLIPS", help="folder or manifest of sounds")
@@ -153,7 +138,7 @@ def main() -> int:
         with tempfile.TemporaryDirectory() as folder:
             table += rows(name, model, clips, Path(folder) / str(number))
     widths = [max(len(row[i]) for row in table) for i in range(len(header))]
-    print(machine())
+    print(machine("tensorflow", "keras"))
     print(f"{len(clips)} clips of {CLIP_S:g} s, fixed length")
     print(f"ms: median over the clips, each with its fastest of {ROUNDS} rounds")
     print("speed: against float32 with one thread; diff: of scores, against Keras\n")

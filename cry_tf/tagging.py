@@ -124,6 +124,7 @@ class Tagger:
         """
         import cry_hub
         from cry_hub import registry
+        from cry_hub.backbone import backbone_of
 
         record = registry.get(preset)
         head = next((name for name in _HEADS if name in record.heads), None)
@@ -140,10 +141,7 @@ class Tagger:
         model = cry_hub.load(preset, weights=weights, head=head)
         segment_frames = 0
         if head == "frames":
-            backbone: Any = next(
-                each for each in model.layers if isinstance(each, cry_hub.Backbone)
-            )
-            segment_frames = backbone.frames_per_embedding
+            segment_frames = backbone_of(model).frames_per_embedding
         return cls(
             model,
             record.labels,

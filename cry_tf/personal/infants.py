@@ -15,12 +15,12 @@ from cry_tf.data.dataset import Dataset
 from cry_tf.data.grouping import plural
 from cry_tf.personal import cross_fit, training_clips
 from cry_tf.personal.source import (
-    embed,
     logistic_adapter,
     own_prototypes,
     prototype_adapter,
 )
 from cry_tf.personal.trial import Adapter, Infant
+from cry_tf.training.embedding import embed
 from cry_tf.training.listener import Listener
 from cry_tf.training.record import short_digests
 from cry_tf.training.run import RunFolder

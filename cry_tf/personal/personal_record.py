@@ -22,7 +22,7 @@ from cry_tf.evaluation.result_folder import write_json
 from cry_tf.personal import personal_page
 from cry_tf.personal.comparison import Comparison
 from cry_tf.personal.personal_page import PersonalReport
-from cry_tf.training.record import short_digests, versions
+from cry_tf.training.record import data_facts, versions
 from cry_tf.training.run import RunFolder
 
 HOW = {
@@ -165,22 +165,10 @@ def _config(made: Made) -> dict[str, Any]:
         recipe = {"head": "prototype", "mixup": 0.0, "imbalance": "class_weight"}
         config["settings"]["recipe"] |= recipe
     config["model"] = made.model.spec.to_dict()
-    config["data"] = base | {
-        "origin": made.origin,
-        "sha256": dataset.sha256,
-        "clips": len(dataset),
-        "groups": len(set(dataset.groups)),
-        "clips_of_label": dataset.label_counts,
-        "groups_of_label": dataset.group_counts,
-        "grouping": "Clips of one infant.",
-        "notes": list(dataset.notes),
-        "left_out": [
-            {"file": problem.clip.name, "reason": problem.sentence}
-            for problem in made.problems
-        ],
-        # Both were heard: the infant's clips, and before them the run's.
-        "clip_digests": [*short_digests(dataset), *base.get("clip_digests", ())],
-    }
+    facts = data_facts(dataset, made.origin, made.problems)
+    # Both were heard: the infant's clips, and before them the run's.
+    facts["clip_digests"] += base.get("clip_digests", ())
+    config["data"] = base | facts | {"grouping": "Clips of one infant."}
     config["personal"] = {
         "run": str(made.run.path.absolute()),
         "run_config_sha256": hashlib.sha256(content).hexdigest(),

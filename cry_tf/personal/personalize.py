@@ -31,6 +31,7 @@ from cry_tf.personal.recording_time import (
 )
 from cry_tf.personal.source import PERSONAL_HEADS, Pooled
 from cry_tf.personal.trial import Infant
+from cry_tf.training.embedding import embed
 from cry_tf.training.listener import Listener, Silence
 from cry_tf.training.run import MODEL_FILE, RunFolder
 
@@ -111,7 +112,7 @@ def personalize(
         times_s = recording_times(labelled, time_column)  # before clips are decoded
         cache = EmbeddingCache(embeddings_dir)
         adapter = _adapter(run, model, head, cache, listener)
-        found = source.embed(model, labelled, cache, listener)
+        found = embed(model, labelled, cache, listener)
         kept, pooled = found.dataset, Pooled.of(model, found.values)
         gone = {problem.clip.path for problem in found.problems}
         is_kept = [clip.path not in gone for clip in labelled.clips]
@@ -167,7 +168,7 @@ def _adapter(
         return source.prototype_adapter(model, None, nothing, nothing, seed)
     listener.line("measuring the run's prototypes on the clips of its training")
     training = training_clips.find(run, PROTOTYPES_NEED)
-    found = source.embed(model, training, cache, listener)
+    found = embed(model, training, cache, listener)
     pooled = Pooled.of(model, found.values)
     truth, groups = found.dataset.label_indices, found.dataset.groups
     return source.prototype_adapter(model, pooled, truth, groups, seed)

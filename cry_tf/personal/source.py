@@ -9,15 +9,12 @@ from typing import Any
 import keras
 import numpy as np
 
-from cry_tf.data import EmbeddingCache, Embeddings
-from cry_tf.data.dataset import Dataset
 from cry_tf.heads.features import Standardization, softmax
 from cry_tf.heads.logistic import LogisticHead
 from cry_tf.heads.prototypes import PrototypeHead
 from cry_tf.layers.prototype_logits import PrototypeLogits
 from cry_tf.personal.logistic_adapter import LogisticAdapter
 from cry_tf.personal.prototype_adapter import PrototypeAdapter
-from cry_tf.training.listener import Listener
 from cry_tf.training.run import RunFolder
 
 PERSONAL_HEADS = ("prototype", "logreg")
@@ -80,27 +77,6 @@ class Pooled:
     def of_head(self, head: str) -> np.ndarray:
         """Returns what a personal head gets, `(clips, features or units)`."""
         return self.inputs if head == "logreg" else self.features
-
-
-def embed(
-    model: Any, dataset: Dataset, cache: EmbeddingCache, listener: Listener
-) -> Embeddings:
-    """Returns the embeddings of the clips from the cache, or computes them."""
-    with listener.progress("embeddings", len(dataset)) as advance:
-        told = 0
-
-        def tell(done: int, _: int) -> None:
-            nonlocal told
-            for _ in range(done - told):
-                advance()
-            told = done
-
-        found = cache.embed(model.backbone, dataset, progress=tell)
-    for note in found.notes:
-        listener.line(f"  {note}")
-    for problem in found.problems:
-        listener.warn(f"left out: {problem.sentence}")
-    return found
 
 
 def logistic_adapter(model: Any) -> LogisticAdapter:

@@ -6,12 +6,13 @@ import dataclasses
 import datetime
 import importlib.metadata
 import platform
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from cry_lite import __version__
+from cry_tf.data.clip import Problem
 from cry_tf.data.content import content_digests
 from cry_tf.data.dataset import Dataset
 from cry_tf.evaluation.detection import OperatingPoint
@@ -85,6 +86,36 @@ def short_digests(dataset: Dataset) -> list[str]:
     return [digest[:_DIGEST_LETTERS] for digest in digests]
 
 
+def data_facts(
+    dataset: Dataset, origin: str, problems: Sequence[Problem]
+) -> dict[str, Any]:
+    """Returns what `config.json` says of the clips that a model was trained on.
+
+    Args:
+        dataset: The clips.
+        origin: Where they came from.
+        problems: Clips that could not be used.
+
+    Raises:
+        OSError: If a file cannot be read.
+    """
+    return {
+        "origin": origin,
+        "sha256": dataset.sha256,
+        "clips": len(dataset),
+        "groups": len(set(dataset.groups)),
+        "clips_of_label": dataset.label_counts,
+        "groups_of_label": dataset.group_counts,
+        "grouping": dataset.grouping,
+        "notes": list(dataset.notes),
+        "left_out": [
+            {"file": problem.clip.name, "reason": problem.sentence}
+            for problem in problems
+        ],
+        "clip_digests": short_digests(dataset),
+    }
+
+
 def versions() -> dict[str, str]:
     """Returns the versions of everything that can change a result."""
     found = {"cry-tf": __version__, "python": platform.python_version()}
@@ -114,21 +145,7 @@ def _config(made: Made) -> dict[str, Any]:
             "source": backbone.weights_source,
             "sha256": backbone.weights_sha256,
         },
-        "data": {
-            "origin": made.origin,
-            "sha256": dataset.sha256,
-            "clips": len(dataset),
-            "groups": len(set(dataset.groups)),
-            "clips_of_label": dataset.label_counts,
-            "groups_of_label": dataset.group_counts,
-            "grouping": dataset.grouping,
-            "notes": list(dataset.notes),
-            "left_out": [
-                {"file": problem.clip.name, "reason": problem.sentence}
-                for problem in prepared.problems
-            ],
-            "clip_digests": short_digests(dataset),
-        },
+        "data": data_facts(dataset, made.origin, prepared.problems),
         "label_mapping": {
             "positive": dict(mapping.positive),
             "negative": dict(mapping.negative),

@@ -14,6 +14,7 @@ from cry_tf.augment import Policy, policies
 from cry_tf.data import Dataset, EmbeddingCache, Embeddings, sound_source
 from cry_tf.data.splitting import split_indices
 from cry_tf.training import micro_batch
+from cry_tf.training.embedding import embed
 from cry_tf.training.fit import HeadTrainer, HoldOut, Trainer
 from cry_tf.training.fit_heads import FittedTrainer
 from cry_tf.training.fit_stages import StagedTrainer
@@ -258,29 +259,15 @@ def _embed(
     cache: EmbeddingCache,
 ) -> tuple[Embeddings, Prepared]:
     """Returns the embeddings of every clip, and the clips that have some."""
-    dataset = prepared.dataset
-    copies = settings.recipe.augment_copies
-    with listener.progress("embeddings", (1 + copies) * len(dataset)) as advance:
-        told = 0
-
-        def tell(done: int, _: int) -> None:
-            nonlocal told
-            for _ in range(done - told):
-                advance()
-            told = done
-
-        embeddings = cache.embed(
-            model.backbone,
-            dataset,
-            progress=tell,
-            augment=policy,
-            copies=copies,
-            seed=settings.seed,
-        )
-    for note in embeddings.notes:
-        listener.line(f"  {note}")
-    for problem in embeddings.problems:
-        listener.warn(f"left out: {problem.sentence}")
+    embeddings = embed(
+        model,
+        prepared.dataset,
+        cache,
+        listener,
+        policy,
+        settings.recipe.augment_copies,
+        settings.seed,
+    )
     kept = embeddings.dataset
     kept.require_trainable(settings.task, settings.folds)
     problems = prepared.problems + embeddings.problems

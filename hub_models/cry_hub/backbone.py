@@ -74,3 +74,15 @@ class Backbone(keras.Model):
             "dtype": keras.dtype_policies.serialize(self.dtype_policy),
             "cutoff_hz": self.front_end_spec.cutoff_hz,
         }
+
+
+def backbone_of(model: keras.Model) -> Any:
+    """Returns the backbone in a model, or the model itself if it is one.
+
+    Raises:
+        ValueError: If there is none.
+    """
+    for each in (model, *model.layers):
+        if isinstance(each, Backbone):
+            return each
+    raise ValueError(f"model must hold a Backbone. Received: {model.name!r}.")

@@ -88,12 +88,16 @@ class HubProgram(keras.layers.Layer):
             samples = self.spec.patch_samples
             samples += (count - 1) * self.spec.patch_hop_samples
             embeddings = self._embed(fit(clip[None], samples)[0])
-            tf.debugging.assert_equal(
+            one_row_a_patch = tf.debugging.assert_equal(
                 tf.shape(embeddings)[0],
                 count,
                 f"{self.handle} must give one row a patch, as {self.family} does.",
             )
-            return tf.pad(embeddings, ((0, steps - count), (0, 0)))
+            # Asked for first: a graph runs what nobody waits for at any time.
+            with tf.control_dependencies(
+                [] if one_row_a_patch is None else [one_row_a_patch]
+            ):
+                return tf.pad(embeddings, ((0, steps - count), (0, 0)))
 
         known_steps = steps if isinstance(steps, int) else None
         embeddings = tf.map_fn(

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import keras
 
-from cry_hub.backbone import Backbone
+from cry_hub import torch_targets
+from cry_hub.backbone import Backbone, backbone_of
 from cry_hub.efficientat import table
-from cry_hub.efficientat.mobile_net import EfficientAT
 from cry_hub.porting import Layout, Target
 
 HEAD_TENSORS = frozenset(
@@ -26,20 +24,9 @@ def state_dict_layout(model: keras.Model) -> Layout:
         model: An `EfficientAT`, or one with its AudioSet head.
     """
     has_head = not isinstance(model, Backbone)
-    backbone: Any = model
-    if has_head:
-        backbone = next(each for each in model.layers if isinstance(each, EfficientAT))
+    backbone = backbone_of(model)
     targets: dict[str, Target] = {}
     counters = set()
-
-    def add_dense(name: str, layer: Any) -> None:
-        features, units = layer.kernel.shape
-        targets[f"{name}.weight"] = Target(
-            layer.kernel,
-            (units, features),
-            lambda tensor: tensor.T,  # out, in -> in, out
-        )
-        targets[f"{name}.bias"] = Target(layer.bias, (units,))
 
     def add_conv(name: str, ours: str) -> None:
         """Adds a convolution and its batch norm: `name.0` and `name.1`."""
@@ -54,16 +41,9 @@ def state_dict_layout(model: keras.Model) -> Layout:
         targets[f"{name}.0.weight"] = Target(
             kernel, shape, lambda tensor: tensor.transpose(order)
         )
-        norm: Any = backbone.get_layer(f"{ours}_bn")
-        for theirs, variable in (
-            ("weight", norm.gamma),
-            ("bias", norm.beta),
-            ("running_mean", norm.moving_mean),
-            ("running_var", norm.moving_variance),
-        ):
-            targets[f"{name}.1.{theirs}"] = Target(variable, tuple(variable.shape))
-        # How many batches PyTorch has seen: nothing that inference needs.
-        counters.add(f"{name}.1.num_batches_tracked")
+        norm = backbone.get_layer(f"{ours}_bn")
+        targets.update(torch_targets.batch_norm(f"{name}.1", norm))
+        counters.add(torch_targets.batch_counter(f"{name}.1"))
 
     add_conv("features.0", "first_conv")
     inner = {layer.name for layer in backbone.layers}
@@ -75,16 +55,18 @@ def state_dict_layout(model: keras.Model) -> Layout:
             name = f"features.{number}.block.{place}"
             if part == "squeeze":
                 for dense in ("fc1", "fc2"):
-                    add_dense(
-                        f"{name}.conc_se_layers.0.{dense}",
-                        backbone.get_layer(f"block{number}_{dense}"),
+                    targets.update(
+                        torch_targets.linear(
+                            f"{name}.conc_se_layers.0.{dense}",
+                            backbone.get_layer(f"block{number}_{dense}"),
+                        )
                     )
             else:
                 add_conv(name, f"block{number}_{part}")
     add_conv(f"features.{len(blocks) + 1}", "last_conv")
     if has_head:
-        add_dense("classifier.2", model.get_layer("fc1"))
-        add_dense("classifier.5", model.get_layer("logits"))
+        targets.update(torch_targets.linear("classifier.2", model.get_layer("fc1")))
+        targets.update(torch_targets.linear("classifier.5", model.get_layer("logits")))
     return Layout(
         targets,
         other_heads=frozenset() if has_head else HEAD_TENSORS,

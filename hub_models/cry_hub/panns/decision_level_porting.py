@@ -6,10 +6,9 @@ import dataclasses
 from typing import Any
 
 import keras
-import numpy as np
 
-from cry_hub.backbone import Backbone
-from cry_hub.panns.panns_backbone import PANNsBackbone
+from cry_hub import torch_targets
+from cry_hub.backbone import Backbone, backbone_of
 from cry_hub.panns.porting import state_dict_layout
 from cry_hub.porting import Layout, Target
 
@@ -35,19 +34,15 @@ def attention_state_dict_layout(model: keras.Model) -> Layout:
     Args:
         model: A `CNN14`, or one with either head of `cnn14_decision_att_audioset`.
     """
-    backbone: Any = model
     layers: dict[str, Any] = {}
     if not isinstance(model, Backbone):
-        backbone = next(
-            each for each in model.layers if isinstance(each, PANNsBackbone)
-        )
         # The head for frames has no attention.
         layers = {layer.name: layer for layer in model.layers}
-    body = state_dict_layout(backbone)
+    body = state_dict_layout(backbone_of(model))
     head = {}
     for name, ours in _HEAD_LAYERS.items():
         if ours in layers:
-            head |= _dense_targets(name, layers[ours])
+            head |= _head_targets(name, layers[ours])
     return dataclasses.replace(
         body,
         targets={**body.targets, **head},
@@ -56,22 +51,16 @@ def attention_state_dict_layout(model: keras.Model) -> Layout:
     )
 
 
-def _dense_targets(name: str, layer: Any) -> dict[str, Target]:
-    features, units = layer.kernel.shape
+def _head_targets(name: str, layer: Any) -> dict[str, Target]:
     if name == "fc1":
-        shape, arrange = (units, features), _linear_kernel
-    else:
-        shape, arrange = (units, features, 1), _convolution_kernel
+        return torch_targets.linear(name, layer)
+    features, units = layer.kernel.shape
     return {
-        f"{name}.weight": Target(layer.kernel, shape, arrange),
+        # A convolution over one step is a dense layer: out, in, 1 -> 1, in, out
+        f"{name}.weight": Target(
+            layer.kernel,
+            (units, features, 1),
+            lambda tensor: tensor.transpose(2, 1, 0)[0],
+        ),
         f"{name}.bias": Target(layer.bias, (units,)),
     }
-
-
-def _linear_kernel(tensor: np.ndarray) -> np.ndarray:
-    return tensor.T  # out, in -> in, out
-
-
-def _convolution_kernel(tensor: np.ndarray) -> np.ndarray:
-    # A convolution over one step is a dense layer: out, in, 1 -> 1, in, out
-    return tensor.transpose(2, 1, 0)[0]

@@ -7,8 +7,8 @@ from typing import Any
 import keras
 import numpy as np
 
-from cry_hub.backbone import Backbone
-from cry_hub.panns.panns_backbone import PANNsBackbone
+from cry_hub import torch_targets
+from cry_hub.backbone import Backbone, backbone_of
 from cry_hub.porting import Layout, Target
 from cry_lite.log_mel import fft_window
 from cry_lite.mel import mel_matrix
@@ -30,22 +30,9 @@ def state_dict_layout(model: keras.Model) -> Layout:
         model: A network of PANNs, or one with its AudioSet head.
     """
     has_head = not isinstance(model, Backbone)
-    backbone: Any = model
-    if has_head:
-        backbone = next(
-            each for each in model.layers if isinstance(each, PANNsBackbone)
-        )
+    backbone = backbone_of(model)
     targets: dict[str, Target] = {}
     counters = set()
-
-    def add_batch_norm(name: str, layer: Any) -> None:
-        channels = tuple(layer.gamma.shape)
-        targets[f"{name}.weight"] = Target(layer.gamma, channels)
-        targets[f"{name}.bias"] = Target(layer.beta, channels)
-        targets[f"{name}.running_mean"] = Target(layer.moving_mean, channels)
-        targets[f"{name}.running_var"] = Target(layer.moving_variance, channels)
-        # How many batches PyTorch has seen: nothing that inference needs.
-        counters.add(f"{name}.num_batches_tracked")
 
     def add_convolution(name: str, layer: Any) -> None:
         *size, inputs, outputs = layer.kernel.shape
@@ -59,24 +46,16 @@ def state_dict_layout(model: keras.Model) -> Layout:
             else (lambda tensor: tensor.transpose(2, 3, 1, 0)),
         )
 
-    def add_dense(name: str, layer: Any) -> None:
-        features, units = layer.kernel.shape
-        targets[f"{name}.weight"] = Target(
-            layer.kernel,
-            (units, features),
-            lambda tensor: tensor.T,  # out, in -> in, out
-        )
-        targets[f"{name}.bias"] = Target(layer.bias, (units,))
-
     for name in backbone.state_dict_modules:
         layer = backbone.get_layer(name.replace(".", "_"))
         if isinstance(layer, keras.layers.BatchNormalization):
-            add_batch_norm(name, layer)
+            targets.update(torch_targets.batch_norm(name, layer))
+            counters.add(torch_targets.batch_counter(name))
         else:
             add_convolution(name, layer)
     if has_head:
-        add_dense("fc1", model.get_layer("fc1"))
-        add_dense("fc_audioset", model.get_layer("logits"))
+        targets.update(torch_targets.linear("fc1", model.get_layer("fc1")))
+        targets.update(torch_targets.linear("fc_audioset", model.get_layer("logits")))
     return Layout(
         targets,
         other_heads=frozenset() if has_head else HEAD_TENSORS,

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from cry_hub import porting, registry
-from cry_hub.backbone import Backbone
+from cry_hub.backbone import backbone_of
 
 
 def filled(
@@ -32,7 +32,7 @@ def filled(
     head = next(iter(registry.get(preset).heads), None)
     model = registry.get(preset).build(head)
     if head is not None:
-        backbone = next(each for each in model.layers if isinstance(each, Backbone))
+        backbone = backbone_of(model)
         layouts = porting.layouts_of(preset, backbone)
         if not any(
             layout.rename(name) in layout.other_heads

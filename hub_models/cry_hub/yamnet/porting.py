@@ -9,7 +9,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from cry_hub.backbone import Backbone
+from cry_hub.backbone import Backbone, backbone_of
 from cry_hub.porting import Layout, Target
 from cry_hub.yamnet.yamnet import BATCH_NORM_EPSILON, LAYERS
 
@@ -104,9 +104,7 @@ def variable_name(name: str) -> str:
 
 def _convolutions(model: keras.Model) -> Iterator[tuple[str, Any, Any]]:
     """Yields Google's name of each convolution, our layer and its batch norm."""
-    backbone: Any = model
-    if not isinstance(model, Backbone):
-        backbone = next(each for each in model.layers if isinstance(each, Backbone))
+    backbone = backbone_of(model)
     for number, (kind, _, _) in enumerate(LAYERS, start=1):
         parts = ("conv",) if kind == "conv" else ("depthwise_conv", "pointwise_conv")
         for part in parts:
