@@ -7,8 +7,6 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from cry_tf.data.embedding_cache import EmbeddingCache
 from cry_tf.distillation.teacher_logits import TeacherLogits
 

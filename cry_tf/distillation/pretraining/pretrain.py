@@ -144,7 +144,9 @@ def pretrain(
         "windows": len(train),
         "history": history,
         "agreement": judgement.agreement(model, test, scales, train),
-        "probe": _probes(wanted, backbone, test_clips, plain, teachers, cache, listener),
+        "probe": _probes(
+            wanted, backbone, test_clips, plain, teachers, cache, listener
+        ),
         "seconds": {"hearing": round(heard_s), "training": round(trained_s)},
     }
     output.mkdir(parents=True, exist_ok=True)
@@ -193,9 +195,7 @@ def _probes(wanted, backbone, clips, plain, teachers, cache, listener) -> dict:
     """Judges embeddings of held-out clips, all equally wide, by a linear probe."""
     cutoff_hz = shared_bandwidth(clips).cutoff_hz
     spec = backbone.front_end_spec
-    narrow = [
-        Teacher(name, file, spec, cutoff_hz) for name, file in wanted.teachers
-    ]
+    narrow = [Teacher(name, file, spec, cutoff_hz) for name, file in wanted.teachers]
     keras.utils.set_random_seed(wanted.seed)
     fresh = cry_hub.load(wanted.student, weights=None, cutoff_hz=cutoff_hz)
     targets = compute(

@@ -62,10 +62,9 @@ class Teacher:
         self.source: str = model.weights_source
         self.sha256: str | None = model.weights_sha256
         self.sample_rate_hz: int = backbone.front_end_spec.sample_rate_hz
-        self.is_patchwise = (
-            backbone.front_end_spec == student_front_end
-            and tuple(backbone.head_layers) == ("logits",)
-        )
+        self.is_patchwise = backbone.front_end_spec == student_front_end and tuple(
+            backbone.head_layers
+        ) == ("logits",)
         if self.is_patchwise:
             # The head is one dense layer: of each patch as well as of their mean.
             embeddings: Any = backbone.output
