@@ -13,9 +13,15 @@ from cry_tf.data.dataset import Dataset
 from cry_tf.data.embedding_plan import EmbeddingPlan
 
 
+# Waveforms are heard again in each epoch: augmenting takes longer than a step.
+_KEPT_BYTES = 600_000_000
+
+
 @dataclass(frozen=True)
 class Lesson:
     """The clips of a distillation, the labelled ones first.
+
+    Waveforms are kept in memory once they were made, 600 MB of them at most.
 
     Attributes:
         labelled: Clips with labels.
@@ -37,6 +43,10 @@ class Lesson:
     dataset: Dataset = field(init=False)
     truth: np.ndarray = field(init=False)
     _plan: EmbeddingPlan = field(init=False, repr=False)
+    _kept: dict[tuple[int, int, int], np.ndarray] = field(
+        init=False, repr=False, default_factory=dict
+    )
+    _used: list[int] = field(init=False, repr=False, default_factory=lambda: [0])
 
     def __post_init__(self) -> None:
         """Joins the clips."""
@@ -67,6 +77,13 @@ class Lesson:
         Raises:
             OSError: If the file cannot be decoded.
         """
+        key = (place, version, sample_rate_hz)
+        if key in self._kept:
+            return self._kept[key]
         entry = self._plan.entries[self._plan.keys[place][version]]
         waveform = self._plan.waveform(entry, sample_rate_hz)
-        return decoding.cut(waveform, sample_rate_hz, self.max_seconds)
+        waveform = decoding.cut(waveform, sample_rate_hz, self.max_seconds).copy()
+        if self._used[0] + waveform.nbytes <= _KEPT_BYTES:
+            self._used[0] += waveform.nbytes
+            self._kept[key] = waveform
+        return waveform

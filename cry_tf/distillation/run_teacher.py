@@ -175,9 +175,13 @@ class RunTeacher:
             values = np.concatenate([found.values[:, None], found.copies], axis=1)
             return values - _log_sum_exp(values)
         head = self.fitted.head_model()
+        features = self._heard[0].shape[1]
         run = tf.function(
             lambda values, mask: head([values, mask], training=False),
-            reduce_retracing=True,
+            input_signature=[
+                tf.TensorSpec([None, None, features], tf.float32),
+                tf.TensorSpec([None, None], tf.bool),
+            ],
             autograph=False,
         )
         lengths = np.array([len(each) for each in self._heard])
@@ -186,7 +190,7 @@ class RunTeacher:
         for start in range(0, len(order), _BATCH):
             rows = order[start : start + _BATCH]
             longest = lengths[rows].max()
-            values = np.zeros((len(rows), longest, self._heard[0].shape[1]), np.float32)
+            values = np.zeros((len(rows), longest, features), np.float32)
             for row, place in zip(values, rows, strict=True):
                 row[: lengths[place]] = self._heard[place]
             mask = np.arange(longest) < lengths[rows][:, None]
