@@ -12,7 +12,6 @@ from cry_tf.data.clip import Clip
 from cry_tf.data.dataset import Dataset
 from cry_tf.data.embedding_plan import EmbeddingPlan
 
-
 # Waveforms are heard again in each epoch: augmenting takes longer than a step.
 _KEPT_BYTES = 600_000_000
 

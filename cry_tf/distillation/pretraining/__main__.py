@@ -17,8 +17,9 @@ further hearing. One group in --hold-out is never heard: the figures in the card
 of its clips.
 
 example:
-  python -m cry_tf.distillation.pretraining data.csv -o pretrained/ --student ds_cnn_s \\
-      --teacher yamnet_audioset=yamnet.npz --teacher mn04_audioset=mn04_as_mAP_432.pt
+  python -m cry_tf.distillation.pretraining data.csv -o pretrained/ \\
+      --student ds_cnn_s --teacher yamnet_audioset=yamnet.npz \\
+      --teacher mn04_audioset=mn04_as_mAP_432.pt
 """
 
 

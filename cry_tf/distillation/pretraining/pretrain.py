@@ -14,6 +14,7 @@ import keras
 
 import cry_hub
 from cry_hub import formats, porting
+from cry_hub.weights.cache_folder import digest_file
 from cry_lite import __version__
 from cry_tf.data.bandwidth import shared_bandwidth
 from cry_tf.data.dataset import Dataset
@@ -71,9 +72,9 @@ def pretrain(
     Args:
         dataset: Recordings; labels are used for the figures alone.
         wanted: What to do.
-        output: Folder for `STUDENT.npz`, `STUDENT.json` (figures and settings),
-            `STUDENT.md` (the card) and `STUDENT.heard.txt` (digests of the
-            files that were trained on).
+        output: Folder for `STUDENT_pretrained.npz`, and beside it, under the same
+            name, `.npz.sha256`, `.json` (figures and settings), `.md` (the card)
+            and `.heard.txt` (digests of the files that were trained on).
         cache: Folder of the teachers' answers, None for `windows` in `output`.
         listener: Hears how far it is.
 
@@ -85,7 +86,7 @@ def pretrain(
         FileExistsError: If the weights file exists.
     """
     output = Path(output).expanduser()
-    target = output / f"{wanted.student}.npz"
+    target = output / f"{wanted.student}_pretrained.npz"
     if target.exists():
         raise FileExistsError(
             f"{target} exists and is not overwritten: choose another folder."
@@ -153,11 +154,13 @@ def pretrain(
     heard = "\n".join(held_out.short_digests(train_clips)) + "\n"
     porting.save_npz(backbone, target)
     record["sha256"] = formats.read(target).sha256
+    line = f"{record['sha256']}  {target.name}\n"
+    digest_file(target).write_text(line, encoding="utf-8")
     target.with_suffix(".heard.txt").write_text(heard, encoding="utf-8")
     target.with_suffix(".json").write_text(
         json.dumps(record, indent=1) + "\n", encoding="utf-8"
     )
-    target.with_suffix(".md").write_text(card(record), encoding="utf-8")
+    target.with_suffix(".md").write_text(card(record, target.stem), encoding="utf-8")
     return target
 
 
@@ -191,7 +194,7 @@ def _about(clips: Dataset) -> dict[str, Any]:
     }
 
 
-def _probes(wanted, backbone, clips, plain, teachers, cache, listener) -> dict:
+def _probes(wanted, backbone, clips, plain, cache, listener) -> dict:
     """Judges embeddings of held-out clips, all equally wide, by a linear probe."""
     cutoff_hz = shared_bandwidth(clips).cutoff_hz
     spec = backbone.front_end_spec
