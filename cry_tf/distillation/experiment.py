@@ -120,7 +120,8 @@ def distil(
             )
         folds = Folds(model, lesson, settings, teachers, kept, listener, Path(work))
         found, history = folds.run(places)
-        predictions = _predictions(prepared, found["distilled"][0], places)
+        scores: Any = found["distilled"][0]
+        predictions = _predictions(prepared, scores, places)
         chosen = None
         if predictions.positive_label is not None:
             chosen = ChosenThreshold.of(predictions)

@@ -201,7 +201,8 @@ class RunTeacher:
 
     def _embeddings(self, listener: Listener) -> list[np.ndarray]:
         """Returns the embeddings of every clip, each followed by its copies'."""
-        lesson, backbone = self._lesson, self.model.backbone
+        lesson = self._lesson
+        backbone: Any = self.model.backbone
         # Copies are made at the student's rate, so that both hear the same.
         own_hz = backbone.front_end_spec.sample_rate_hz
         if lesson.copies and own_hz != self._rate_hz:

@@ -145,9 +145,7 @@ def pretrain(
         "windows": len(train),
         "history": history,
         "agreement": judgement.agreement(model, test, scales, train),
-        "probe": _probes(
-            wanted, backbone, test_clips, plain, teachers, cache, listener
-        ),
+        "probe": _probes(wanted, backbone, test_clips, plain, cache, listener),
         "seconds": {"hearing": round(heard_s), "training": round(trained_s)},
     }
     output.mkdir(parents=True, exist_ok=True)

@@ -92,7 +92,7 @@ def with_heads(backbone: Any, targets: Targets) -> keras.Model:
         heard = embeddings if logits.ndim == 3 else mean
         for kind, values in (("embeddings", targets.embeddings), ("logits", None)):
             units = (logits if values is None else values[name]).shape[-1]
-            dense = keras.layers.Dense(units, name=f"{name}_{kind}")
+            dense: Any = keras.layers.Dense(units, name=f"{name}_{kind}")
             outputs.append(dense(heard))
             if values is None:
                 # How common a class is need not be learned.
@@ -146,7 +146,7 @@ def fit(
             f"windows, batch_size={course.batch_size}."
         )
     whole = steps * course.epochs
-    rate = keras.optimizers.schedules.CosineDecay(
+    rate: Any = keras.optimizers.schedules.CosineDecay(
         0.0,
         max(1, whole - whole // 10),
         warmup_target=course.learning_rate,
@@ -158,7 +158,8 @@ def fit(
     names = [*targets.logits]
 
     def losses(outputs, wanted):
-        soft = hidden = 0.0
+        soft: Any = 0.0
+        hidden: Any = 0.0
         for place in range(0, len(outputs), 2):
             hidden += tf.reduce_mean((outputs[place] - wanted[place]) ** 2)
             soft += heat**2 * tf.reduce_mean(
@@ -174,7 +175,7 @@ def fit(
         with tf.GradientTape() as tape:
             outputs = model([patches, mask], training=True)
             soft, hidden = losses(outputs, wanted)
-            loss = course.score_weight * soft + hidden
+            loss: Any = course.score_weight * soft + hidden
         gradients = tape.gradient(loss, model.trainable_variables)
         optimizer.apply(gradients, model.trainable_variables)
         return soft, hidden

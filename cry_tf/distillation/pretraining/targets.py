@@ -181,12 +181,12 @@ def compute(
 
 
 def _heard(waveforms, part, plan, teachers, front_end) -> dict[str, np.ndarray]:
+    def draw(job: tuple[int, int]) -> np.ndarray:
+        place, number = job
+        return draw_window(waveforms, place, number, plan)
+
     windows = np.stack(
-        [
-            window
-            for _, window in ahead(lambda job: draw_window(waveforms, *job, plan), part)
-            if isinstance(window, np.ndarray)
-        ]
+        [window for _, window in ahead(draw, part) if isinstance(window, np.ndarray)]
     )
     patches = [
         np.asarray(front_end(windows[i : i + _BATCH]))
