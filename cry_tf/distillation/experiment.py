@@ -13,6 +13,7 @@ from typing import Any
 import keras
 import numpy as np
 
+from cry_hub.weights.shipped import heard_by
 from cry_tf.data import sound_source
 from cry_tf.data.content import content_sha256
 from cry_tf.data.dataset import Dataset
@@ -23,6 +24,7 @@ from cry_tf.distillation.run_teacher import RunTeacher, check_alike
 from cry_tf.distillation.settings import DistillSettings
 from cry_tf.distillation.unlabelled import cut_windows
 from cry_tf.evaluation import result_folder
+from cry_tf.evaluation.judgement import pretrained_overlap
 from cry_tf.evaluation.metrics import measure
 from cry_tf.evaluation.predictions import Predictions
 from cry_tf.models import CryClassifier, CryDetector
@@ -112,6 +114,10 @@ def distil(
         keras.utils.set_random_seed(student.seed)
         model = _build(prepared, settings)
         listener.line(f"student: {student.backbone}, {model.backbone.weights_source}")
+        heard = heard_by(model.backbone.weights_sha256)
+        overlap = pretrained_overlap(heard, prepared.dataset)
+        if overlap:
+            listener.warn(overlap)
         places = prepared.dataset.fold_indices(student.folds, student.seed)
         check_folds(prepared.dataset, places, student, listener)
         for teacher in teachers:
@@ -150,6 +156,7 @@ def distil(
             scores={row: found[row] for row in ROWS if row in found},
             folds=folds,
             unlabelled=None if unlabelled is None else str(unlabelled),
+            warning=overlap,
         )
         write_comparison(part, outcome, model, listener)
     return RunFolder.open(path)

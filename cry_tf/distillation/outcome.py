@@ -37,6 +37,7 @@ class Outcome:
         scores: By row, the scores of the model and of its dynamic-range file.
         folds: Knows what files were refused, and what the filter let in.
         unlabelled: Folder of unlabelled recordings, or None.
+        warning: What makes the figures too good, or None.
     """
 
     settings: DistillSettings
@@ -46,6 +47,7 @@ class Outcome:
     scores: dict[str, list[np.ndarray | None]]
     folds: Folds
     unlabelled: str | None
+    warning: str | None
 
 
 def write_comparison(
@@ -83,9 +85,8 @@ def write_comparison(
         "clip is scored by models that never heard its group, teachers included."
     )
     always = comparison.always(predictions, majority)
-    page = comparison.render(
-        rows, always, lead, _facts(outcome, teachers), _notes(outcome)
-    )
+    notes = [outcome.warning] if outcome.warning else []
+    page = comparison.render(rows, always, lead, _facts(outcome, teachers), notes)
     (folder / PAGE).write_text(page, encoding="utf-8")
     listener.line()
     listener.table(comparison.HEADER, [*(row.cells() for row in rows), always])
@@ -181,16 +182,6 @@ def _facts(
         )
         rows.append(("filter", f"{outcome.folds.entered} windows entered; {sure}"))
     return rows
-
-
-def _notes(outcome: Outcome) -> list[str]:
-    weights = outcome.settings.student.weights
-    if weights != "pretrained":
-        return []
-    return [
-        "The student began from pretrained weights: if these heard clips of this data, "
-        "the figures of the student are too good."
-    ]
 
 
 def _add(path: Path, values: dict[str, Any]) -> None:
