@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Any, Literal
 
 import keras
+import tensorflow as tf
 
 ops: Any = keras.ops  # typed, wrongly, as often None
 
@@ -47,7 +48,13 @@ def label_shares(y: Any, labels: int, activation: str) -> tuple[Any, Any]:
         )
     if has_places:
         places = ops.cast(ops.reshape(y, (-1,)), "int32")
-        # one_hot gives a row of zeros for a place that does not exist.
+        # one_hot would give a row of zeros for a place that does not exist.
+        tf.debugging.assert_less(
+            places,
+            labels,
+            f"y must hold places below {labels}, the number of labels, or -1. Give the "
+            "student all labels of the data.",
+        )
         return ops.one_hot(places, labels, dtype="float32"), places >= 0
     shares = ops.cast(ops.reshape(y, (-1, labels)), "float32")
     is_labelled = ops.all(shares >= 0, axis=-1)

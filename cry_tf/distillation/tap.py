@@ -58,9 +58,9 @@ class Tap:
         output: Any = model.outputs[0]
         if len(model.outputs) != 1 or len(output.shape) != 2 or output.shape[1] is None:
             raise ValueError(
-                f"{role} must have one output (batch, labels). Received: {model.name!r} "
-                f"with {[tuple(each.shape) for each in model.outputs]}. A backbone "
-                "needs pooling and a layer of logits after it."
+                f"{role} must have one output (batch, labels). Received: "
+                f"{model.name!r} with {[tuple(each.shape) for each in model.outputs]}. "
+                "A backbone needs pooling and a layer of logits after it."
             )
         self.model, self.role = model, role
         self.labels = int(output.shape[1])
