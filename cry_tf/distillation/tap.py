@@ -87,7 +87,9 @@ class Tap:
         if with_features:
             ends["features"] = self._embedding(tensors, backbone, layer)
             self.features = int(ends["features"].shape[-1])
-        self._ends = keras.Model(model.inputs, ends, name=f"{model.name}_tap")
+        # A list of one would not fit a tensor.
+        starts = model.inputs[0] if len(model.inputs) == 1 else model.input
+        self._ends = keras.Model(starts, ends, name=f"{model.name}_tap")
 
     def __call__(self, inputs: Any, training: bool) -> dict[str, Any]:
         """Runs the model once.
