@@ -25,7 +25,7 @@ class ClassWeights:
     """
 
     def __init__(self, labels: int, activation: str):
-        self._labels, self._activation = labels, activation
+        self._labels = labels
         self._has_classes = activation == "softmax" or labels == 1
         # A variable, so that a compiled graph hears of the next fit.
         self._weights = keras.Variable(
@@ -53,7 +53,7 @@ class ClassWeights:
             sample_weight = ops.cast(ops.reshape(sample_weight, (-1,)), "float32")
         if y is None or not self._has_classes:
             return sample_weight
-        shares, is_labelled = losses.label_shares(y, self._labels, self._activation)
+        shares, is_labelled = losses.label_shares(y, self._labels)
         if self._labels == 1:  # its 0 and its 1 are two classes
             shares = ops.concatenate([1 - shares, shares], axis=-1)
         weights = ops.sum(shares * self._weights, axis=-1)

@@ -66,7 +66,7 @@ class Distiller(keras.Model):
           band-limited filter: at a higher rate it misses the frequencies that
           `waveform` does not have.
 
-        y is a place in the labels `(batch,)`, or `(batch, labels)` of shares or of
+        y is places in the labels `(batch,)`, or `(batch, labels)` of shares or of
         several labels; -1, or a row of them, is a clip without a label: its loss is
         the teacher's part alone, and metrics leave it out. `sample_weight` and
         `class_weight` weigh a clip's whole loss; a clip without a label has the
@@ -242,8 +242,13 @@ class Distiller(keras.Model):
 
     def fit(
         self,
-        *args: Any,
+        x: Any = None,
+        y: Any = None,
+        batch_size: int | None = None,
+        epochs: int = 1,
+        verbose: Any = "auto",
         callbacks: Any = None,
+        *,
         class_weight: Mapping[int, float] | None = None,
         **kwargs: Any,
     ) -> Any:
@@ -263,7 +268,7 @@ class Distiller(keras.Model):
             given = keras.tree.flatten(callbacks) if callbacks else []
             callbacks = [course, *given]
         try:
-            return super().fit(*args, callbacks=callbacks, **kwargs)
+            return super().fit(x, y, batch_size, epochs, verbose, callbacks, **kwargs)
         finally:
             self._class_weights.set(None)
 
@@ -297,7 +302,7 @@ class Distiller(keras.Model):
     def compute_metrics(self, x, y, y_pred, sample_weight=None):
         if y is None:
             return self.get_metrics_result()
-        _, is_labelled = losses.label_shares(y, self._tap.labels, self.activation)
+        _, is_labelled = losses.label_shares(y, self._tap.labels)
         y, y_pred = (tf.boolean_mask(each, is_labelled) for each in (y, y_pred))
         if sample_weight is not None:
             sample_weight = tf.boolean_mask(sample_weight, is_labelled)
@@ -310,9 +315,7 @@ class Distiller(keras.Model):
         alpha = self._alpha if teacher_logits is not None else 1.0
         loss: Any = 0.0
         if y is not None:
-            shares, is_labelled = losses.label_shares(
-                y, self._tap.labels, self.activation
-            )
+            shares, is_labelled = losses.label_shares(y, self._tap.labels)
             is_labelled = ops.cast(is_labelled, "float32")
             hard = losses.hard_loss(shares, logits, self.activation)
             self._hard.update_state(hard, sample_weight=is_labelled)

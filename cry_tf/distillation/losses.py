@@ -18,7 +18,7 @@ Activation = Literal["softmax", "sigmoid"]
 _SMALLEST = 1e-30
 
 
-def label_shares(y: Any, labels: int, activation: str) -> tuple[Any, Any]:
+def label_shares(y: Any, labels: int) -> tuple[Any, Any]:
     """Returns the truth as shares of the labels, and which clips have one.
 
     Args:
@@ -26,7 +26,6 @@ def label_shares(y: Any, labels: int, activation: str) -> tuple[Any, Any]:
             shares or several labels `(batch, labels)`, in which a row with a
             negative number is a clip without a label.
         labels: Number of labels.
-        activation: `softmax` or `sigmoid`.
 
     Returns:
         Float32 `(batch, labels)`, zeros where there is no label, and bool
@@ -37,14 +36,13 @@ def label_shares(y: Any, labels: int, activation: str) -> tuple[Any, Any]:
     """
     y = ops.convert_to_tensor(y)
     rank, width = len(y.shape), y.shape[-1] if len(y.shape) > 1 else 1
-    has_places = activation == "softmax" and width == 1 and labels > 1
+    has_places = width == 1 and labels > 1
     if rank > 2 or rank < 1 or not (has_places or width == labels):
-        wanted = f"(batch, {labels})"
-        if activation == "softmax":
-            wanted = f"(batch,) of places or {wanted} of shares"
+        wanted = f"(batch,) of places or (batch, {labels})" * (labels > 1)
+        wanted = wanted or "(batch,)"
         raise ValueError(
-            f"y must be {wanted} for {labels} labels that a {activation} scores, with "
-            f"-1 for a clip without a label. Received: shape={tuple(y.shape)}."
+            f"y must be {wanted} for {labels} labels, with -1 for a clip without a "
+            f"label. Received: shape={tuple(y.shape)}."
         )
     if has_places:
         places = ops.cast(ops.reshape(y, (-1,)), "int32")

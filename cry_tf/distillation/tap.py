@@ -118,8 +118,11 @@ class Tap:
         if layer is None and "pooling" in tensors:
             layer = "pooling"
         if layer is None and backbone is not None and backbone.name in tensors:
-            mask = backbone.time_mask()(self.model.inputs[0])
-            return MeanOverPatches(dtype="float32")(tensors[backbone.name], mask=mask)
+            mask = tensors.get("time_mask")
+            if mask is None:
+                mask = backbone.time_mask()(self.model.inputs[0])
+            mean = MeanOverPatches(dtype="float32", name="tapped_mean")
+            return mean(tensors[backbone.name], mask=mask)
         found = self._before_the_head(tensors) if layer is None else tensors[layer]
         if len(found.shape) < 2 or found.shape[-1] is None:
             raise ValueError(

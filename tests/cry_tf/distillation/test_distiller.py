@@ -1,11 +1,16 @@
+import subprocess
+import sys
+
 import keras
 import numpy as np
 import pytest
 import tensorflow as tf
 
+from cry_hub.patches import MeanOverPatches
 from cry_tf import CryClassifier, Distiller
 from cry_tf.distillation import FeatureMatching, schedule
 from cry_tf.distillation.resampling import Resampler
+from cry_tf.distillation.tap import Tap
 
 LABELS = np.array([0, 2, -1, 1, 1, -1, 0, 2])
 HOT = np.array(
@@ -81,6 +86,17 @@ def test_the_loss_is_that_of_the_paper(make_network, vectors, activation, y):
         * (1 - 0.25 * (y is LABELS) - 0.125 * (y is not LABELS))
         + 0.7 * found["soft_loss"],
         rel=1e-5,
+    )
+
+
+def test_a_place_is_a_truth_of_one_label_for_a_sigmoid(make_network, vectors):
+    networks = [make_network(n, activation="sigmoid", seed=n) for n in (9, 4)]
+    distiller = eager(Distiller(*networks))
+    rows = np.where(LABELS[:, None] < 0, -1, np.eye(3)[LABELS])
+    np.testing.assert_allclose(
+        distiller.test_on_batch(vectors, LABELS)[0],
+        distiller.test_on_batch(vectors, rows)[0],
+        rtol=1e-6,
     )
 
 
@@ -287,6 +303,29 @@ def test_features_come_close_through_a_projection(make_network, vectors, loss):
     )
 
 
+@pytest.mark.parametrize("has_mask", [True, False])
+def test_the_pooled_embedding_of_a_tagger_leaves_padding_out(
+    make_classifier, rng, has_mask
+):
+    """Networks with a head of their own, as those of AudioSet, have no `pooling`."""
+    ear = make_classifier().backbone
+    waveform = keras.Input((None,))
+    mask = ear.time_mask()(waveform) if has_mask else None
+    mean = MeanOverPatches()(ear(waveform), mask=mask)
+    tagger = keras.Model(waveform, keras.layers.Dense(3, name="logits")(mean))
+    x = rng.normal(size=(2, 1_500)).astype(np.float32)
+    x[1, 600:] = 0
+    tap = Tap(tagger, "teacher", with_features=True)
+    assert (tap.labels, tap.features, tap.activation) == (3, 6, None)
+    ends = tap(x, training=False)
+    for row, samples in enumerate((1_500, 600)):
+        expected = ear(x[row : row + 1, :samples]).numpy().mean(axis=1)[0]
+        np.testing.assert_allclose(
+            ends["features"][row], expected, rtol=1e-4, atol=1e-5
+        )
+    np.testing.assert_allclose(ends["logits"], tagger(x), rtol=1e-5, atol=1e-6)
+
+
 def test_cached_logits_train_as_the_teacher_does(make_network, vectors):
     teacher = make_network(9)
     cached = {"waveform": vectors, "teacher_logits": logits_of(teacher, vectors)}
@@ -386,6 +425,45 @@ def test_a_schedule_reaches_the_compiled_graph(make_network, vectors):
     assert history["loss"][0] == pytest.approx(0.75 * history["hard_loss"][0], rel=1e-5)
     assert history["loss"][1] == pytest.approx(history["soft_loss"][1], rel=1e-5)
     assert history["soft_loss"][1] > 2 * history["soft_loss"][0]
+
+
+_TWO_DEVICES = """
+import keras, numpy as np, tensorflow as tf
+cpu = tf.config.list_physical_devices("CPU")[0]
+two = [tf.config.LogicalDeviceConfiguration()] * 2
+tf.config.set_logical_device_configuration(cpu, two)
+from cry_tf import Distiller
+
+def network(units):
+    keras.utils.set_random_seed(units)
+    penalty = keras.regularizers.L2(0.1)
+    inputs = keras.Input((6,))
+    hidden = keras.layers.Dense(units, "relu", kernel_regularizer=penalty)(inputs)
+    return keras.Model(inputs, keras.layers.Dense(3, "softmax")(hidden))
+
+def train():
+    x = np.random.default_rng(0).normal(size=(64, 6)).astype("float32")
+    y = np.arange(64) % 4 - 1
+    distiller = Distiller(network(16), network(4), features=True)
+    distiller.projection.kernel.assign(np.ones((4, 16)))
+    distiller.compile("sgd", metrics=["accuracy"])
+    data = tf.data.Dataset.from_tensor_slices((x, y)).batch(16)
+    history = distiller.fit(data, epochs=2, verbose=0, class_weight={1: 3.0}).history
+    return history, distiller.student.get_weights()
+
+one = train()
+with tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"]).scope():
+    other = train()
+for name, values in one[0].items():
+    np.testing.assert_allclose(values, other[0][name], rtol=1e-5, err_msg=name)
+for a, b in zip(one[1], other[1], strict=True):
+    np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-6)
+"""
+
+
+@pytest.mark.slow
+def test_two_devices_train_what_one_does():
+    subprocess.run([sys.executable, "-c", _TWO_DEVICES], check=True)
 
 
 @pytest.mark.slow
