@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from cry_lite.metadata import read_metadata
-from cry_lite.speed import TURNS, measure_speeds
+from cry_lite import speed
 from cry_tf.benchmarking.candidate import Candidate, front
 from cry_tf.data.dataset import Dataset
 from cry_tf.evaluation.figures import Estimate
@@ -76,7 +76,6 @@ def compare(
     positive: tuple[str, ...] | None = None,
     threads: Sequence[int] = (1, 2),
     seconds: float | None = None,
-    turns: int = TURNS,
     names: Sequence[str] | None = None,
     listener: Listener | None = None,
 ) -> Comparison:
@@ -88,7 +87,6 @@ def compare(
         positive: For detectors, labels that mean a cry; see `judge`.
         threads: Numbers of threads.
         seconds: Length of audio of a run; see `cry_lite.speed.measure_speeds`.
-        turns: How often each file has its turn.
         names: What tables call the files; None takes the shortest end of each path
             that differs from the others'.
         listener: Hears how far it is; None for silence.
@@ -112,8 +110,8 @@ def compare(
     facts: dict[str, Any] = {}
     if dataset is not None:
         accuracies, facts = _accuracies(paths, dataset, positive, listener)
-    with listener.progress("running", turns) as advance:
-        speeds = measure_speeds(paths, threads, seconds, turns, advance)
+    with listener.progress("running", speed.TURNS) as advance:
+        speeds = speed.measure_speeds(paths, threads, seconds, advance=advance)
     candidates = tuple(
         Candidate(
             path=path,

@@ -13,7 +13,8 @@ _EPILOG = """\
 Each file runs in a process of its own, in turns with the others: size as it is and
 compressed, time to load, first and median run, peak memory of the process. With
 --data its accuracy on labelled clips stands beside, and a plot of what each byte and
-each millisecond buys. Speeds belong to this machine: run it on the device.
+each millisecond buys. Speeds belong to this machine; cry-lite benchmark tells those
+of a device.
 
 examples:
   cry-tf benchmark cry.tflite phone.tflite

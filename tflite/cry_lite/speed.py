@@ -59,7 +59,7 @@ def measure_speeds(
     paths: Sequence[str | os.PathLike[str]],
     threads: Sequence[int] = (1,),
     seconds: float | None = None,
-    turns: int = TURNS,
+    turns: int | None = None,
     advance: Callable[[], None] | None = None,
 ) -> list[list[Speed]]:
     """Measures files side by side.
@@ -73,7 +73,7 @@ def measure_speeds(
         threads: Numbers of threads, each positive.
         seconds: Length of the audio for files that take any; None takes the window
             that the file's own decision uses. A fixed length is never changed.
-        turns: How often each has its turn, positive.
+        turns: How often each has its turn, positive; None for 15 times.
         advance: Called after each turn of all, for a progress bar.
 
     Returns:
@@ -83,6 +83,7 @@ def measure_speeds(
         ModelFileError: If a file is missing, damaged, or cannot be run here.
         ValueError: If a number is not positive.
     """
+    turns = TURNS if turns is None else turns
     for name, values in (("threads", threads), ("turns", [turns])):
         if not values or min(values) < 1:
             raise ValueError(f"{name} must be positive. Received: {name}={values!r}.")
