@@ -15,9 +15,7 @@ FRONT_MARK = "*"
 
 def header(comparison: Comparison) -> list[str]:
     """Returns the titles of the columns."""
-    titles = ["file", "recipe"]
-    if comparison.clips:
-        titles += list(METRIC_NAMES.values())
+    titles = ["file", "recipe", *(METRIC_NAMES[name] for name in comparison.metrics)]
     titles += ["MB", "gzipped"]
     for speed in comparison.candidates[0].speeds:
         titles.append(f"ms, {_threads(speed.threads)}")
@@ -30,9 +28,11 @@ def rows(comparison: Comparison) -> list[list[str]]:
     found = []
     for number, each in enumerate(comparison.candidates, start=1):
         mark = FRONT_MARK if each.name in on_front else ""
-        found.append([f"{number} {each.name} {mark}".rstrip(), *_cells(each)])
+        found.append(
+            [f"{number} {each.name} {mark}".rstrip(), *_cells(each, comparison)]
+        )
     if comparison.majority is not None:
-        figures = [_estimate(comparison.majority[name]) for name in METRIC_NAMES]
+        figures = [_estimate(comparison.majority[name]) for name in comparison.metrics]
         empty = [""] * (len(header(comparison)) - 2 - len(figures))
         always = f"always {comparison.majority_label}"
         found.append([always, "", *figures, *empty])
@@ -52,12 +52,8 @@ def sentences(comparison: Comparison) -> list[str]:
         f"second of audio, load, first run and peak memory with {threads}",
         comparison.machine,
     ]
-    if comparison.clips:
-        said.insert(
-            1,
-            f"accuracy on {comparison.clips:,} clips in {comparison.groups:,} groups, "
-            "with 95 % intervals by group",
-        )
+    if comparison.accuracy_note:
+        said.insert(1, comparison.accuracy_note)
     return said
 
 
@@ -69,7 +65,7 @@ def render(comparison: Comparison) -> str:
         for place, each in enumerate(comparison.candidates)
         if each.name in on_front
     ]
-    if comparison.clips:
+    if comparison.metrics:
         drawings = (
             plots.accuracy_over_size(comparison.candidates, on_front),
             plots.accuracy_over_latency(comparison.candidates, on_front),
@@ -109,15 +105,11 @@ def render(comparison: Comparison) -> str:
     return page("Files side by side", "\n".join(part for part in body if part))
 
 
-def _cells(candidate: Candidate) -> list[str]:
+def _cells(candidate: Candidate, comparison: Comparison) -> list[str]:
     first = candidate.speeds[0]
     return [
         candidate.recipe or "?",
-        *(
-            _estimate(candidate.accuracy[name])
-            for name in METRIC_NAMES
-            if name in candidate.accuracy
-        ),
+        *(_estimate(candidate.accuracy[name]) for name in comparison.metrics),
         f"{candidate.file_bytes / 1e6:.3f}",
         f"{candidate.gzip_bytes / 1e6:.3f}",
         *(f"{1e3 * speed.median_s:.2f}" for speed in candidate.speeds),

@@ -11,9 +11,9 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from cry_lite.metadata import read_metadata
 from cry_lite import speed
-from cry_tf.benchmarking.candidate import Candidate, front
+from cry_lite.metadata import read_metadata
+from cry_tf.benchmarking.candidate import METRIC_NAMES, Candidate, front
 from cry_tf.data.dataset import Dataset
 from cry_tf.evaluation.figures import Estimate
 from cry_tf.evaluation.judgement import heard_before, match_labels, score_clips
@@ -34,6 +34,7 @@ class Comparison:
         majority_label: The commonest label of the clips, `""` without.
         majority: The figures of always answering it.
         warnings: Sentences that the reader must know.
+        accuracy_note: What the accuracies were measured on, `""` without any.
     """
 
     candidates: tuple[Candidate, ...]
@@ -43,6 +44,16 @@ class Comparison:
     majority_label: str = ""
     majority: dict[str, Estimate] | None = None
     warnings: tuple[str, ...] = ()
+    accuracy_note: str = ""
+
+    @property
+    def metrics(self) -> list[str]:
+        """Names of the accuracies that every candidate has."""
+        return [
+            name
+            for name in METRIC_NAMES
+            if all(name in candidate.accuracy for candidate in self.candidates)
+        ]
 
     @property
     def front(self) -> list[Candidate]:
@@ -62,6 +73,7 @@ class Comparison:
             if self.clips
             else None,
             "warnings": list(self.warnings),
+            "accuracy_note": self.accuracy_note,
             "files": [
                 candidate.to_dict() | {"is_on_front": candidate.name in on_front}
                 for candidate in self.candidates
@@ -157,6 +169,10 @@ def _accuracies(
             "groups": metrics.groups,
             "majority_label": metrics.majority_label,
             "majority": _figures(metrics.majority),
+            "accuracy_note": (
+                f"accuracy on {metrics.clips:,} clips in {metrics.groups:,} groups, "
+                "with 95 % intervals by group"
+            ),
         }
     return accuracies, facts | {"warnings": tuple(warnings)}
 

@@ -35,6 +35,11 @@ def exports(tmp_path_factory):
     return folder
 
 
+@pytest.fixture(autouse=True)
+def _one_turn(monkeypatch):
+    monkeypatch.setattr("cry_lite.speed.TURNS", 1)
+
+
 @pytest.fixture
 def recordings(tmp_path, rng):
     for label, pitch_hz in (("cry", 450), ("rain", 2_000)):
