@@ -22,6 +22,7 @@ COMMANDS = (
     "personalize",
     "evaluate",
     "export",
+    "benchmark",
     "reproduce",
 )
 

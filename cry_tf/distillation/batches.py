@@ -39,7 +39,7 @@ def batches(
     plan = EmbeddingPlan(
         cached.clips, cached.max_seconds, cached.augment, copies, cached.seed
     )
-    places = {name: place for place, name in enumerate(labels or cached.dataset.labels)}
+    places = {name: place for place, name in enumerate(_names(cached, labels))}
     truth = np.array([places.get(clip.label, -1) for clip in cached.clips], np.int32)
     # (clips, 1 + copies, ...)
     kept = {TEACHER_LOGITS: _versions(cached.values, cached.copies)}
@@ -71,6 +71,28 @@ def batches(
         clips = clips.map(lambda index: (index, tf.constant(0, tf.int64)))
     clips = clips.map(in_graph, num_parallel_calls=decoding_threads())
     return clips.padded_batch(batch_size).prefetch(tf.data.AUTOTUNE)
+
+
+def _names(cached: TeacherLogits, labels: Sequence[str] | None) -> Sequence[str]:
+    """Returns the names that places in the labels have; empty for no labels."""
+    count = cached.values.shape[-1]
+    if labels is None:
+        names = cached.labels or cached.dataset.labels
+        if len(names) != count:
+            raise ValueError(
+                "labels must name what the logits are of, where the teacher does not. "
+                f"Received: labels=None for {count} logits, and {len(names)} labels of "
+                "the dataset. Give the student's labels, or () to use no labels."
+            )
+        return names
+    is_other = cached.labels is not None and tuple(labels) != cached.labels
+    if len(labels) and (len(labels) != count or is_other):
+        raise ValueError(
+            "The student's labels must be the teacher's, in the same order. Received: "
+            f"labels={tuple(labels)!r}, the teacher's {cached.labels or count}. Build "
+            "the student with labels=teacher.labels."
+        )
+    return labels
 
 
 def _versions(values: np.ndarray, copies: np.ndarray) -> tf.Tensor:

@@ -6,11 +6,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Self
 
 import keras
-import numpy as np
 import tensorflow as tf
 
 from cry_tf.distillation import features as feature_matching
 from cry_tf.distillation import losses, schedule, teachers
+from cry_tf.distillation.class_weights import ClassWeights
 from cry_tf.distillation.features import FeatureMatching
 from cry_tf.distillation.schedule import Schedule
 from cry_tf.distillation.tap import Tap
@@ -66,7 +66,7 @@ class Distiller(keras.Model):
           band-limited filter: at a higher rate it misses the frequencies that
           `waveform` does not have.
 
-        y is a place in the labels `(batch,)`, or `(batch, labels)` of shares or of
+        y is places in the labels `(batch,)`, or `(batch, labels)` of shares or of
         several labels; -1, or a row of them, is a clip without a label: its loss is
         the teacher's part alone, and metrics leave it out. `sample_weight` and
         `class_weight` weigh a clip's whole loss; a clip without a label has the
@@ -125,7 +125,9 @@ class Distiller(keras.Model):
             matching is not None,
             matching.student_layer if matching else None,
         )
-        self._faculty = teachers.Faculty(self.teachers, self._tap, matching)
+        self._faculty = teachers.Faculty(
+            self.teachers, self._tap, matching, teacher_weights
+        )
         self.activation = (
             teachers.one_activation(
                 [activation, self._tap.activation, self._faculty.activation]
@@ -139,19 +141,10 @@ class Distiller(keras.Model):
         }
         self._matching = matching
         self.projection = self._projection(matching) if matching else None
-        self._shares = None
-        if teacher_weights is not None or self.teachers:
-            count = len(self.teachers) or len(teacher_weights or ())
-            self._shares = teachers.shares(teacher_weights, count)
         # Variables, so that a compiled graph hears of the next epoch.
         self._temperature = self._number("temperature", self.temperature(0))
         self._alpha = self._number("alpha", self.alpha(0))
-        self._class_weight = keras.Variable(
-            np.ones(max(2, self._tap.labels), np.float32),
-            trainable=False,
-            dtype="float32",
-            name="class_weight",
-        )
+        self._class_weights = ClassWeights(self._tap.labels, self.activation)
         self._mean = losses.MeanOverClips(name="mean_over_clips")
         self._hard = keras.metrics.Mean(name="hard_loss")
         self._soft = keras.metrics.Mean(name="soft_loss")
@@ -249,8 +242,13 @@ class Distiller(keras.Model):
 
     def fit(
         self,
-        *args: Any,
+        x: Any = None,
+        y: Any = None,
+        batch_size: int | None = None,
+        epochs: int = 1,
+        verbose: Any = "auto",
         callbacks: Any = None,
+        *,
         class_weight: Mapping[int, float] | None = None,
         **kwargs: Any,
     ) -> Any:
@@ -260,28 +258,26 @@ class Distiller(keras.Model):
             ValueError: If `class_weight` names no label, or labels do not exclude
                 each other; if the data lack what the loss needs.
         """
-        # Keras's own would look for the weight of the label -1.
-        self._class_weight.assign(self._class_weights(class_weight))
+        self._class_weights.set(class_weight)
         course = keras.callbacks.LambdaCallback(
             on_epoch_begin=lambda epoch, logs: self.begin_epoch(epoch)
         )
         if isinstance(callbacks, keras.callbacks.CallbackList):
-            callbacks.append(course)
+            callbacks.callbacks.append(course)
         else:
-            several = isinstance(callbacks, (list, tuple))
-            given = callbacks if several else [callbacks] if callbacks else []
+            given = keras.tree.flatten(callbacks) if callbacks else []
             callbacks = [course, *given]
         try:
-            return super().fit(*args, callbacks=callbacks, **kwargs)
+            return super().fit(x, y, batch_size, epochs, verbose, callbacks, **kwargs)
         finally:
-            self._class_weight.assign(self._class_weights(None))
+            self._class_weights.set(None)
 
     def train_step(self, data):
         x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
         x = teachers.as_inputs(x)
-        sample_weight = self._with_class_weight(y, sample_weight)
+        sample_weight = self._class_weights.of(y, sample_weight)
         # Before the tape: it keeps nothing of a teacher.
-        wanted = self._wanted(x, training=True)
+        wanted = self._faculty.wanted(x, is_needed=True)
         variables = self.trainable_variables
         if not variables:
             raise ValueError(
@@ -298,7 +294,7 @@ class Distiller(keras.Model):
     def test_step(self, data):
         x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
         x = teachers.as_inputs(x)
-        wanted = self._wanted(x, training=False)
+        wanted = self._faculty.wanted(x, is_needed=False)
         found = self._tap(x[teachers.WAVEFORM], training=False)
         loss = self._total_loss(y, found, wanted, sample_weight)
         return self._judge(loss, x, y, found, sample_weight)
@@ -306,40 +302,11 @@ class Distiller(keras.Model):
     def compute_metrics(self, x, y, y_pred, sample_weight=None):
         if y is None:
             return self.get_metrics_result()
-        _, is_labelled = losses.label_shares(y, self._tap.labels, self.activation)
+        _, is_labelled = losses.label_shares(y, self._tap.labels)
         y, y_pred = (tf.boolean_mask(each, is_labelled) for each in (y, y_pred))
         if sample_weight is not None:
             sample_weight = tf.boolean_mask(sample_weight, is_labelled)
         return super().compute_metrics(x, y, y_pred, sample_weight)
-
-    def _wanted(self, x: dict[str, Any], training: bool) -> tuple[Any, Any]:
-        """Returns the teachers' logits and features, from the data or from them."""
-        logits = x.get(teachers.TEACHER_LOGITS)
-        features = x.get(teachers.TEACHER_FEATURES) if self._matching else None
-        is_complete = logits is not None and (
-            features is not None or not self._matching
-        )
-        if not is_complete and self.teachers:
-            heard_logits, heard_features = self._faculty(x)
-            logits = heard_logits if logits is None else logits
-            features = heard_features if features is None else features
-        elif not is_complete and training:
-            missing = (
-                teachers.TEACHER_LOGITS
-                if logits is None
-                else (teachers.TEACHER_FEATURES)
-            )
-            raise ValueError(
-                f"Without a teacher the data must bring {missing!r}. Received: x with "
-                f"{', '.join(map(repr, x))}. TeacherCache computes them, or give a "
-                "teacher."
-            )
-        if logits is not None:
-            count = 0 if self._shares is None else len(self._shares)
-            logits = teachers.cached_logits(logits, count, self._tap.labels)
-        if features is not None:
-            features = ops.cast(features, "float32")
-        return logits, features
 
     def _total_loss(
         self, y: Any, found: dict[str, Any], wanted: tuple[Any, Any], weight: Any
@@ -348,19 +315,18 @@ class Distiller(keras.Model):
         alpha = self._alpha if teacher_logits is not None else 1.0
         loss: Any = 0.0
         if y is not None:
-            shares, is_labelled = losses.label_shares(
-                y, self._tap.labels, self.activation
-            )
+            shares, is_labelled = losses.label_shares(y, self._tap.labels)
             is_labelled = ops.cast(is_labelled, "float32")
             hard = losses.hard_loss(shares, logits, self.activation)
             self._hard.update_state(hard, sample_weight=is_labelled)
             loss = alpha * hard * is_labelled
         if teacher_logits is not None:
-            shares = self._shares
-            if shares is None:
-                shares = teachers.shares(None, teacher_logits.shape[1])
             soft = losses.soft_loss(
-                teacher_logits, logits, self._temperature, self.activation, shares
+                teacher_logits,
+                logits,
+                self._temperature,
+                self.activation,
+                self._faculty.shares(teacher_logits.shape[1]),
             )
             self._soft.update_state(soft)
             loss = loss + (1 - alpha) * soft
@@ -379,40 +345,6 @@ class Distiller(keras.Model):
         clips = ops.shape(found["logits"])[0]
         self._loss_tracker.update_state(loss * replicas, sample_weight=clips)
         return self.compute_metrics(x, y, found["scores"], sample_weight)
-
-    def _with_class_weight(self, y: Any, sample_weight: Any) -> Any:
-        if y is None or not self._takes_class_weight:
-            return sample_weight
-        shares, is_labelled = losses.label_shares(y, self._tap.labels, self.activation)
-        if self._tap.labels == 1:  # 0 and 1 are two classes
-            shares = ops.concatenate([1 - shares, shares], axis=-1)
-        weights = ops.sum(shares * self._class_weight, axis=-1)
-        weights = ops.where(is_labelled, weights, 1.0)
-        if sample_weight is None:
-            return weights
-        return weights * ops.cast(ops.reshape(sample_weight, (-1,)), "float32")
-
-    @property
-    def _takes_class_weight(self) -> bool:
-        return self.activation == "softmax" or self._tap.labels == 1
-
-    def _class_weights(self, weights: Mapping[int, float] | None) -> np.ndarray:
-        found = np.ones(self._class_weight.shape, np.float32)
-        if weights is None:
-            return found
-        if not self._takes_class_weight:
-            raise ValueError(
-                "class_weight is for clips with one label each. Received: "
-                f"{dict(weights)} for labels that a sigmoid scores. Give sample_weight."
-            )
-        for place, weight in weights.items():
-            if not 0 <= place < len(found) or not 0 <= weight < float("inf"):
-                raise ValueError(
-                    "class_weight must give places in the labels a weight of at least "
-                    f"0. Received: {place}: {weight} for {len(found)} labels."
-                )
-            found[place] = weight
-        return found
 
     def get_config(self) -> dict[str, Any]:
         serialize = keras.saving.serialize_keras_object

@@ -25,6 +25,7 @@ class TeacherHearing:
 
     Attributes:
         labels: How many logits come first.
+        names: Their names, None where the teacher does not know them.
         front_end_spec: The teacher's, but for the rate of the waveforms.
         prefers_jit: As the teacher's backbone.
 
@@ -53,7 +54,7 @@ class TeacherHearing:
             raise ValueError(
                 f"sample_rate_hz must be positive. Received: {sample_rate_hz=}."
             )
-        self.labels = self._tap.labels
+        self.labels, self.names = self._tap.labels, self._tap.names
         self.prefers_jit = backbone.prefers_jit
         self._teacher, self._layer = teacher, layer
         self._own_spec = backbone.front_end_spec
@@ -105,5 +106,5 @@ class _Rate:
     def to_dict(self) -> dict[str, Any]:
         return {
             "sample_rate_hz": self.sample_rate_hz,
-            **{"then": self.behind.to_dict()},
+            "behind": self.behind.to_dict(),
         }

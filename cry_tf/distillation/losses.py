@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Any, Literal
 
 import keras
+import tensorflow as tf
 
 ops: Any = keras.ops  # typed, wrongly, as often None
 
@@ -17,7 +18,7 @@ Activation = Literal["softmax", "sigmoid"]
 _SMALLEST = 1e-30
 
 
-def label_shares(y: Any, labels: int, activation: str) -> tuple[Any, Any]:
+def label_shares(y: Any, labels: int) -> tuple[Any, Any]:
     """Returns the truth as shares of the labels, and which clips have one.
 
     Args:
@@ -25,7 +26,6 @@ def label_shares(y: Any, labels: int, activation: str) -> tuple[Any, Any]:
             shares or several labels `(batch, labels)`, in which a row with a
             negative number is a clip without a label.
         labels: Number of labels.
-        activation: `softmax` or `sigmoid`.
 
     Returns:
         Float32 `(batch, labels)`, zeros where there is no label, and bool
@@ -36,18 +36,23 @@ def label_shares(y: Any, labels: int, activation: str) -> tuple[Any, Any]:
     """
     y = ops.convert_to_tensor(y)
     rank, width = len(y.shape), y.shape[-1] if len(y.shape) > 1 else 1
-    has_places = activation == "softmax" and width == 1 and labels > 1
+    has_places = width == 1 and labels > 1
     if rank > 2 or rank < 1 or not (has_places or width == labels):
-        wanted = f"(batch, {labels})"
-        if activation == "softmax":
-            wanted = f"(batch,) of places or {wanted} of shares"
+        wanted = f"(batch,) of places or (batch, {labels})" * (labels > 1)
+        wanted = wanted or "(batch,)"
         raise ValueError(
-            f"y must be {wanted} for {labels} labels that a {activation} scores, with "
-            f"-1 for a clip without a label. Received: shape={tuple(y.shape)}."
+            f"y must be {wanted} for {labels} labels, with -1 for a clip without a "
+            f"label. Received: shape={tuple(y.shape)}."
         )
     if has_places:
         places = ops.cast(ops.reshape(y, (-1,)), "int32")
-        # one_hot gives a row of zeros for a place that does not exist.
+        # one_hot would give a row of zeros for a place that does not exist.
+        tf.debugging.assert_less(
+            places,
+            labels,
+            f"y must hold places below {labels}, the number of labels, or -1. Give the "
+            "student all labels of the data.",
+        )
         return ops.one_hot(places, labels, dtype="float32"), places >= 0
     shares = ops.cast(ops.reshape(y, (-1, labels)), "float32")
     is_labelled = ops.all(shares >= 0, axis=-1)

@@ -58,9 +58,9 @@ class Tap:
         output: Any = model.outputs[0]
         if len(model.outputs) != 1 or len(output.shape) != 2 or output.shape[1] is None:
             raise ValueError(
-                f"{role} must have one output (batch, labels). Received: {model.name!r} "
-                f"with {[tuple(each.shape) for each in model.outputs]}. A backbone "
-                "needs pooling and a layer of logits after it."
+                f"{role} must have one output (batch, labels). Received: "
+                f"{model.name!r} with {[tuple(each.shape) for each in model.outputs]}. "
+                "A backbone needs pooling and a layer of logits after it."
             )
         self.model, self.role = model, role
         self.labels = int(output.shape[1])
@@ -87,7 +87,9 @@ class Tap:
         if with_features:
             ends["features"] = self._embedding(tensors, backbone, layer)
             self.features = int(ends["features"].shape[-1])
-        self._ends = keras.Model(model.inputs, ends, name=f"{model.name}_tap")
+        # A list of one would not fit a tensor.
+        starts = model.inputs[0] if len(model.inputs) == 1 else model.input
+        self._ends = keras.Model(starts, ends, name=f"{model.name}_tap")
 
     def __call__(self, inputs: Any, training: bool) -> dict[str, Any]:
         """Runs the model once.
@@ -116,8 +118,11 @@ class Tap:
         if layer is None and "pooling" in tensors:
             layer = "pooling"
         if layer is None and backbone is not None and backbone.name in tensors:
-            mask = backbone.time_mask()(self.model.inputs[0])
-            return MeanOverPatches(dtype="float32")(tensors[backbone.name], mask=mask)
+            mask = tensors.get("time_mask")
+            if mask is None:
+                mask = backbone.time_mask()(self.model.inputs[0])
+            mean = MeanOverPatches(dtype="float32", name="tapped_mean")
+            return mean(tensors[backbone.name], mask=mask)
         found = self._before_the_head(tensors) if layer is None else tensors[layer]
         if len(found.shape) < 2 or found.shape[-1] is None:
             raise ValueError(

@@ -111,6 +111,14 @@ class TeacherCache:
                 f"Received: teachers at {sorted(rates)} Hz, sample_rate_hz=None. Give "
                 "sample_rate_hz, that of the student."
             )
+        names = {hearing.names for hearing in hearings}
+        if len({hearing.labels for hearing in hearings}) > 1 or len(names) > 1:
+            raise ValueError(
+                "Teachers must have the same labels in the same order. Received: "
+                f"{', '.join(str(hearing.labels) for hearing in hearings)} labels, "
+                f"named {names}. Ask for the logits of each alone, and join them with "
+                "TeacherLogits.beside."
+            )
         cache = EmbeddingCache(self.folder)
         found = []
         for number, hearing in enumerate(hearings):
@@ -135,7 +143,8 @@ class TeacherCache:
             )
         return TeacherLogits.of(
             found,
-            labels=tuple(hearing.labels for hearing in hearings),
+            counts=[hearing.labels for hearing in hearings],
+            labels=names.pop() if len(names) == 1 else None,
             sample_rate_hz=rates.pop() if len(rates) == 1 else None,
             augment=augment,
             seed=seed,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -30,6 +31,7 @@ class TeacherLogits:
         features: Float32 `(clips, features)`, several teachers' one after the
             other, or None if they were not kept.
         feature_copies: `(clips, copies, features)`, or None.
+        labels: Names of the teachers' labels, or None if they do not know them.
         dataset: The clips that have logits, in the same order.
         problems: The clips that could not be decoded, and why.
         notes: What the user should know, such as how many came from the cache.
@@ -45,6 +47,7 @@ class TeacherLogits:
     features: np.ndarray | None
     feature_copies: np.ndarray | None
     dataset: Dataset
+    labels: tuple[str, ...] | None = None
     problems: tuple[Problem, ...] = ()
     notes: tuple[str, ...] = ()
     sample_rate_hz: int | None = None
@@ -63,25 +66,16 @@ class TeacherLogits:
 
     @classmethod
     def of(
-        cls, found: Sequence[Embeddings], labels: Sequence[int], **facts: Any
+        cls, found: Sequence[Embeddings], counts: Sequence[int], **facts: Any
     ) -> TeacherLogits:
         """Splits what the cache gave into logits and features.
 
         Args:
             found: Of each teacher, `(1, labels + features)` a clip.
-            labels: How many labels each teacher has.
+            counts: How many labels each teacher has, the same of each.
             **facts: Further attributes.
-
-        Raises:
-            ValueError: If the teachers do not have equally many labels.
         """
-        if len(set(labels)) > 1:
-            raise ValueError(
-                "Teachers must have the same labels. Received: teachers of "
-                f"{', '.join(map(str, labels))} labels. Ask for the logits of each "
-                "alone."
-            )
-        count = labels[0]
+        count = counts[0]
         # (clips, 1 + copies, teachers, labels + features of each teacher)
         rows = [
             np.stack(
@@ -113,6 +107,43 @@ class TeacherLogits:
             **facts,
         )
 
+    def beside(self, other: TeacherLogits) -> TeacherLogits:
+        """Puts other labels after these, for a student of all of them.
+
+        Args:
+            other: What another teacher made of the same clips and copies.
+
+        Returns:
+            The labels and features of both, these first.
+
+        Raises:
+            ValueError: If the clips or the copies are others.
+        """
+        same = ("augment", "seed", "max_seconds", "clips")
+        if self.copies.shape[:-1] != other.copies.shape[:-1] or any(
+            getattr(self, name) != getattr(other, name) for name in same
+        ):
+            raise ValueError(
+                "Logits can be put beside others of the same clips and copies. "
+                f"Received: {len(self)} and {len(other)} clips, copies of "
+                f"{self.copies.shape[1]} and {other.copies.shape[1]}. Ask TeacherCache "
+                "for both with the same arguments."
+            )
+        names = None
+        if self.labels is not None and other.labels is not None:
+            names = self.labels + other.labels
+        rates = {self.sample_rate_hz, other.sample_rate_hz}
+        return dataclasses.replace(
+            self,
+            values=np.concatenate([self.values, other.values], axis=-1),
+            copies=np.concatenate([self.copies, other.copies], axis=-1),
+            features=_joined(self.features, other.features),
+            feature_copies=_joined(self.feature_copies, other.feature_copies),
+            labels=names,
+            notes=self.notes + other.notes,
+            sample_rate_hz=rates.pop() if len(rates) == 1 else None,
+        )
+
     def to_tf(
         self,
         batch_size: int = 32,
@@ -134,7 +165,8 @@ class TeacherLogits:
             shuffle: True draws a new order, and new copies, each epoch.
             seed: Draws them.
             labels: Labels of the student. A clip with another label has none: its
-                place is -1. None takes those of the dataset.
+                place is -1; an empty sequence is for no labels at all. None takes
+                the teachers', or where they know no names those of the dataset.
 
         Returns:
             A `tf.data.Dataset` of ({`waveform`, `teacher_logits`, and
@@ -146,3 +178,8 @@ class TeacherLogits:
         from cry_tf.distillation.batches import batches
 
         return batches(self, batch_size, sample_rate_hz, shuffle, seed, labels)
+
+
+def _joined(one: np.ndarray | None, other: np.ndarray | None) -> np.ndarray | None:
+    parts = [part for part in (one, other) if part is not None]
+    return np.concatenate(parts, axis=-1) if parts else None

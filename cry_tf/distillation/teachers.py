@@ -35,26 +35,6 @@ def as_teachers(teacher: Any) -> tuple[keras.Model, ...]:
     return (teacher,)
 
 
-def shares(weights: Sequence[float] | None, teachers: int) -> np.ndarray:
-    """Returns the share of each teacher, float32 `(teachers,)` that sum to 1.
-
-    Args:
-        weights: One number of at least 0 a teacher, None for equal ones.
-        teachers: How many there are.
-
-    Raises:
-        ValueError: If the weights break that rule or are all 0.
-    """
-    found = np.ones(teachers) if weights is None else np.array(weights, np.float64)
-    is_possible = found.ndim == 1 and np.isfinite(found).all() and (found >= 0).all()
-    if not is_possible or len(found) != teachers or not found.sum() > 0:
-        raise ValueError(
-            "teacher_weights must be one number of at least 0 a teacher, not all 0. "
-            f"Received: teacher_weights={weights!r} for {teachers} teachers."
-        )
-    return (found / found.sum()).astype(np.float32)
-
-
 class Faculty:
     """The teachers of a student, asked all at once, in inference mode.
 
@@ -62,6 +42,8 @@ class Faculty:
         teachers: Classifiers.
         student: How the student is read; its labels are the teachers' labels.
         matching: How embeddings are matched, or None.
+        weights: One number of at least 0 a teacher, None for equal ones. Without
+            teachers, of those whose logits come with the data.
 
     Attributes:
         activation: What makes scores of the teachers' logits, None if none says.
@@ -79,6 +61,7 @@ class Faculty:
         teachers: Sequence[keras.Model],
         student: Tap,
         matching: FeatureMatching | None,
+        weights: Sequence[float] | None = None,
     ):
         layers: tuple[str | None, ...] = (None,) * len(teachers)
         if matching is not None:
@@ -96,6 +79,68 @@ class Faculty:
         ]
         rates = {tap.sample_rate_hz for tap in self.taps}
         self.sample_rate_hz = rates.pop() if len(rates) == 1 else None
+        self._labels, self._has_features = student.labels, matching is not None
+        self._weights = weights
+        if weights is not None or teachers:
+            self.shares(len(teachers) or len(weights or ()))
+
+    def shares(self, teachers: int) -> np.ndarray:
+        """Returns the share of each of so many teachers, float32 that sum to 1.
+
+        Raises:
+            ValueError: If the weights are not as many, or not possible.
+        """
+        return _shares(self._weights, teachers)
+
+    def wanted(self, x: dict[str, Any], is_needed: bool) -> tuple[Any, Any]:
+        """Returns logits `(batch, teachers, labels)` and features, each or None.
+
+        What the data bring is taken, the rest is asked of the teachers.
+
+        Args:
+            x: What a batch brings, by name.
+            is_needed: Whether it is an error if there is neither.
+
+        Raises:
+            ValueError: If it is one, or a shape is another one.
+        """
+        logits = x.get(TEACHER_LOGITS)
+        features = x.get(TEACHER_FEATURES) if self._has_features else None
+        missing = [TEACHER_LOGITS] * (logits is None)
+        missing += [TEACHER_FEATURES] * (self._has_features and features is None)
+        if missing and self.taps:
+            heard_logits, heard_features = self(x)
+            logits = heard_logits if logits is None else logits
+            features = heard_features if features is None else features
+        elif missing and is_needed:
+            raise ValueError(
+                f"Without a teacher the data must bring {' and '.join(missing)}. "
+                f"Received: x with {', '.join(x)}. TeacherCache computes them, or give "
+                "a teacher."
+            )
+        if logits is not None:
+            logits = self._checked(logits)
+        if features is not None:
+            features = ops.cast(features, "float32")
+        return logits, features
+
+    def _checked(self, logits: Any) -> Any:
+        """Returns logits that may come with the data, `(batch, teachers, labels)`."""
+        shape = tuple(logits.shape)
+        if len(shape) == 2:
+            logits = ops.expand_dims(logits, 1)
+        found = tuple(logits.shape)
+        teachers = len(self.taps)
+        is_wrong = len(found) != 3 or found[2] != self._labels or found[1] is None
+        if is_wrong or (teachers and found[1] != teachers):
+            wanted = f"(batch, {self._labels})"
+            if teachers != 1:
+                wanted += f" or (batch, {teachers or 'teachers'}, {self._labels})"
+            raise ValueError(
+                f"{TEACHER_LOGITS} must have the shape {wanted}. Received: {shape}. "
+                "Cache the logits of this teacher for these labels."
+            )
+        return ops.cast(logits, "float32")
 
     def __call__(self, x: dict[str, Any]) -> tuple[Any, Any]:
         """Returns logits `(batch, teachers, labels)`, and features or None.
@@ -143,33 +188,6 @@ def as_inputs(x: Any) -> dict[str, Any]:
     return x
 
 
-def cached_logits(logits: Any, teachers: int, labels: int) -> Any:
-    """Returns logits that came with the data as `(batch, teachers, labels)`.
-
-    Args:
-        logits: `(batch, labels)`, or `(batch, teachers, labels)`.
-        teachers: How many teachers there are, 0 if that is not known.
-        labels: How many labels the student has.
-
-    Raises:
-        ValueError: If the shape is another one.
-    """
-    shape = tuple(logits.shape)
-    if len(shape) == 2:
-        logits = ops.expand_dims(logits, 1)
-    found = tuple(logits.shape)
-    is_wrong = len(found) != 3 or found[2] != labels
-    if is_wrong or (teachers and found[1] != teachers):
-        wanted = f"(batch, {labels})"
-        if teachers != 1:
-            wanted += f" or (batch, {teachers or 'teachers'}, {labels})"
-        raise ValueError(
-            f"{TEACHER_LOGITS} must have the shape {wanted}. Received: {shape}. "
-            "Cache the logits of this teacher for these labels."
-        )
-    return ops.cast(logits, "float32")
-
-
 def one_activation(found: Sequence[str | None]) -> str | None:
     """Returns the activation that all who say one agree on, None if none says.
 
@@ -184,6 +202,26 @@ def one_activation(found: Sequence[str | None]) -> str | None:
             f"{' and '.join(different)}. Let both end in the same."
         )
     return different[0] if different else None
+
+
+def _shares(weights: Sequence[float] | None, teachers: int) -> np.ndarray:
+    """Returns the share of each teacher, float32 `(teachers,)` that sum to 1.
+
+    Args:
+        weights: One number of at least 0 a teacher, None for equal ones.
+        teachers: How many there are.
+
+    Raises:
+        ValueError: If the weights break that rule or are all 0.
+    """
+    found = np.ones(teachers) if weights is None else np.array(weights, np.float64)
+    is_possible = found.ndim == 1 and np.isfinite(found).all() and (found >= 0).all()
+    if not is_possible or len(found) != teachers or not found.sum() > 0:
+        raise ValueError(
+            "teacher_weights must be one number of at least 0 a teacher, not all 0. "
+            f"Received: teacher_weights={weights!r} for {teachers} teachers."
+        )
+    return (found / found.sum()).astype(np.float32)
 
 
 def _check_labels(teacher: Tap, student: Tap) -> None:
