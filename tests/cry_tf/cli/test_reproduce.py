@@ -106,7 +106,10 @@ def test_another_paper_or_budget_is_wrong_usage(recordings, tmp_path, capsys):
     assert main(["reproduce", "vggish", str(recordings), "--budget", "huge"]) == 2
 
 
-@pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGTERM])
+# One signal here and the other in test_train.py: each starts a process.
+@pytest.mark.parametrize(
+    "stop", [pytest.param(signal.SIGINT, marks=pytest.mark.slow), signal.SIGTERM]
+)
 def test_a_stop_leaves_tables_and_nothing_half_done(recordings, tmp_path, stop):
     out = tmp_path / "out"
     argv = ["reproduce", "vggish", str(recordings), "-o", str(out)]

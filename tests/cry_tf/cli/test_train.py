@@ -175,7 +175,10 @@ def test_an_earlier_run_is_refused(recordings, weights, tmp_path, capsys):
     assert "--overwrite" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGTERM])
+# One signal here and the other in test_reproduce.py: each starts a process.
+@pytest.mark.parametrize(
+    "stop", [signal.SIGINT, pytest.param(signal.SIGTERM, marks=pytest.mark.slow)]
+)
 def test_a_stop_in_the_middle_leaves_only_what_to_go_on_with(
     recordings, weights, tmp_path, start_command, stop
 ):

@@ -35,7 +35,11 @@ def text(run, name):
     "more",
     [
         ["--epochs", "20", "--mixup", "0.2"],
-        ["--recipe", "full", "--epochs", "4", "--augment", "light"],
+        # test_fit_stages.py goes on with every layer, in one process.
+        pytest.param(
+            ["--recipe", "full", "--epochs", "4", "--augment", "light"],
+            marks=pytest.mark.slow,
+        ),
     ],
 )
 def test_a_killed_run_goes_on_and_ends_as_it_would_have(
