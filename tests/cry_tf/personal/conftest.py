@@ -84,11 +84,6 @@ def one_infant(tmp_path_factory):
     return folder
 
 
-@pytest.fixture(scope="module", autouse=True)
-def _student(shallow_student):
-    """Every run here is of the smaller network."""
-
-
 @pytest.fixture(scope="session")
 def make_run(many_infants, tmp_path_factory):
     """Returns `make(head, task)`, which trains each run once."""
@@ -101,12 +96,12 @@ def make_run(many_infants, tmp_path_factory):
     from cry_tf.training.settings import Settings
 
     folder = tmp_path_factory.mktemp("runs")
-    weights, done = folder / "ds_cnn_s.npz", {}
+    keras.utils.set_random_seed(0)
+    weights = folder / "ds_cnn_s.npz"
+    cry_hub.save_npz(cry_hub.load("ds_cnn_s", weights=None), weights)
+    done = {}
 
     def make(head="softmax", task="reason"):
-        if not weights.is_file():
-            keras.utils.set_random_seed(0)
-            cry_hub.save_npz(cry_hub.load("ds_cnn_s", weights=None), weights)
         if (head, task) not in done:
             quick = recipe.QUICK.replace(epochs=2, learning_rate=0.05, head=head)
             settings = Settings(
