@@ -2,6 +2,7 @@
 
 import csv
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -10,22 +11,14 @@ import soundfile
 from cry_tf.cli.main import main
 from cry_tf.training.run import RunFolder
 
+pytestmark = pytest.mark.usefixtures("shallow_student")
+
 RATE_HZ = 16_000
 
 
 @pytest.fixture(scope="module")
-def recordings(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("recordings")
-    rng = np.random.default_rng(0)
-    for label, pitch_hz in (("hungry", 500), ("rain", 2000)):
-        for source in range(4):
-            time_s = np.arange(RATE_HZ) / RATE_HZ
-            wave = 0.3 * np.sin(2 * np.pi * (pitch_hz + 20 * source) * time_s)
-            wave += rng.normal(0, 0.01, len(wave))
-            path = folder / label / f"{label}{source}" / "0.wav"
-            path.parent.mkdir(parents=True, exist_ok=True)
-            soundfile.write(path, wave, RATE_HZ)
-    return folder
+def recordings(cries_and_rain):
+    return cries_and_rain
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -36,21 +29,13 @@ def cache(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def teacher(recordings, tmp_path_factory):
+def teacher(recordings, weights, tmp_path_factory):
     """A run of a few seconds: its head is fitted, not trained."""
-    import keras
-
-    import cry_hub
-
-    folder = tmp_path_factory.mktemp("teacher")
-    keras.utils.set_random_seed(0)
-    weights = cry_hub.save_npz(
-        cry_hub.load("ds_cnn_s", weights=None), folder / "weights.npz"
-    )
-    argv = ["train", str(recordings), "-o", str(folder / "run"), "--task", "detect"]
+    path = tmp_path_factory.mktemp("teacher") / "run"
+    argv = ["train", str(recordings), "-o", str(path), "--task", "detect"]
     argv += ["--backbone", "ds_cnn_s", "--weights", str(weights), "--folds", "2"]
     assert main([*argv, "--head", "logreg", "--no-baselines"]) == 0
-    return folder / "run"
+    return path
 
 
 def command(teacher, recordings, run, *more):
@@ -119,8 +104,6 @@ def test_what_cannot_work_is_one_sentence_and_1(
 def test_labels_that_differ_are_refused_with_both(
     teacher, recordings, tmp_path, capsys
 ):
-    import shutil
-
     other = tmp_path / "other"
     shutil.copytree(teacher, other)
     config = json.loads((other / "config.json").read_text())
