@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 
 from cry_tf.data.grouping import plural
-from cry_tf.distillation import teachers as teaching
 from cry_tf.distillation.fold_files import FoldFiles
 from cry_tf.distillation.lesson import Lesson
 from cry_tf.distillation.pseudo_labels import pseudo_labels, sure_from
@@ -73,9 +72,9 @@ class Folds:
             self._loner = StudentTrainer(
                 model, lesson, recipe, seed, settings.temperature, alpha=1.0
             )
-        self._shares = np.asarray(
-            teaching.shares(settings.teacher_weights, len(teachers))
-        )
+        # The Distiller has checked them.
+        weights = np.array(settings.teacher_weights or [1.0] * len(teachers))
+        self._shares = weights / weights.sum()
 
     def run(
         self, places: Sequence[tuple[np.ndarray, np.ndarray]]
