@@ -6,12 +6,12 @@ run: MediaPipe is in no environment with TensorFlow. `.ci/clients` runs it.
 
 from __future__ import annotations
 
-import wave
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+import soundfile
 from mediapipe.tasks.python import BaseOptions, audio
 from mediapipe.tasks.python.components.containers import AudioData
 
@@ -94,10 +94,9 @@ def classify(
 
 
 def read(path: Path, sample_rate_hz: int) -> np.ndarray:
-    with wave.open(str(path)) as file:
-        assert file.getframerate() == sample_rate_hz
-        content = file.readframes(file.getnframes())
-    return np.frombuffer(content, "<i2").astype(np.float32) / 32768
+    waveform, rate_hz = soundfile.read(path, dtype="float32")
+    assert rate_hz == sample_rate_hz
+    return waveform
 
 
 def window_samples(exported: dict[str, Any]) -> int:
