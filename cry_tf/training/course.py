@@ -94,10 +94,13 @@ class Course:
         state: Its variables.
         stage: What to do.
         order: What each epoch shows.
-        batches: A `tf.data.Dataset` of (inputs, truth, weights), in that order.
+        batches: A `tf.data.Dataset` of (inputs, truth, weights), in that order; with
+            `done`, of epochs.
         names: From places in `order` to names of clips, for errors.
         advice: What to do when the memory is full.
         validate: Gives the validation loss, or None if nothing is held out.
+        done: Tells how many batches an epoch had so far, where `batches` gives
+            whole epochs; None where it gives one batch after the other.
     """
 
     model: Any
@@ -108,6 +111,7 @@ class Course:
     names: Callable[[np.ndarray], list[str]]
     advice: str
     validate: Callable[[], float] | None = None
+    done: Callable[[], int] | None = None
 
 
 @dataclass
