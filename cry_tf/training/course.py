@@ -11,7 +11,9 @@ from typing import Any
 import keras
 import numpy as np
 
+from cry_hub.backbone import Backbone
 from cry_tf.data.epoch_order import EpochOrder
+from cry_tf.models.spectrogram_hiding import spec_augment_of
 from cry_tf.training import imbalance
 from cry_tf.training.kept_run import Slot
 from cry_tf.training.layerwise_rates import Adam
@@ -31,6 +33,9 @@ class State:
         optimizer: Any = model.optimizer
         optimizer.build(model.trainable_variables)
         self._variables = [*model.variables, *optimizer.variables]
+        for layer in model.layers:  # what hides parts of a spectrogram is in no model
+            hiding = spec_augment_of(layer) if isinstance(layer, Backbone) else None
+            self._variables += [] if hiding is None else hiding.variables
         self._first = self.values()
 
     def __len__(self) -> int:

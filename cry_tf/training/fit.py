@@ -17,7 +17,7 @@ import tensorflow as tf
 
 from cry_tf.augment import Mixup
 from cry_tf.data.epoch_order import EpochOrder
-from cry_tf.training import imbalance
+from cry_tf.training import imbalance, memory
 from cry_tf.training.course import Course, Fold, History, Tell, compile_once
 from cry_tf.training.fit_keras import fit_courses
 from cry_tf.training.recipe import Recipe
@@ -139,6 +139,7 @@ class HeadTrainer(KerasTrainer):
         self._steps = tf.constant(np.concatenate(every))  # (all steps, features)
         self._lengths = np.array([len(clip) for clip in every])
         self._starts = np.cumsum(self._lengths) - self._lengths
+        self._step_s = step_s
         self._longest = max(1, math.ceil(recipe.max_seconds / step_s))
         self._head = model.head_model()
         # XLA makes a small head four times slower on a CPU.
@@ -178,12 +179,17 @@ class HeadTrainer(KerasTrainer):
         """Scores whole clips; see `Trainer`."""
         starts = range(0, len(indices), SCORING_BATCH)
         batches = [indices[start : start + SCORING_BATCH] for start in starts]
-        return np.concatenate(
-            [
+        longest_s = self._lengths[indices].max() * self._step_s
+        advice = (
+            f"Clips are scored whole, the longest lasts {longest_s:.0f} s: cut it into "
+            "shorter ones."
+        )
+        with memory.explained(f"{len(indices)} clips were scored", advice):
+            scores = [
                 self._head.predict_on_batch(self._gather(batch, self._lengths))
                 for batch in batches
             ]
-        )
+        return np.concatenate(scores)
 
     def _whole_epochs(self) -> WholeEpochs:
         lengths = np.minimum(self._lengths, self._longest)

@@ -8,8 +8,8 @@ from typing import Any
 
 import keras
 import numpy as np
-import tensorflow as tf
 
+from cry_tf.training import memory
 from cry_tf.training.course import Course, Fold, History, Progress, State, Tell
 from cry_tf.training.stage import Stage
 
@@ -87,7 +87,9 @@ def _fit(
     if fold.tensorboard is not None:
         place = fold.tensorboard / f"fold-{fold.name}" / course.stage.trains
         callbacks.append(keras.callbacks.TensorBoard(str(place), write_graph=False))
-    try:
+    with memory.explained(
+        f"the stage {course.stage.trains} was trained", course.advice
+    ):
         course.model.fit(
             course.batches,
             initial_epoch=progress.epoch,
@@ -97,11 +99,6 @@ def _fit(
             verbose=0,
             callbacks=callbacks,
         )
-    except (tf.errors.ResourceExhaustedError, MemoryError) as error:
-        raise ValueError(
-            f"A batch must fit into memory. It was full in epoch {watch.epoch + 1}. "
-            f"{course.advice}"
-        ) from error
     return watch.best
 
 
