@@ -213,7 +213,7 @@ class HeadTrainer(KerasTrainer):
         )
         return WholeEpochs(self._head, gather, self._recipe.batch_size, specs)
 
-    def _gather(self, index: tf.Tensor, lengths: np.ndarray) -> tuple:
+    def _gather(self, index: Any, lengths: np.ndarray) -> tuple:
         """Returns embeddings (batch, time, features) and mask (batch, time)."""
         starts = tf.gather(self._starts, index)
         steps = tf.gather(lengths, index)

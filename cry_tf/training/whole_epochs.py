@@ -44,7 +44,7 @@ class WholeEpochs:
     ):
         self._model, self._gather, self._batch_size = model, gather, batch_size
         self._step = model.train_step
-        self._done = tf.Variable(0, trainable=False)
+        self._done: Any = tf.Variable(tf.constant(0), trainable=False)
         self._now: Any = None
         self.batches = tf.data.Dataset.from_tensors(0).repeat()
         untyped: Any = model

@@ -1,5 +1,6 @@
 import dataclasses
 import json
+from typing import Any
 
 import keras
 import numpy as np
@@ -33,7 +34,7 @@ def test_a_reset_puts_back_what_is_drawn_to_be_hidden(recordings):
     trained, model = trainer(recordings)
     places = np.arange(8, 16)
     first = trained.fit(places)["loss"]
-    layer = spec_augment_of(model.backbone)
+    layer: Any = spec_augment_of(model.backbone)
     drawn = [variable.numpy() for variable in layer.variables]
     trained.reset()
     begun = [variable.numpy() for variable in layer.variables]
@@ -68,5 +69,5 @@ def test_the_command_records_it_and_the_saved_model_hides_nothing(
     settings = Settings.from_dict(config["settings"])
     assert settings.recipe.spec_augment
     assert dataclasses.asdict(settings)["strategy"] == "none"
-    model = keras.saving.load_model(tmp_path / "run" / "model.keras")
+    model: Any = keras.saving.load_model(tmp_path / "run" / "model.keras")
     assert spec_augment_of(model.backbone) is None
