@@ -71,8 +71,8 @@ def refuse_without_search(args: argparse.Namespace) -> None:
         raise ValueError(f"{flag} is for --search. Add it, or leave {flag} out.")
     if len(args.run) > 1:
         raise ValueError(
-            f"One RUN becomes one file. Received: {len(args.run)} of them. Add --search "
-            "to keep the best of them, or export each alone."
+            f"One RUN becomes one file. Received: {len(args.run)} of them. Add "
+            "--search to keep the best of them, or export each alone."
         )
 
 
