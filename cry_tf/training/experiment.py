@@ -16,12 +16,14 @@ import numpy as np
 import cry_hub
 from cry_hub import registry
 from cry_hub.weights import store
+from cry_hub.weights.shipped import heard_by
 from cry_tf.augment import Policy
 from cry_tf.data import EmbeddingCache, sound_source
 from cry_tf.data.content import content_sha256
 from cry_tf.data.dataset import Dataset
 from cry_tf.evaluation import result_folder, summary_text
 from cry_tf.evaluation.figures import Summary
+from cry_tf.evaluation.judgement import pretrained_overlap
 from cry_tf.evaluation.metrics import measure
 from cry_tf.evaluation.predictions import Predictions
 from cry_tf.heads import model_head, storing
@@ -131,6 +133,9 @@ def train(
         for difference in record.differences(earlier, prepared, model):
             listener.warn(difference)
         listener.line(f"backbone: {settings.backbone}, {model.backbone.weights_source}")
+        heard = heard_by(model.backbone.weights_sha256)
+        if sentence := pretrained_overlap(heard, prepared.dataset):
+            listener.warn(sentence)
         if settings.strategy not in ("none", "auto") or devices.replicas > 1:
             listener.line(f"strategy: {settings.strategy}, {devices.sentence}")
         cache = EmbeddingCache(embeddings_dir)
