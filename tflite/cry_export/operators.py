@@ -74,6 +74,18 @@ def is_front_end(path: str) -> bool:
     return _FRONT_END.search(path) is not None
 
 
+def is_of_front_end(graph: Any, operator: Any) -> bool:
+    """Whether an operator of a graph, or what it stores, comes from the front end."""
+    subgraph = graph.subgraphs[0]
+    own = [operator.outputs[0], *[i for i in operator.inputs[1:2] if i >= 0]]
+    return any(
+        is_front_end(_text(subgraph.tensors[index].name))
+        for index in own
+        if index == operator.outputs[0]
+        or graph.buffers[subgraph.tensors[index].buffer].data is not None
+    )
+
+
 def read_graph(tflite: bytes) -> Any:
     """Reads a TFLite flatbuffer into the schema's mutable `ModelT` tree."""
     return schema.ModelT.InitFromObj(schema.Model.GetRootAsModel(tflite, 0))
