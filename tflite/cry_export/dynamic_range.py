@@ -78,9 +78,8 @@ def quantize_weights(
             if code not in _HYBRID_VERSION or spares(graph, operator):
                 continue
             weights = subgraph.tensors[operator.inputs[1]]
-            if (
-                readers[operator.inputs[1]] == 1
-                and _is_large_float(graph, weights, fewest)
+            if readers[operator.inputs[1]] == 1 and _is_large_float(
+                graph, weights, fewest
             ):
                 _quantize(graph, weights)
                 set_version(graph, operator, _HYBRID_VERSION[code])

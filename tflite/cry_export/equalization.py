@@ -1,4 +1,4 @@
-"""Makes the channels of an activation equally loud, so that one int8 scale suits them all.
+"""Makes the channels of an activation equally loud: one int8 scale suits them all.
 
 Behind a ReLU a channel can be divided by a number and the weights that read it
 multiplied by the same: the network answers as before. Depthwise networks need it,
@@ -54,9 +54,7 @@ def equalize(
     return write_graph(graph)
 
 
-def _pairs(
-    graph: Any, subgraph: Any, chosen: Collection[int]
-) -> list[tuple[Any, Any]]:
+def _pairs(graph: Any, subgraph: Any, chosen: Collection[int]) -> list[tuple[Any, Any]]:
     """Returns convolutions and the one convolution that reads each."""
     readers: dict[int, list[int]] = {}
     for place, operator in enumerate(subgraph.operators):
@@ -76,7 +74,8 @@ def _pairs(
             and int(second.inputs[0]) == int(first.outputs[0])
             and getattr(second.builtinOptions, "depthMultiplier", 1) == 1
             and all(
-                _is_own(graph, subgraph, readers, operator) for operator in (first, second)
+                _is_own(graph, subgraph, readers, operator)
+                for operator in (first, second)
             )
         ):
             pairs.append((first, second))

@@ -33,10 +33,11 @@ def store(graph: Any, values: np.ndarray) -> int:
 
 
 def twin(subgraph: Any, index: int, suffix: str) -> int:
-    """Adds a tensor like another one, under its name with a suffix."""
+    """Adds a tensor like another one, named by its index and a suffix."""
     original = subgraph.tensors[index]
     tensor = copy.copy(original)
-    tensor.name = original.name + suffix.encode()
+    # Paths are long where the converter fused much; no one looks for a twin.
+    tensor.name = f"{index}{suffix}".encode()
     tensor.buffer = 0
     tensor.quantization = None
     subgraph.tensors.append(tensor)

@@ -33,8 +33,8 @@ class LayerNoise:
         is_int8: Whether its output is int8.
         sqnr_db: Signal over quantisation noise at its output: the noise of all
             layers up to it.
-        loss_db: How much lower that is than at its input, at least 0; of the whole
-            for a layer that hears the front end.
+        added_noise: Noise over signal, as a ratio of powers, that the layer adds to
+            that of its input, at least 0.
     """
 
     layer: str
@@ -42,7 +42,7 @@ class LayerNoise:
     place: int
     is_int8: bool
     sqnr_db: float
-    loss_db: float
+    added_noise: float
 
 
 def measure_layers(
@@ -87,8 +87,10 @@ def measure_layers(
             place=place,
             is_int8=tensors[int(operator.outputs[0])].type == schema.TensorType.INT8,
             sqnr_db=sqnr_db[int(operator.outputs[0])],
-            loss_db=max(
-                0.0, sqnr_db[int(operator.inputs[0])] - sqnr_db[int(operator.outputs[0])]
+            added_noise=max(
+                0.0,
+                _noise(sqnr_db[int(operator.outputs[0])])
+                - _noise(sqnr_db[int(operator.inputs[0])]),
             ),
         )
         for place, code, operator, path in weighted
@@ -129,11 +131,12 @@ def names_in(path: str, layers: Collection[str] = ()) -> list[str]:
 
     Args:
         path: The tensor's name.
-        layers: Names of the Keras layers; () guesses them from the path alone.
+        layers: Names of the Keras layers; () takes the one before the operation.
     """
     found: list[str] = []
-    for part in reversed(path.split(";")):
-        for step in reversed(part.split("/")[:-1]):
+    for part in path.split(";"):
+        steps = part.split("/")[:-1]
+        for step in reversed(steps if layers else steps[-1:]):
             plain = re.sub(r"_\d+$", "", step)
             name = step if step in layers else plain
             if not layers or name in layers:
@@ -144,6 +147,10 @@ def names_in(path: str, layers: Collection[str] = ()) -> list[str]:
 def layer_of(path: str, layers: Collection[str] = ()) -> str:
     """Returns the layer that a tensor comes from, or its path if none is known."""
     return (names_in(path, layers) or [path])[0]
+
+
+def _noise(sqnr_db: float) -> float:
+    return float(10 ** (-sqnr_db / 10))
 
 
 def _real(values: np.ndarray, tensor: object) -> np.ndarray:

@@ -22,12 +22,22 @@ class Budget:
             (`reason`) or between the score and its threshold (`detect`).
         max_flip_fraction: Largest part of the clips whose decision may change
             with a margin above `near_tie`, in [0, 1].
+        max_condition_difference: How far the file may answer from itself with other
+            kernels, threads and lengths, in [0, 1]. Integer kernels round each in
+            their own way.
+        max_reference_difference: How far the Keras model may answer from itself with
+            NumPy as its front end, in [0, 1]; the file may add its own difference.
+        max_metric_drop: How far the task metric may fall, in [0, 1], where labels are
+            known; it counts as fallen if the whole 95 % interval lies below.
     """
 
     max_score_difference: float
     max_mean_difference: float
     near_tie: float
     max_flip_fraction: float
+    max_condition_difference: float = 1e-4
+    max_reference_difference: float = 0.002
+    max_metric_drop: float = 0.02
 
     def __post_init__(self) -> None:
         """Checks every field; the error names the field and its value."""
@@ -112,6 +122,7 @@ RECIPES: dict[str, Recipe] = {
                 max_mean_difference=0.01,
                 near_tie=0.1,
                 max_flip_fraction=0.01,
+                max_condition_difference=0.03,
             ),
         ),
         Recipe(
@@ -126,6 +137,7 @@ RECIPES: dict[str, Recipe] = {
                 max_mean_difference=0.015,
                 near_tie=0.15,
                 max_flip_fraction=0.02,
+                max_condition_difference=0.05,
             ),
         ),
     )
