@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -114,7 +115,7 @@ def observe(
 
 
 def trace(
-    tflite: bytes, waveforms: Sequence[np.ndarray], tensors: Collection[int]
+    tflite: bytes | Any, waveforms: Sequence[np.ndarray], tensors: Collection[int]
 ) -> Iterator[dict[int, np.ndarray]]:
     """Yields the values that some tensors take on each clip.
 
@@ -122,12 +123,12 @@ def trace(
     will run on the device.
 
     Args:
-        tflite: A flatbuffer, waveform in.
+        tflite: A flatbuffer, waveform in, or its `ModelT` tree, which is used up.
         waveforms: Clips, float32 `(samples,)`; shorter than a fixed length of the
             file they are completed with zeros, longer ones are cut.
         tensors: Indices of the tensors.
     """
-    graph = read_graph(tflite)
+    graph = read_graph(tflite) if isinstance(tflite, bytes) else tflite
     indices = sorted(tensors)
     graph.subgraphs[0].outputs = indices
     graph.signatureDefs = None  # they name the other outputs

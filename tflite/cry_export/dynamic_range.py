@@ -19,8 +19,8 @@ from cry_export.errors import ConversionError
 from cry_export.graph_editing import quantization, set_version
 from cry_export.operators import (
     is_of_front_end,
-    list_operators,
     read_graph,
+    require_front_end,
     schema,
     write_graph,
 )
@@ -61,11 +61,7 @@ def quantize_weights(
         ConversionError: If no operator comes from a layer named `frontend`, so
             that it could not be spared, or if a weight is not finite.
     """
-    if not any(operator.is_front_end for operator in list_operators(tflite)):
-        raise ConversionError(
-            "The front end must stay float, and no operator of the converted model "
-            "comes from a layer named 'frontend'. Name the model's FrontEnd so."
-        )
+    require_front_end(tflite)
     spares = is_spared or is_of_front_end
     graph = read_graph(tflite)
     fewest = _fewest_elements(graph)

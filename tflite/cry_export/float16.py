@@ -65,7 +65,11 @@ def _store_half(graph: Any, tensor: Any, values: np.ndarray) -> None:
             "Weights must be finite in float16, at most 65504. Received: "
             f"{np.abs(values).max():g} in {tensor.name.decode()}. Take another recipe."
         )
-    tensor.buffer = store(graph, half)
+    subgraph = graph.subgraphs[0]
+    if sum(each.buffer == tensor.buffer for each in subgraph.tensors) > 1:
+        tensor.buffer = store(graph, half)
+    else:
+        graph.buffers[tensor.buffer].data = np.frombuffer(half.tobytes(), np.uint8)
     tensor.type = schema.TensorType.FLOAT16
 
 

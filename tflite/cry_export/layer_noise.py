@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -99,7 +100,7 @@ def measure_layers(
 
 def compare_tensors(
     expected: Sequence[dict[int, np.ndarray]],
-    quantised: bytes,
+    quantised: bytes | Any,
     waveforms: Sequence[np.ndarray],
     indices: Collection[int],
 ) -> dict[int, float]:
@@ -107,15 +108,14 @@ def compare_tensors(
 
     Args:
         expected: Their values in the float file, one dict a clip.
-        quantised: What a recipe made of it.
+        quantised: What a recipe made of it, or its `ModelT` tree, which is used up.
         waveforms: The clips.
         indices: The tensors, with the same indices in both.
     """
-    tensors = read_graph(quantised).subgraphs[0].tensors
+    graph = read_graph(quantised) if isinstance(quantised, bytes) else quantised
+    tensors = graph.subgraphs[0].tensors
     signal, noise = dict.fromkeys(indices, 0.0), dict.fromkeys(indices, 0.0)
-    for wanted, found in zip(
-        expected, trace(quantised, waveforms, indices), strict=True
-    ):
+    for wanted, found in zip(expected, trace(graph, waveforms, indices), strict=True):
         for index in indices:
             difference = wanted[index] - _real(found[index], tensors[index])
             signal[index] += float(np.square(wanted[index], dtype=np.float64).sum())

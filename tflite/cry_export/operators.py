@@ -125,6 +125,15 @@ def list_operators(tflite: bytes) -> tuple[Operator, ...]:
     )
 
 
+def require_front_end(tflite: bytes) -> None:
+    """Raises `ConversionError` if no operator comes from a layer named `frontend`."""
+    if not any(operator.is_front_end for operator in list_operators(tflite)):
+        raise ConversionError(
+            "The front end must stay float, and no operator of the converted model "
+            "comes from a layer named 'frontend'. Name the model's FrontEnd so."
+        )
+
+
 def refuse_foreign(tflite: bytes) -> None:
     """Refuses a file that the plain runtime cannot run.
 

@@ -9,10 +9,9 @@ from typing import Any
 import numpy as np
 
 from cry_export.dynamic_range import quantize_weights
-from cry_export.errors import ConversionError
 from cry_export.float16 import halve_weights
 from cry_export.layer_noise import layer_of, names_in
-from cry_export.operators import is_of_front_end, list_operators
+from cry_export.operators import is_of_front_end, list_operators, require_front_end
 from cry_export.recipe import Recipe
 from cry_export.static_int8 import quantize_static
 
@@ -60,11 +59,7 @@ def apply_recipe(
     """
     if recipe.weights == "float32":
         return Quantised(tflite, tflite)
-    if not any(operator.is_front_end for operator in list_operators(tflite)):
-        raise ConversionError(
-            "The front end must stay float, and no operator of the converted model "
-            "comes from a layer named 'frontend'. Name the model's FrontEnd so."
-        )
+    require_front_end(tflite)
     _check_keep_float(tflite, keep_float, layers)
     is_spared = _sparing(keep_float, layers)
     if recipe.weights == "float16":

@@ -122,7 +122,7 @@ RECIPES: dict[str, Recipe] = {
                 max_mean_difference=0.01,
                 near_tie=0.1,
                 max_flip_fraction=0.01,
-                max_condition_difference=0.03,
+                max_condition_difference=0.05,
             ),
         ),
         Recipe(
@@ -130,14 +130,14 @@ RECIPES: dict[str, Recipe] = {
             summary="int8 weights and activations, front end and pooling float32",
             weights="int8",
             activations="int8",
-            # YAMNet's own 521 scores on 32 clips move by at most 0.10, mn04's by 0.14.
-            # A clear decision must stay all the same.
+            # YAMNet's own 521 scores on 32 clips move by at most 0.10, mn04's 527 by
+            # 0.14; on average by less than 0.001.
             budget=Budget(
                 max_score_difference=0.15,
                 max_mean_difference=0.015,
                 near_tie=0.15,
                 max_flip_fraction=0.02,
-                max_condition_difference=0.05,
+                max_condition_difference=0.08,
             ),
         ),
     )

@@ -62,7 +62,7 @@ _HARD_SWISH_FLOOR = -3.0
 # Signal over noise at the last quantised layer. Below it, layers keep float
 # activations, those first whose noise arrives there loudest beside their size.
 _MIN_SQNR_DB = 18.0
-_JUDGED_CLIPS = 4
+_JUDGED_CLIPS = 3
 
 
 @dataclass(frozen=True)
@@ -115,17 +115,18 @@ def quantize_static(
     float_file = equalize(tflite, representative, chosen)
     observers = _observe(float_file, representative, chosen, seed)
 
-    def quantised(places: Collection[int]) -> tuple[bytes, set[int]]:
+    def quantised(places: Collection[int]) -> tuple[Any, set[int]]:
         graph = read_graph(float_file)
         subgraph = graph.subgraphs[0]
         kept = _choose(graph, subgraph, is_spared, places)
         _Rewriting(graph, subgraph, kept, observers).run()
-        return write_graph(graph), kept
+        return graph, kept
 
-    content, chosen = quantised(chosen)
+    graph, chosen = quantised(chosen)
+    content = write_graph(graph)
     judge = _Judge(float_file, representative, max(chosen))
     spared: list[int] = []
-    if judge.sqnr_db(content) < _MIN_SQNR_DB:
+    if judge.sqnr_db(graph) < _MIN_SQNR_DB:
         weighted = [place for place in sorted(chosen) if _is_weighted(graph, place)]
         noise = {
             place: 10 ** (-judge.sqnr_db(quantised({place})[0]) / 10)
@@ -144,7 +145,7 @@ def quantize_static(
         ):
             count += 1
         spared = sorted(noisiest[:count])
-        content, _ = quantised(chosen - set(spared))
+        content = write_graph(quantised(chosen - set(spared))[0])
     paths = [_path(graph, place) for place in spared]
     return StaticInt8(content, float_file, tuple(paths))
 
@@ -161,9 +162,9 @@ class _Judge:
         self._clips = list(representative)[::step][:_JUDGED_CLIPS]
         self._expected = list(trace(float_file, self._clips, self._end))
 
-    def sqnr_db(self, content: bytes) -> float:
-        """Returns signal over noise there, dB."""
-        found = compare_tensors(self._expected, content, self._clips, self._end)
+    def sqnr_db(self, graph: Any) -> float:
+        """Returns signal over noise there, dB; the tree is used up."""
+        found = compare_tensors(self._expected, graph, self._clips, self._end)
         return next(iter(found.values()))
 
 
