@@ -18,9 +18,11 @@ COMMANDS = (
     "weights",
     "tag",
     "train",
+    "distill",
     "personalize",
     "evaluate",
     "export",
+    "benchmark",
     "reproduce",
 )
 

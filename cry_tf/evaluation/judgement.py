@@ -76,12 +76,13 @@ def judge(
         listener.line(f"data: {dataset!r}")
         listener.line(f"  {dataset.grouping}")
         labelled = match_labels(dataset, scorer.spec, positive, listener)
-        predictions, left_out = _score(scorer, labelled, listener)
+        predictions, left_out = score_clips(scorer, labelled, listener)
         for problem in left_out:
             listener.warn(f"left out: {problem.sentence}")
         metrics = measure(predictions)
-        overlap = _overlap(scorer, dataset)
-        warnings = [verdict(metrics), overlap]
+        overlap = heard_before(scorer, dataset)
+        before = pretrained_overlap(scorer.pretrained_on, dataset)
+        warnings = [verdict(metrics), overlap, before]
         if left_out:
             warnings.append(f"{len(left_out)} clips could not be decoded.")
         warnings = tuple(sentence for sentence in warnings if sentence)
@@ -104,8 +105,8 @@ def judge(
         report = _report(scorer.spec, predictions, metrics, warnings, judged)
         (part / "report.html").write_text(render(report), encoding="utf-8")
         summary_text.tell(listener, metrics, report.operating_points)
-        if overlap:
-            listener.warn(overlap)
+        for sentence in filter(None, (overlap, before)):
+            listener.warn(sentence)
     return Judgement(Path(path), metrics, left_out)
 
 
@@ -160,9 +161,22 @@ def match_labels(
     )
 
 
-def _score(
+def score_clips(
     scorer: Scorer, dataset: Dataset, listener: Listener
 ) -> tuple[Predictions, tuple[Problem, ...]]:
+    """Scores every clip that can be decoded.
+
+    Args:
+        scorer: The model.
+        dataset: Clips with the labels of the model, as `match_labels` gives them.
+        listener: Hears how far it is.
+
+    Returns:
+        The scored clips, and those that could not be decoded.
+
+    Raises:
+        ValueError: If no clip can be decoded.
+    """
     rate_hz = scorer.spec.sample_rate_hz
     kept, scores, durations_s = [], [], []
     with listener.progress("scoring", len(dataset)) as advance:
@@ -191,7 +205,7 @@ def _score(
     return predictions, tuple(dataset.problems)
 
 
-def _overlap(scorer: Scorer, dataset: Dataset) -> str | None:
+def heard_before(scorer: Scorer, dataset: Dataset) -> str | None:
     """Says whether the model has heard these clips before; None if it has not."""
     if scorer.data_sha256 is not None and scorer.data_sha256 == dataset.sha256:
         heard = len(dataset)
@@ -208,6 +222,23 @@ def _overlap(scorer: Scorer, dataset: Dataset) -> str | None:
     return (
         f"{heard} of {len(dataset)} clips were in the training of this model: the "
         "figures are too good. Its out-of-fold figures are in the run folder."
+    )
+
+
+def pretrained_overlap(heard: frozenset[str], dataset: Dataset) -> str | None:
+    """Says whether the weights that a training began from had heard these clips.
+
+    Args:
+        heard: See `cry_hub.weights.shipped.heard_by`.
+        dataset: The clips.
+    """
+    count = sum(digest in heard for digest in short_digests(dataset)) if heard else 0
+    if not count:
+        return None
+    return (
+        f"{count} of {len(dataset)} clips were heard, without their labels, by the "
+        "pretrained weights that this training began from: the figures may be too "
+        "good. Judge on other clips, or train from --weights none."
     )
 
 
