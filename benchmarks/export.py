@@ -45,6 +45,7 @@ def measure(args: argparse.Namespace) -> list[list[str]]:
     from cry_export.quantization import apply_recipe
     from cry_export.recipe import RECIPES
     from cry_export.reference import weighted_layers
+    from cry_export.slimming import slim
     from cry_hub import load, registry
     from cry_lite.interpreter import LiteRTModel
 
@@ -77,7 +78,7 @@ def measure(args: argparse.Namespace) -> list[list[str]]:
     files, spared = {}, {}
     for name, recipe in RECIPES.items():
         made = apply_recipe(content, recipe, ranges, layers=layers)
-        files[name], spared[name] = made.content, made.spared
+        files[name], spared[name] = slim(made.content, layers), made.spared
     del content
     runners = {
         (name, threads): LiteRTModel(each, num_threads=threads)
