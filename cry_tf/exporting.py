@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     import keras
 
     from cry_export import Artefact
+    from cry_export.compress.compressed import Compressed
     from cry_tf.training.run import RunFolder
 
 # Each clip runs through both models; more clips change the figures little.
@@ -40,6 +41,7 @@ def export(
     overwrite: bool = False,
     provenance: Mapping[str, str | int | float] | None = None,
     advance: Callable[[], None] | None = None,
+    compressed: Compressed | None = None,
 ) -> Artefact:
     """Writes the model as a `.tflite`: waveform in, labels and settings inside.
 
@@ -61,6 +63,7 @@ def export(
         provenance: What made the model; written into the file beside versions,
             digests of the data and the source of the weights.
         advance: Called after each clip that was compared, for a progress bar.
+        compressed: What `cry_tf.compressing.compress` made of the model.
 
     Returns:
         The paths, the size and the comparison.
@@ -111,6 +114,7 @@ def export(
         overwrite=overwrite,
         length_s=_length_s(length),
         advance=advance,
+        compressed=compressed,
     )
 
 

@@ -32,6 +32,7 @@ examples:
   cry-tf export runs/reason -o cry.tflite
   cry-tf export runs/detect -o cry.tflite --check new_recordings/
   cry-tf export runs/detect -o phone.tflite --length 3
+  cry-tf export runs/detect -o small.tflite --compress prune=0.8
 """
 
 
@@ -58,6 +59,18 @@ def add_parser(subparsers: Any) -> None:
         choices=tuple(RECIPES),
         default="dynamic",
         help="how the weights are stored (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--compress",
+        metavar="HOW",
+        help="prune=0.8, cluster=16 or qat: compress the network first, and train it "
+        "on the run's clips to answer as before (docs/compression.md)",
+    )
+    parser.add_argument(
+        "--compress-epochs",
+        type=int,
+        metavar="N",
+        help="times that --compress hears each clip (default: 10)",
     )
     parser.add_argument(
         "--check",
@@ -92,11 +105,27 @@ def run(args: argparse.Namespace) -> int:
     console = Console(is_json=args.json)
     import_tensorflow_quietly()
     from cry_export import ParityError
-    from cry_tf import exporting
+    from cry_export.artefact import check_target
+    from cry_tf import compressing, exporting
 
+    request = compressing.check_request(
+        args.compress, args.compress_epochs, args.quantize
+    )
     model_path, found = _find(args.run)
     check, where = _check_clips(args, found)
     model = _load_model(model_path)
+    compressed = None
+    if request is not None:
+        check_target(Path(args.output), args.overwrite)
+        with console.progress(f"training for {request[0]}", request[1].epochs) as tell:
+            compressed = compressing.compress(
+                model,
+                request[0],
+                compressing.training_clips(found),
+                request[1],
+                [args.length],
+                tell,
+            )
     count = min(len(check), exporting.MAX_CHECK_CLIPS)
     console.line(f"converting, then comparing on {count} clips of {where}")
     with warnings.catch_warnings(record=True) as caught:
@@ -112,6 +141,7 @@ def run(args: argparse.Namespace) -> int:
                     overwrite=args.overwrite,
                     provenance=exporting.run_provenance(found) if found else None,
                     advance=advance,
+                    compressed=compressed,
                 )
         except ParityError as error:
             if args.json:
@@ -122,6 +152,8 @@ def run(args: argparse.Namespace) -> int:
             console.warn(str(warning.message))
     if args.json:
         console.json({"path": str(made.path)} | _report(made))
+    if compressed is not None:
+        console.line(compressing.sentence(_report(made)["compression"]))
     _tell(console, made)
     return 0
 

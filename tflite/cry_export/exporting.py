@@ -12,6 +12,12 @@ import numpy as np
 import tensorflow as tf
 
 from cry_export import artefact
+from cry_export.compress.compressed import (
+    Compressed,
+    recipe_of,
+    record,
+    trained_tflite,
+)
 from cry_export.convert import to_tflite
 from cry_export.errors import ConversionError, ParityError
 from cry_export.metadata_writer import add_audio_metadata
@@ -35,6 +41,7 @@ def export(
     overwrite: bool = False,
     length_s: float | None = None,
     advance: Callable[[], None] | None = None,
+    compressed: Compressed | None = None,
 ) -> artefact.Artefact:
     """Writes a TFLite file that takes a waveform and is proven equal to the model.
 
@@ -58,6 +65,9 @@ def export(
             clips with zeros, and MediaPipe can read the file. None lets the
             runtime resize the input to each clip.
         advance: Called after each clip that was compared, for a progress bar.
+        compressed: What `cry_export.compress` made of the model. A pruned or
+            clustered one is exported in its place, with any recipe; what was
+            trained for int8 is taken as it is. The report says what it is.
 
     Returns:
         The paths, the size and the comparison.
@@ -70,14 +80,18 @@ def export(
             written, the figures are. A ValueError.
         OSError: If the target exists or cannot be written; nothing is left then.
     """
-    recipe = get(quantize)
+    recipe = get(quantize) if compressed is None else recipe_of(compressed, quantize)
     path = Path(path)
     artefact.check_target(path, overwrite)
     _check_model(model, spec)
     waveforms, names = _check_clips(check, check_names)
     samples = _samples(length_s, spec)
 
-    tflite = to_tflite(model, recipe, samples)
+    exported = model if compressed is None else compressed.model or model
+    if compressed is not None and compressed.tflite:
+        tflite = trained_tflite(compressed, samples)
+    else:
+        tflite = to_tflite(exported, recipe, samples)
     if samples is not None:  # all that MediaPipe takes
         tflite = add_audio_metadata(tflite, spec)
     origin = {
@@ -89,18 +103,23 @@ def export(
         "recipe": recipe.name,
         "input_samples": "dynamic" if samples is None else samples,
     }
+    if compressed is not None:
+        origin["compression"] = str(compressed.compression)
     packed = pack(tflite, spec, origin)
     if read_metadata(packed).spec != spec:
         raise ConversionError(
             "The settings inside the file must read back as they were written. "
             "Received: a spec that JSON cannot hold."
         )
-    parity = measure(model, packed, spec, recipe, waveforms, names, samples, advance)
+    parity = measure(exported, packed, spec, recipe, waveforms, names, samples, advance)
     details = {
         "check_clips": list(names),
         "provenance": origin,
         "operators": _count_operators(tflite),
     }
+    if compressed is not None:
+        before = measure(model, packed, spec, recipe, waveforms, names, samples)
+        details["compression"] = record(compressed, packed, before)
     if parity.is_refused:
         report_path = artefact.write_refusal(path, parity, recipe, details)
         figures = "; ".join(parity.reasons)

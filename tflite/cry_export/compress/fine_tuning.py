@@ -88,15 +88,15 @@ def fine_tune(
         ValueError: If the loss does not stay finite.
     """
     steps = steps_of(clips, tuning)
-    rate = tf_keras.optimizers.schedules.CosineDecay(
+    rate: Any = tf_keras.optimizers.schedules.CosineDecay(
         tuning.learning_rate, steps, alpha=0.1
     )
     twin.compile(tf_keras.optimizers.Adam(rate), "categorical_crossentropy")
-    history = twin.fit(
+    history: Any = twin.fit(
         _Batches(clips, targets, tuning),
         epochs=tuning.epochs,
         shuffle=False,
-        verbose=0,
+        verbose=0,  # type: ignore[arg-type]
         callbacks=[*callbacks, _Progress(tuning.epochs)],
     )
     return [float(loss) for loss in history.history["loss"]]

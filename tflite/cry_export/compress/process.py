@@ -12,13 +12,13 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import keras
 import numpy as np
 
+from cry_export.compress.compressed import Compressed
 from cry_export.compress.compression import Compression, FineTuning
 from cry_export.compress.kernels import compressed_layers, kernel_facts
 from cry_export.compress.layer_set import twin_names
@@ -27,23 +27,8 @@ from cry_export.compress.worker import tflite_name
 _NEEDED = ("tensorflow_model_optimization", "tf_keras")
 
 
-class CompressionError(RuntimeError):
+class CompressionError(ChildProcessError):
     """The process that compresses a model failed; nothing was changed."""
-
-
-@dataclass(frozen=True)
-class Compressed:
-    """A compressed model.
-
-    Attributes:
-        model: The pruned or clustered Keras model, a new one. None for `qat`.
-        tflite: For `qat`: the flatbuffer of each input length, samples or None.
-        facts: What the record says of it, in JSON types.
-    """
-
-    model: keras.Model | None
-    tflite: dict[int | None, bytes]
-    facts: dict[str, Any]
 
 
 def check_installed() -> None:
@@ -101,7 +86,7 @@ def compress(
     Raises:
         ValueError: If an argument breaks a rule, or tensorflow-model-optimization is
             not installed.
-        CompressionError: If the other process fails. A RuntimeError.
+        CompressionError: If the other process fails. An OSError.
         OSError: If the temporary folder is full.
     """
     tuning = tuning or FineTuning()
@@ -131,13 +116,15 @@ def compress(
             "largest_change_of_a_training_score": result["largest_change_of_a_score"],
         }
         if compression.name == "qat":
-            tflite = {each: (folder / tflite_name(each)).read_bytes() for each in lengths}
-            return Compressed(None, tflite, facts)
-        changed = keras.saving.load_model(folder / "model.keras", compile=False)
+            tflite = {
+                each: (folder / tflite_name(each)).read_bytes() for each in lengths
+            }
+            return Compressed(compression, None, tflite, facts)
+        changed: Any = keras.saving.load_model(folder / "model.keras", compile=False)
         with np.load(folder / "weights.npz", allow_pickle=False) as archive:
             _put_weights(changed, dict(archive))
         facts |= kernel_facts(changed, compression)
-        return Compressed(changed, {}, facts)
+        return Compressed(compression, changed, {}, facts)
 
 
 def _write_clips(folder: Path, clips: Iterable[np.ndarray]) -> int:

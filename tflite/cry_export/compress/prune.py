@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from typing import Any
 
 import numpy as np
 import tensorflow_model_optimization as tfmot
@@ -41,7 +42,7 @@ def prune(
     steps = steps_of(clips, tuning)
     every = max(1, int(steps * _PRUNING_SHARE) // _PRUNINGS)
     last = int(steps * _PRUNING_SHARE) // every * every
-    schedule = tfmot.sparsity.keras.PolynomialDecay(
+    schedule: Any = tfmot.sparsity.keras.PolynomialDecay(
         initial_sparsity=sparsity / 2 if last else sparsity,
         final_sparsity=sparsity,
         begin_step=0,

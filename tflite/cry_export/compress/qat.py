@@ -132,7 +132,8 @@ def _ranges(
     tensorflow-model-optimization begins at -6 and 6 and moves by a thousandth a
     step: a few epochs would never get to the ranges that there are.
     """
-    outputs = [twin.get_layer(name).output for name in names]
+    layers: list[Any] = [twin.get_layer(name) for name in names]
+    outputs = [layer.output for layer in layers]
     inside = tf_keras.Model(twin.inputs, outputs)
 
     @tf.function(reduce_retracing=True)

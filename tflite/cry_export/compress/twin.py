@@ -146,7 +146,7 @@ def build(model: keras.Model, trains_batch_norm: bool = True) -> tf_keras.Model:
     twin = tf_keras.Model(inputs, run(model, inputs), name=model.name)
     for name, layer in twin_names(model).items():
         if layer.weights:
-            twin.get_layer(name).set_weights(_ordered(layer))
+            _get(twin, name).set_weights(_ordered(layer))
     return twin
 
 
@@ -156,7 +156,7 @@ def read_weights(twin: tf_keras.Model, model: keras.Model) -> dict[str, np.ndarr
         f"{name}/{number}": value
         for name, layer in twin_names(model).items()
         if layer.weights
-        for number, value in enumerate(twin.get_layer(name).get_weights())
+        for number, value in enumerate(_get(twin, name).get_weights())
     }
 
 
@@ -197,8 +197,9 @@ def _layer(layer: Any, name: str, arguments: _Arguments, trains_batch_norm: bool
     if is_rebuilt(layer):
         kind = getattr(tf_keras.layers, type(layer).__name__)
         return kind(name=name, **_arguments(layer))
+    config: Any = keras.saving.serialize_keras_object(layer)
     return HostedLayer(
-        keras.saving.serialize_keras_object(layer),
+        config,
         keywords=arguments.keywords,
         takes_list=arguments.takes_list,
         name=name,
@@ -232,6 +233,10 @@ def _arguments(layer: Any) -> dict[str, Any]:
             f"Received: {layer.name!r} with groups or a depth multiplier."
         )
     return found
+
+
+def _get(twin: tf_keras.Model, name: str) -> Any:
+    return twin.get_layer(name)
 
 
 def _ordered(layer: Any) -> list[np.ndarray]:

@@ -36,7 +36,7 @@ def main(folder: Path) -> None:
 
     for module in job["modules"]:  # registers the classes of the model
         importlib.import_module(module)
-    model = keras.saving.load_model(folder / "model.keras", compile=False)
+    model: Any = keras.saving.load_model(folder / "model.keras", compile=False)
     clips = Clips.read(folder)
     keras.utils.set_random_seed(tuning.seed)
     twin = twins.build(model, trains_batch_norm=compression.name != "qat")
@@ -63,7 +63,8 @@ def main(folder: Path) -> None:
             trained, losses = cluster(
                 twin, names, compression.clusters or 0, clips, targets, tuning
             )
-        np.savez(folder / "weights.npz", **twins.read_weights(trained, model))
+        weights: Any = twins.read_weights(trained, model)
+        np.savez(folder / "weights.npz", **weights)
     result["losses"] = losses
     result["largest_change_of_a_score"] = float(
         np.abs(answers(trained, clips) - targets).max()
