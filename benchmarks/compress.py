@@ -38,7 +38,7 @@ from cry_tf.training.detection_labels import LABELS, map_labels
 
 # Name, epochs and learning rate of the training.
 NETWORKS = (("ds_cnn_m", 20, 2e-3), ("cnn10_audioset", 6, 1e-3))
-COMPRESSIONS = ("prune=0.5", "prune=0.8", "cluster=16", "qat")
+COMPRESSIONS = ("prune=0.8", "cluster=16", "qat")
 # Recordings of phones end there: what is above would tell the data sets apart.
 CUTOFF_HZ = 4000.0
 RECIPES = ("none", "dynamic")

@@ -22,6 +22,8 @@ _SCORING_BATCH = 16
 class Clips:
     """Waveforms of different lengths, one behind the other in a file.
 
+    The first are those of `edges`.
+
     Attributes:
         samples: Float32 `(samples of all clips,)`.
         ends: Int `(clips,)`, where each clip ends.

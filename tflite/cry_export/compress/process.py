@@ -20,6 +20,7 @@ import numpy as np
 
 from cry_export.compress.compressed import Compressed
 from cry_export.compress.compression import Compression, FineTuning
+from cry_export.compress.edges import edges
 from cry_export.compress.kernels import compressed_layers, kernel_facts
 from cry_export.compress.layer_set import twin_names
 from cry_export.compress.worker import tflite_name
@@ -128,16 +129,19 @@ def compress(
 
 
 def _write_clips(folder: Path, clips: Iterable[np.ndarray]) -> int:
+    """Writes what the twin hears; returns how many clips that are, edges left out."""
     kept = [np.asarray(clip, np.float32) for clip in clips]
     kept = [clip for clip in kept if clip.ndim == 1 and clip.any()]
-    if not kept:
+    heard = len(kept)
+    if not heard:
         raise ValueError(
             "clips must hold at least one waveform (samples,) that is not silent, to "
             "train the compressed network on. Received: none."
         )
+    kept = [*edges(), *kept]
     np.save(folder / "samples.npy", np.concatenate(kept))
     np.save(folder / "ends.npy", np.cumsum([len(clip) for clip in kept]))
-    return len(kept)
+    return heard
 
 
 def _modules(model: keras.Model) -> Iterator[str]:

@@ -10,6 +10,7 @@ import tensorflow_model_optimization as tfmot
 import tf_keras
 
 from cry_export.compress.compression import FineTuning
+from cry_export.compress.edges import edges
 from cry_export.compress.fine_tuning import Clips, fine_tune
 from cry_export.compress.twin import HostedLayer
 
@@ -142,8 +143,9 @@ def _ranges(
         lowest = tf.stack([tf.reduce_min(each) for each in found])
         return lowest, tf.stack([tf.reduce_max(each) for each in found])
 
-    every = max(1, len(clips) // _CALIBRATION_CLIPS)
-    places = np.arange(0, len(clips), every)
+    first = len(edges())  # always among them
+    every = max(1, (len(clips) - first) // _CALIBRATION_CLIPS)
+    places = np.append(np.arange(first), np.arange(first, len(clips), every))
     lows, highs = [], []
     for start in range(0, len(places), _CALIBRATION_BATCH):
         batch = clips.batch(places[start : start + _CALIBRATION_BATCH])
