@@ -1,4 +1,14 @@
-from . import augment, data, evaluation, layers, losses, models, synthesis, training
+from . import (
+    augment,
+    compressing,
+    data,
+    evaluation,
+    layers,
+    losses,
+    models,
+    synthesis,
+    training,
+)
 from .exporting import export
 from .models.cry_classifier import CryClassifier
 from .models.cry_detector import CryDetector
@@ -10,6 +20,7 @@ __all__ = [
     "CryDetector",
     "__version__",
     "augment",
+    "compressing",
     "data",
     "evaluation",
     "export",
