@@ -26,12 +26,11 @@ from timing import machine
 
 import cry_tf.data
 from cry_export.compress.compressed import recipe_of, trained_tflite
-from cry_export.compress.compression import Compression
+from cry_export.compress.compression import Compression, FineTuning
 from cry_export.compress.process import compress
 from cry_export.convert import to_tflite
 from cry_export.recipe import get
 from cry_lite.interpreter import LiteRTModel
-from cry_tf.compressing import tuning_of
 from cry_tf.data.dataset import Dataset
 from cry_tf.models import CryDetector
 from cry_tf.training.detection_labels import LABELS, map_labels
@@ -66,7 +65,7 @@ def files(model: CryDetector, what: str | None, clips: list, epochs: int | None)
             yield recipe, to_tflite(model, get(recipe), None)
         return
     compression = Compression.parse(what)
-    made = compress(model, compression, clips, tuning_of(compression, epochs))
+    made = compress(model, compression, clips, FineTuning.of(compression, epochs))
     if made.model is None:
         yield recipe_of(made, "dynamic").name, trained_tflite(made, None)
         return
@@ -149,7 +148,7 @@ def main() -> int:
     print(
         f"trained and compressed on {len(train)} clips, judged on {len(test)} of other "
         f"groups ({int(truth.sum())} cries), {args.seconds:g} s of each, "
-        f"{tuning_of(Compression('qat'), args.epochs).epochs} epochs of compression"
+        f"{FineTuning.of(Compression('qat'), args.epochs).epochs} epochs of compression"
     )
     majority = max(truth.mean(), 1 - truth.mean())
     print(f"always the larger class: bal. acc. 0.500, accuracy {majority:.3f}")

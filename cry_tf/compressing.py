@@ -8,13 +8,14 @@ cry_tf.export(model, "cry.tflite", check=test, compressed=compressed)
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from cry_export.compress import process
 from cry_export.compress.compressed import Compressed, check_recipe
 from cry_export.compress.compression import Compression, FineTuning
-from cry_tf.exporting import run_clips
+from cry_tf.exporting import SkippedClipsWarning, run_clips
 
 if TYPE_CHECKING:
     from cry_tf.data.dataset import Dataset
@@ -52,16 +53,20 @@ def compress(
     Raises:
         ValueError: If an argument breaks a rule, a layer cannot be compressed, or
             tensorflow-model-optimization is not installed.
-        OSError: If a clip cannot be read, or the process that does it fails.
+        OSError: If the process that does it fails.
+
+    Warns:
+        SkippedClipsWarning: If clips cannot be read; they are left out.
     """
     if isinstance(compression, str):
         compression = Compression.parse(compression)
-    tuning = tuning or tuning_of(compression)
+    tuning = tuning or FineTuning.of(compression)
     process.check_installed()
     process.check_model(model, compression)
     rate = model.spec.sample_rate_hz
+    clips = clips.subset(range(len(clips)))  # with no problems of another reading
     found = clips.waveforms(rate, on_error="skip", max_seconds=_MAX_SECONDS)
-    return process.compress(
+    compressed = process.compress(
         model,
         compression,
         (waveform for _, waveform in found),
@@ -69,22 +74,14 @@ def compress(
         [None if each == "dynamic" else round(float(each) * rate) for each in lengths],
         advance,
     )
-
-
-def tuning_of(compression: Compression, epochs: int | None = None) -> FineTuning:
-    """Returns how a compression trains unless told otherwise.
-
-    Args:
-        compression: What is done.
-        epochs: Times that each clip is heard, None for the default.
-    """
-    chosen = FineTuning(learning_rate=_LEARNING_RATES[compression.name])
-    if epochs is None:
-        return chosen
-    return FineTuning(epochs, chosen.learning_rate, chosen.batch_size, chosen.seed)
-
-
-_LEARNING_RATES = {"prune": 1e-3, "cluster": 1e-4, "qat": 1e-4}
+    if clips.problems:
+        warnings.warn(
+            f"{len(clips.problems)} of {len(clips)} clips to train on were left out: "
+            f"{clips.problems[0].sentence}",
+            SkippedClipsWarning,
+            stacklevel=2,
+        )
+    return compressed
 
 
 def check_request(
@@ -108,7 +105,7 @@ def check_request(
         return None
     compression = Compression.parse(text)
     check_recipe(compression, quantize)
-    tuning = tuning_of(compression, epochs)
+    tuning = FineTuning.of(compression, epochs)
     process.check_installed()
     return compression, tuning
 

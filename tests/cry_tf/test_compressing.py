@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from cry_export.compress import process
-from cry_export.compress.compression import Compression
+from cry_export.compress.compression import Compression, FineTuning
 from cry_tf import compressing
 
 FACTS = {
@@ -32,7 +32,7 @@ def test_a_request_is_read_before_anything_is_loaded():
     assert found[1].epochs == 3
     default = compressing.check_request("qat", None, "dynamic")
     assert default is not None
-    assert default[1] == compressing.tuning_of(Compression("qat"))
+    assert default[1] == FineTuning()
 
 
 @pytest.mark.parametrize(

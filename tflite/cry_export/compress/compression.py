@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from dataclasses import dataclass
 
@@ -96,9 +97,22 @@ class FineTuning:
     """
 
     epochs: int = 10
-    learning_rate: float = 1e-3
+    learning_rate: float = 1e-4
     batch_size: int = 16
     seed: int = 0
+
+    @classmethod
+    def of(cls, compression: Compression, epochs: int | None = None) -> FineTuning:
+        """Returns how a compression trains unless told otherwise.
+
+        Args:
+            compression: What is done.
+            epochs: Times that each clip is heard, None for the default.
+        """
+        chosen = cls()
+        if compression.name == "prune":  # what is gone takes long ways to make up for
+            chosen = dataclasses.replace(chosen, learning_rate=1e-3)
+        return chosen if epochs is None else dataclasses.replace(chosen, epochs=epochs)
 
     def __post_init__(self) -> None:
         """Checks every field; the error names the field and its value."""

@@ -6,7 +6,6 @@ import json
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -31,12 +30,6 @@ class Clips:
 
     samples: np.ndarray
     ends: np.ndarray
-
-    @classmethod
-    def read(cls, folder: Path) -> Clips:
-        """Opens what `write` wrote, without reading it."""
-        samples = np.load(folder / "samples.npy", mmap_mode="r", allow_pickle=False)
-        return cls(samples, np.load(folder / "ends.npy", allow_pickle=False))
 
     def __len__(self) -> int:
         return len(self.ends)

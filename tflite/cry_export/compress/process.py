@@ -23,7 +23,7 @@ from cry_export.compress.compression import Compression, FineTuning
 from cry_export.compress.edges import edges
 from cry_export.compress.kernels import compressed_layers, kernel_facts
 from cry_export.compress.layer_set import twin_names
-from cry_export.compress.worker import tflite_name
+from cry_export.compress.worker import SAMPLES_FILE, tflite_name
 
 _NEEDED = ("tensorflow_model_optimization", "tf_keras")
 
@@ -90,7 +90,7 @@ def compress(
         CompressionError: If the other process fails. An OSError.
         OSError: If the temporary folder is full.
     """
-    tuning = tuning or FineTuning()
+    tuning = tuning or FineTuning.of(compression)
     check_installed()
     check_model(model, compression)
     with tempfile.TemporaryDirectory(prefix="cry-tf-compress-") as name:
@@ -130,17 +130,23 @@ def compress(
 
 def _write_clips(folder: Path, clips: Iterable[np.ndarray]) -> int:
     """Writes what the twin hears; returns how many clips that are, edges left out."""
-    kept = [np.asarray(clip, np.float32) for clip in clips]
-    kept = [clip for clip in kept if clip.ndim == 1 and clip.any()]
-    heard = len(kept)
+    lengths, heard = [], 0
+    with open(folder / SAMPLES_FILE, "wb") as file:  # one clip in memory at a time
+        for clip in edges():
+            lengths.append(len(clip))
+            file.write(clip.tobytes())
+        for clip in clips:
+            clip = np.asarray(clip, "<f4")
+            if clip.ndim == 1 and clip.any():
+                lengths.append(len(clip))
+                file.write(clip.tobytes())
+                heard += 1
     if not heard:
         raise ValueError(
             "clips must hold at least one waveform (samples,) that is not silent, to "
             "train the compressed network on. Received: none."
         )
-    kept = [*edges(), *kept]
-    np.save(folder / "samples.npy", np.concatenate(kept))
-    np.save(folder / "ends.npy", np.cumsum([len(clip) for clip in kept]))
+    np.save(folder / "ends.npy", np.cumsum(lengths))
     return heard
 
 

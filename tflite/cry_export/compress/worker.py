@@ -16,12 +16,14 @@ import numpy as np
 
 from cry_export.compress.compression import Compression, FineTuning
 
+SAMPLES_FILE = "samples.f32"
+
 
 def main(folder: Path) -> None:
     """Does the job in a folder.
 
     Args:
-        folder: Holds `job.json`, `model.keras`, `samples.npy` and `ends.npy`, see
+        folder: Holds `job.json`, `model.keras`, `samples.f32` and `ends.npy`, see
             `process.py`. Gets `result.json` and `weights.npz`, or a `.tflite` for
             each length.
     """
@@ -37,7 +39,10 @@ def main(folder: Path) -> None:
     for module in job["modules"]:  # registers the classes of the model
         importlib.import_module(module)
     model: Any = keras.saving.load_model(folder / "model.keras", compile=False)
-    clips = Clips.read(folder)
+    clips = Clips(
+        np.memmap(folder / SAMPLES_FILE, "<f4", mode="r"),
+        np.load(folder / "ends.npy", allow_pickle=False),
+    )
     keras.utils.set_random_seed(tuning.seed)
     twin = twins.build(model, trains_batch_norm=compression.name != "qat")
     targets = answers(twin, clips)
