@@ -2,6 +2,7 @@ from . import (
     augment,
     compressing,
     data,
+    distillation,
     evaluation,
     layers,
     losses,
@@ -9,6 +10,7 @@ from . import (
     synthesis,
     training,
 )
+from .distillation.distiller import Distiller
 from .exporting import export
 from .models.cry_classifier import CryClassifier
 from .models.cry_detector import CryDetector
@@ -18,10 +20,12 @@ __version__: str
 __all__ = [
     "CryClassifier",
     "CryDetector",
+    "Distiller",
     "__version__",
     "augment",
     "compressing",
     "data",
+    "distillation",
     "evaluation",
     "export",
     "layers",
