@@ -13,7 +13,7 @@ from cry_export.compress.compression import Compression
 from cry_export.errors import ConversionError
 from cry_export.operators import refuse_foreign
 from cry_export.parity import ParityReport
-from cry_export.recipe import RECIPES, Recipe, get
+from cry_export.recipe import Recipe, get
 
 # Recipes beside which `qat` may be asked for: the default, and what it is.
 _BESIDE_QAT = ("dynamic", "int8")
@@ -66,12 +66,12 @@ def recipe_of(compressed: Compressed, quantize: str) -> Recipe:
     check_recipe(compressed.compression, quantize)
     if compressed.compression.name != "qat":
         return get(quantize)
-    budget = RECIPES.get("int8", get("dynamic")).budget
+    int8 = get("int8")
     return dataclasses.replace(
-        get("dynamic"),  # needs no representative clips: the ranges are in the file
+        int8,
         name="qat",
         summary="int8 weights and activations, trained for; the front end is float32",
-        budget=dataclasses.replace(budget, **_QAT_ROOM),
+        budget=dataclasses.replace(int8.budget, **_QAT_ROOM),
     )
 
 
