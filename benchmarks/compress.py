@@ -96,7 +96,7 @@ def rows(
             score = np.array(scores)
             before = score if before is None else before
             flips = int(((score >= 0.5) != (before >= 0.5)).sum())
-            yield [
+            row = [
                 name,
                 what or "-",
                 recipe,
@@ -110,7 +110,8 @@ def rows(
                 f"{flips}/{len(test)}",
                 f"{spent_s:.0f}",
             ]
-            print(f"{name}: {what or 'as trained'}, {recipe}", file=sys.stderr)
+            print("  ".join(row), file=sys.stderr, flush=True)  # for who waits
+            yield row
 
 
 def waveforms(data: Dataset, rate: int, seconds: float) -> list[np.ndarray]:
