@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     import keras
 
     from cry_export import Artefact
+    from cry_export.compress.compressed import Compressed
     from cry_tf.training.run import RunFolder
 
 # Each clip runs through both models; more clips change the figures little.
@@ -50,6 +51,7 @@ def export(
     keep_float: Sequence[str] = (),
     card: Mapping[str, str] | None = None,
     seed: int = 0,
+    compressed: Compressed | None = None,
 ) -> Artefact:
     """Writes the model as a `.tflite`: waveform in, labels and settings inside.
 
@@ -81,6 +83,7 @@ def export(
         card: Lines of the model card inside the file; None writes what the model
             knows of itself.
         seed: Seed of the draw of representative clips.
+        compressed: What `cry_tf.compressing.compress` made of the model.
 
     Returns:
         The paths, the size and the comparison.
@@ -156,6 +159,7 @@ def export(
         judge=judge,
         card=model_card(model) if card is None else card,
         seed=seed,
+        compressed=compressed,
     )
 
 

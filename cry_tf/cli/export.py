@@ -39,6 +39,7 @@ examples:
   cry-tf export runs/detect -o phone.tflite --length 3 --quantize int8
   cry-tf export runs/detect -o cry.tflite --length 3 --length dynamic
                              (writes cry_3s.tflite and cry_dynamic.tflite)
+  cry-tf export runs/detect -o small.tflite --compress prune=0.8
 """
 
 
@@ -65,6 +66,18 @@ def add_parser(subparsers: Any) -> None:
         choices=tuple(RECIPES),
         default="dynamic",
         help="how the weights are stored (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--compress",
+        metavar="HOW",
+        help="prune=0.8, cluster=16 or qat: compress the network first, and train it "
+        "on the run's clips to answer as before (docs/compression.md)",
+    )
+    parser.add_argument(
+        "--compress-epochs",
+        type=int,
+        metavar="N",
+        help="times that --compress hears each clip (default: 10)",
     )
     parser.add_argument(
         "--check",
@@ -119,9 +132,12 @@ def run(args: argparse.Namespace) -> int:
     import_tensorflow_quietly()
     from cry_export import ParityError
     from cry_export.artefact import check_target
-    from cry_tf import exporting
+    from cry_tf import compressing, exporting
     from cry_tf.model_card import model_card
 
+    request = compressing.check_request(
+        args.compress, args.compress_epochs, args.quantize
+    )
     model_path, found = _find(args.run)
     given: list[float | Literal["dynamic"]] = args.length or ["dynamic"]
     lengths = list(dict.fromkeys(given))
@@ -134,6 +150,17 @@ def run(args: argparse.Namespace) -> int:
     check, where = _check_clips(args, found)
     representative = _representative_clips(args, found)
     model = _load_model(model_path)
+    compressed = None
+    if request is not None:
+        with console.progress(f"training for {request[0]}", request[1].epochs) as tell:
+            compressed = compressing.compress(
+                model,
+                request[0],
+                compressing.training_clips(found),
+                request[1],
+                lengths,
+                tell,
+            )
     count = min(len(check), exporting.MAX_CHECK_CLIPS)
     made = []
     for path, length in zip(paths, lengths, strict=True):
@@ -158,6 +185,7 @@ def run(args: argparse.Namespace) -> int:
                             keep_float=args.keep_float,
                             card=model_card(model, found),
                             seed=args.seed,
+                            compressed=compressed,
                         )
                     ]
             except ParityError as error:
@@ -167,6 +195,8 @@ def run(args: argparse.Namespace) -> int:
         for warning in caught:
             if issubclass(warning.category, exporting.SkippedClipsWarning):
                 console.warn(str(warning.message))
+        if compressed is not None:
+            console.line(compressing.sentence(_report(made[-1])["compression"]))
         _tell(console, made[-1])
     if args.json:
         reports = [{"path": str(each.path)} | _report(each) for each in made]

@@ -13,6 +13,12 @@ import numpy as np
 import tensorflow as tf
 
 from cry_export import artefact
+from cry_export.compress.compressed import (
+    Compressed,
+    recipe_of,
+    record,
+    trained_tflite,
+)
 from cry_export.convert import to_tflite
 from cry_export.errors import ConversionError, ParityError
 from cry_export.layer_noise import measure_layers
@@ -49,6 +55,7 @@ def export(
     judge: Judge | None = None,
     card: Mapping[str, str] | None = None,
     seed: int = 0,
+    compressed: Compressed | None = None,
 ) -> artefact.Artefact:
     """Writes a TFLite file that takes a waveform and is proven equal to the model.
 
@@ -80,6 +87,9 @@ def export(
         judge: See `cry_export.parity.measure`; None leaves the task metric out.
         card: A short model card, names to text, written into the file.
         seed: Seed of the draws behind the ranges.
+        compressed: What `cry_export.compress` made of the model. A pruned or
+            clustered one is exported in its place, with any recipe; what was
+            trained for int8 is taken as it is. The report says what it is.
 
     Returns:
         The paths, the size and the comparison.
@@ -92,8 +102,9 @@ def export(
             written, the figures are. A ValueError.
         OSError: If the target exists or cannot be written; nothing is left then.
     """
-    recipe = get(quantize)
-    if recipe.needs_representative and not len(representative):
+    is_trained = compressed is not None and bool(compressed.tflite)
+    recipe = get(quantize) if compressed is None else recipe_of(compressed, quantize)
+    if recipe.needs_representative and not is_trained and not len(representative):
         raise ValueError(
             f"quantize={recipe.name!r} needs representative clips of the training "
             "data, from which it takes the range of every activation. Received: none. "
@@ -106,9 +117,14 @@ def export(
     ranged = _check_representative(representative)
     samples = _samples(length_s, spec)
 
-    layers = weighted_layers(model)
-    float_file = to_tflite(model, get("none"), samples)
-    made = apply_recipe(float_file, recipe, ranged, keep_float, layers, seed)
+    exported = model if compressed is None else compressed.model or model
+    layers = weighted_layers(exported)
+    if compressed is not None and is_trained:
+        content = trained_tflite(compressed, samples)
+        made = Quantised(content, content)
+    else:
+        float_file = to_tflite(exported, get("none"), samples)
+        made = apply_recipe(float_file, recipe, ranged, keep_float, layers, seed)
     card = dict(card or {}) | {"stored_as": recipe.summary}
     tflite = slim(made.content, layers)
     if samples is not None:  # all that MediaPipe takes
@@ -128,6 +144,8 @@ def export(
         ),
         "input_samples": "dynamic" if samples is None else samples,
     }
+    if compressed is not None:
+        origin["compression"] = str(compressed.compression)
     packed = pack(tflite, spec, origin, card)
     if read_metadata(packed).spec != spec:
         raise ConversionError(
@@ -135,10 +153,10 @@ def export(
             "Received: a spec that JSON cannot hold."
         )
     parity = measure(
-        model, packed, spec, recipe, waveforms, names, samples, advance, judge
+        exported, packed, spec, recipe, waveforms, names, samples, advance, judge
     )
     parity = dataclasses.replace(parity, spared_layers=made.spared)
-    if recipe.name != "none" and _is_worth_a_look(parity, recipe):
+    if recipe.name != "none" and not is_trained and _is_worth_a_look(parity, recipe):
         parity = _with_layers(parity, made, waveforms, spec, layers)
     details = {
         "check_clips": list(names),
@@ -149,6 +167,9 @@ def export(
         if ranged
         else None,
     }
+    if compressed is not None:
+        before = measure(model, packed, spec, recipe, waveforms, names, samples)
+        details["compression"] = record(compressed, packed, before)
     if parity.is_refused:
         report_path = artefact.write_refusal(path, parity, recipe, details)
         figures = "; ".join(parity.reasons)
@@ -187,6 +208,8 @@ def _with_layers(
 def _advice(parity: ParityReport, recipe: Recipe) -> str:
     if recipe.name == "none":
         return ""
+    if recipe.name == "qat":
+        return " Train it longer (--compress-epochs), or leave qat away."
     advice = ""
     if parity.worst_layer is not None:
         name = parity.worst_layer
