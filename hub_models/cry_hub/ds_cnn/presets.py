@@ -10,7 +10,7 @@ from cry_lite.front_ends import YAMNET
 DS_CNN_PRESETS = (
     Preset(
         name="ds_cnn_s",
-        summary="our small student on YAMNet's patches, distilled from YAMNet and mn04",
+        summary="our small student, distilled from YAMNet and mn04",
         backbone="cry_hub.ds_cnn.ds_cnn:DSCNN",
         arguments=MappingProxyType({"size": "s"}),
         front_end=YAMNET,
@@ -31,7 +31,7 @@ DS_CNN_PRESETS = (
     ),
     Preset(
         name="ds_cnn_m",
-        summary="our larger student on YAMNet's patches, distilled from YAMNet and mn04",
+        summary="our larger student, distilled from YAMNet and mn04",
         backbone="cry_hub.ds_cnn.ds_cnn:DSCNN",
         arguments=MappingProxyType({"size": "m"}),
         front_end=YAMNET,
