@@ -13,6 +13,7 @@ import pytest
 
 import cry_export
 from cry_export import ParityError
+from cry_export.operators import list_operators
 from cry_lite.errors import ModelFileError
 from cry_lite.interpreter import LiteRTModel
 from cry_lite.metadata import read_metadata
@@ -388,3 +389,12 @@ def test_the_card_is_inside_and_in_the_description_that_phones_read(
     made = export(model, spec, clips, folder, card=card, length_s=1.0)
     assert read_metadata(made.path).card["limits"] == "No medical device."
     assert b"Limits: No medical device." in made.path.read_bytes()
+
+
+def test_the_file_names_layers_and_not_paths(model, spec, clips, folder):
+    made = export(model, spec, clips, folder, length_s=1.0)
+    found = list_operators(made.path.read_bytes())
+    named = {operator.path for operator in found}
+    assert {"frontend", "pointwise", "embedding"} <= named
+    assert not any("small" in name for name in named)
+    assert sum(operator.is_front_end for operator in found) > 10

@@ -4,6 +4,7 @@ import keras
 import numpy as np
 import pytest
 
+from cry_export import static_int8
 from cry_export.calibration import Scale
 from cry_export.equalization import equalize
 from cry_export.errors import ConversionError
@@ -99,7 +100,9 @@ def outlier_model(build_model, factor: float) -> keras.Model:
     return model
 
 
-def test_a_loud_channel_does_not_drown_the_others(build_model, convert_once, clips):
+def test_a_loud_channel_does_not_drown_the_others(
+    build_model, convert_once, clips, monkeypatch
+):
     loud = convert_once(outlier_model(build_model, 300.0), get("none"), None)
     graph = read_graph(loud)
     chosen = _choose(graph, graph.subgraphs[0], is_of_front_end)
@@ -108,10 +111,31 @@ def test_a_loud_channel_does_not_drown_the_others(build_model, convert_once, cli
         np.testing.assert_allclose(
             LiteRTModel(equal)(clip), LiteRTModel(loud)(clip), atol=1e-3
         )
-    made = quantize_static(loud, clips, is_of_front_end)
-    assert made.spared == ()
+
+    def sqnr_db():
+        made = quantize_static(loud, clips, is_of_front_end)
+        layers = measure_layers(made.float_file, made.content, clips)
+        return next(each.sqnr_db for each in layers if each.layer == "pointwise")
+
+    monkeypatch.setattr(static_int8, "_MIN_SQNR_DB", -200.0)  # spares no layer
+    with_it = sqnr_db()
+    monkeypatch.setattr(static_int8, "equalize", lambda tflite, *_: tflite)
+    assert with_it > sqnr_db() + 6
+
+
+def test_layers_stay_float_until_enough_signal_arrives(tflite, clips, monkeypatch):
+    monkeypatch.setattr(static_int8, "_MIN_SQNR_DB", -200.0)
+    everything = quantize_static(tflite["none"], clips, is_of_front_end)
+    assert everything.spared == ()
+    layers = measure_layers(everything.float_file, everything.content, clips)
+    reached = next(each.sqnr_db for each in layers if each.layer == "pointwise")
+    monkeypatch.setattr(static_int8, "_MIN_SQNR_DB", reached + 3)
+    made = quantize_static(tflite["none"], clips, is_of_front_end)
+    assert made.spared
     layers = measure_layers(made.float_file, made.content, clips)
-    assert min(layer.sqnr_db for layer in layers if layer.is_int8) > 18
+    kept = [each for each in layers if each.layer in layer_of(made.spared[0])]
+    assert not any(each.is_int8 for each in kept)
+    assert next(e.sqnr_db for e in layers if e.layer == "pointwise") > reached
 
 
 def test_the_same_clips_and_seed_give_the_same_bytes(tflite, clips):

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from cry_export.calibration import trace
-from cry_export.graph_editing import constant
+from cry_export.graph_editing import constant, store, twin
 from cry_export.operators import read_graph, schema, write_graph
 
 _Op = schema.BuiltinOperator
@@ -73,25 +73,19 @@ def _pairs(graph: Any, subgraph: Any, chosen: Collection[int]) -> list[tuple[Any
             and _kind(graph, second) in (_Op.CONV_2D, _Op.DEPTHWISE_CONV_2D)
             and int(second.inputs[0]) == int(first.outputs[0])
             and getattr(second.builtinOptions, "depthMultiplier", 1) == 1
-            and all(
-                _is_own(graph, subgraph, readers, operator)
-                for operator in (first, second)
-            )
+            and all(_is_constant(graph, subgraph, each) for each in (first, second))
         ):
             pairs.append((first, second))
     return pairs
 
 
-def _is_own(graph: Any, subgraph: Any, readers: dict, operator: Any) -> bool:
-    """Whether no other operator reads its weights and bias."""
-    for index in operator.inputs[1:]:
-        if index < 0:
-            continue
-        tensor = subgraph.tensors[index]
-        shared = sum(each.buffer == tensor.buffer for each in subgraph.tensors)
-        if constant(graph, tensor) is None or shared > 1 or len(readers[index]) > 1:
-            return False
-    return True
+def _is_constant(graph: Any, subgraph: Any, operator: Any) -> bool:
+    """Whether its weights and bias are stored in float32."""
+    return all(
+        constant(graph, subgraph.tensors[index]) is not None
+        for index in operator.inputs[1:]
+        if index >= 0
+    )
 
 
 def _balance(graph: Any, subgraph: Any, first: Any, second: Any, seen: Any) -> None:
@@ -112,11 +106,11 @@ def _balance(graph: Any, subgraph: Any, first: Any, second: Any, seen: Any) -> N
         made = made / factor
     else:
         made = made / factor[:, None, None, None]
-    _put(graph, subgraph, first.inputs[1], made)
+    _put(graph, subgraph, first, 1, made)
     if len(first.inputs) > 2 and first.inputs[2] >= 0:
         bias = _values(graph, subgraph, first.inputs[2])
-        _put(graph, subgraph, first.inputs[2], bias / factor)
-    _put(graph, subgraph, second.inputs[1], weights * factor)
+        _put(graph, subgraph, first, 2, bias / factor)
+    _put(graph, subgraph, second, 1, weights * factor)
 
 
 def _kind(graph: Any, operator: Any) -> int:
@@ -125,10 +119,29 @@ def _kind(graph: Any, operator: Any) -> int:
 
 def _values(graph: Any, subgraph: Any, index: int) -> np.ndarray:
     values = constant(graph, subgraph.tensors[index])
-    assert values is not None  # noqa: S101 (_is_own looked)
+    assert values is not None  # noqa: S101 (_is_constant looked)
     return values
 
 
-def _put(graph: Any, subgraph: Any, index: int, values: np.ndarray) -> None:
-    data = np.frombuffer(values.astype("<f4").tobytes(), np.uint8)
-    graph.buffers[subgraph.tensors[index].buffer].data = data
+def _put(
+    graph: Any, subgraph: Any, operator: Any, slot: int, values: np.ndarray
+) -> None:
+    """Replaces one stored input; what others read is left as it is."""
+    index = int(operator.inputs[slot])
+    tensor = subgraph.tensors[index]
+    readers = sum(
+        int(np.sum(np.asarray(each.inputs) == index)) for each in subgraph.operators
+    )
+    sharing = sum(each.buffer == tensor.buffer for each in subgraph.tensors)
+    values = values.astype("<f4")
+    if readers > 1:
+        index = twin(subgraph, index, "_equal")
+        operator.inputs = [
+            index if place == slot else int(old)
+            for place, old in enumerate(operator.inputs)
+        ]
+    if readers > 1 or sharing > 1:
+        subgraph.tensors[index].buffer = store(graph, values)
+    else:
+        data = np.frombuffer(values.tobytes(), np.uint8)
+        graph.buffers[tensor.buffer].data = data

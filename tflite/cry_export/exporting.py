@@ -28,6 +28,7 @@ from cry_export.parity import Judge, ParityReport, measure
 from cry_export.quantization import Quantised, apply_recipe
 from cry_export.recipe import Recipe, get
 from cry_export.reference import all_layers, front_end_of, weighted_layers
+from cry_export.slimming import slim
 from cry_lite import __version__
 from cry_lite.metadata import pack, read_metadata
 from cry_lite.spec import ModelSpec
@@ -125,7 +126,7 @@ def export(
         float_file = to_tflite(exported, get("none"), samples)
         made = apply_recipe(float_file, recipe, ranged, keep_float, layers, seed)
     card = dict(card or {}) | {"stored_as": recipe.summary}
-    tflite = made.content
+    tflite = slim(made.content, layers)
     if samples is not None:  # all that MediaPipe takes
         tflite = add_audio_metadata(tflite, spec, card)
     origin = {

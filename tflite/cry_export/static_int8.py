@@ -122,11 +122,11 @@ def quantize_static(
         _Rewriting(graph, subgraph, kept, observers).run()
         return graph, kept
 
-    graph, chosen = quantised(chosen)
-    content = write_graph(graph)
+    rewritten, chosen = quantised(chosen)
+    content = write_graph(rewritten)
     judge = _Judge(float_file, representative, max(chosen))
     spared: list[int] = []
-    if judge.sqnr_db(graph) < _MIN_SQNR_DB:
+    if judge.sqnr_db(rewritten) < _MIN_SQNR_DB:
         weighted = [place for place in sorted(chosen) if _is_weighted(graph, place)]
         noise = {
             place: 10 ** (-judge.sqnr_db(quantised({place})[0]) / 10)
