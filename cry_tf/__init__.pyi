@@ -1,4 +1,16 @@
-from . import augment, data, evaluation, layers, losses, models, synthesis, training
+from . import (
+    augment,
+    compressing,
+    data,
+    distillation,
+    evaluation,
+    layers,
+    losses,
+    models,
+    synthesis,
+    training,
+)
+from .distillation.distiller import Distiller
 from .exporting import export
 from .models.cry_classifier import CryClassifier
 from .models.cry_detector import CryDetector
@@ -8,9 +20,12 @@ __version__: str
 __all__ = [
     "CryClassifier",
     "CryDetector",
+    "Distiller",
     "__version__",
     "augment",
+    "compressing",
     "data",
+    "distillation",
     "evaluation",
     "export",
     "layers",
