@@ -1,4 +1,15 @@
-from . import augment, data, evaluation, layers, losses, models, synthesis, training
+from . import (
+    augment,
+    data,
+    distillation,
+    evaluation,
+    layers,
+    losses,
+    models,
+    synthesis,
+    training,
+)
+from .distillation.distiller import Distiller
 from .exporting import export
 from .models.cry_classifier import CryClassifier
 from .models.cry_detector import CryDetector
@@ -8,9 +19,11 @@ __version__: str
 __all__ = [
     "CryClassifier",
     "CryDetector",
+    "Distiller",
     "__version__",
     "augment",
     "data",
+    "distillation",
     "evaluation",
     "export",
     "layers",

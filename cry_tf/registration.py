@@ -51,6 +51,8 @@ SAVED_CLASSES = {
     "cry_hub.vggish.vggish": ("VGGish",),
     "cry_hub.yamnet.frozen_batch_normalization": ("FrozenBatchNormalization",),
     "cry_hub.yamnet.yamnet": ("YAMNet",),
+    "cry_tf.distillation.distiller": ("Distiller",),
+    "cry_tf.distillation.schedule": ("Constant", "Cosine", "Linear"),
     "cry_tf.layers.attention_pooling": ("AttentionPooling",),
     "cry_tf.layers.average_pooling": ("AveragePooling",),
     "cry_tf.layers.max_average_pooling": ("MaxAveragePooling",),

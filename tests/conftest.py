@@ -36,6 +36,37 @@ def assets() -> Path:
     return folder
 
 
+@pytest.fixture(scope="module")
+def few_filters() -> Iterator[None]:
+    """The large networks with a few filters in each layer, under their own names.
+
+    For a module whose tests are of the code, which is the same, and not of a size:
+    81 M random weights take 1 s to draw and more to convert. The networks of full
+    size stand beside their originals in `panns` and `vggish`.
+    """
+    from cry_hub.panns import cnn10, cnn14, resnet22, wavegram_logmel_cnn14
+    from cry_hub.vggish import vggish
+
+    with pytest.MonkeyPatch.context() as patch:
+        for network in (
+            cnn10.CNN10,
+            cnn14.CNN14,
+            wavegram_logmel_cnn14.WavegramLogmelCNN14,
+        ):
+            pools = [pool for _, pool in network.blocks]
+            patch.setattr(network, "blocks", tuple((16, pool) for pool in pools))
+        patch.setattr(resnet22.ResNet22, "blocks", ((16, True),))
+        patch.setattr(resnet22.ResNet22, "stages", (16, 16, 24, 24))
+        patch.setattr(resnet22.ResNet22, "last_filters", 32)
+        convolutions = tuple(
+            tuple((scope, 16) for scope, _ in group) for group in vggish.CONV_GROUPS
+        )
+        dense = tuple((scope, 64) for scope, _ in vggish.DENSE_LAYERS[:-1])
+        patch.setattr(vggish, "CONV_GROUPS", convolutions)
+        patch.setattr(vggish, "DENSE_LAYERS", (*dense, vggish.DENSE_LAYERS[-1]))
+        yield
+
+
 class WeightsServer:
     """One file over HTTP on this machine, with the faults of real servers.
 

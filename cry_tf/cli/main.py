@@ -21,6 +21,7 @@ COMMANDS = (
     "personalize",
     "evaluate",
     "export",
+    "benchmark",
     "reproduce",
 )
 

@@ -89,7 +89,7 @@ class EmbeddingPlan:
                 durations[key] = info.duration_s
 
         def decode(key: str) -> np.ndarray:
-            return self._waveform(self.entries[key], sample_rate_hz)
+            return self.waveform(self.entries[key], sample_rate_hz)
 
         shortest_first = sorted(durations, key=lambda key: durations[key])
         for key, waveform in decoding.ahead(decode, shortest_first):
@@ -107,7 +107,13 @@ class EmbeddingPlan:
             if keys[0].startswith(content):
                 self.errors[keys[0]] = error
 
-    def _waveform(self, entry: Entry, sample_rate_hz: int) -> np.ndarray:
+    def waveform(self, entry: Entry, sample_rate_hz: int) -> np.ndarray:
+        """Returns the waveform of an entry, float32 `(samples,)`.
+
+        Raises:
+            OSError: If the clip cannot be decoded.
+            ValueError: If a noise of the policy cannot be.
+        """
         waveform = decoding.read(entry.clip, sample_rate_hz, self.max_seconds)
         if entry.copy is None or self.augment is None:
             return waveform

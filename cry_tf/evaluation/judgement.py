@@ -76,11 +76,11 @@ def judge(
         listener.line(f"data: {dataset!r}")
         listener.line(f"  {dataset.grouping}")
         labelled = match_labels(dataset, scorer.spec, positive, listener)
-        predictions, left_out = _score(scorer, labelled, listener)
+        predictions, left_out = score_clips(scorer, labelled, listener)
         for problem in left_out:
             listener.warn(f"left out: {problem.sentence}")
         metrics = measure(predictions)
-        overlap = _overlap(scorer, dataset)
+        overlap = heard_before(scorer, dataset)
         warnings = [verdict(metrics), overlap]
         if left_out:
             warnings.append(f"{len(left_out)} clips could not be decoded.")
@@ -160,9 +160,22 @@ def match_labels(
     )
 
 
-def _score(
+def score_clips(
     scorer: Scorer, dataset: Dataset, listener: Listener
 ) -> tuple[Predictions, tuple[Problem, ...]]:
+    """Scores every clip that can be decoded.
+
+    Args:
+        scorer: The model.
+        dataset: Clips with the labels of the model, as `match_labels` gives them.
+        listener: Hears how far it is.
+
+    Returns:
+        The scored clips, and those that could not be decoded.
+
+    Raises:
+        ValueError: If no clip can be decoded.
+    """
     rate_hz = scorer.spec.sample_rate_hz
     kept, scores, durations_s = [], [], []
     with listener.progress("scoring", len(dataset)) as advance:
@@ -191,7 +204,7 @@ def _score(
     return predictions, tuple(dataset.problems)
 
 
-def _overlap(scorer: Scorer, dataset: Dataset) -> str | None:
+def heard_before(scorer: Scorer, dataset: Dataset) -> str | None:
     """Says whether the model has heard these clips before; None if it has not."""
     if scorer.data_sha256 is not None and scorer.data_sha256 == dataset.sha256:
         heard = len(dataset)

@@ -5,31 +5,29 @@ from __future__ import annotations
 import keras
 import numpy as np
 import pytest
-import tensorflow as tf
-from ai_edge_litert.interpreter import Interpreter
 
 import cry_hub
 from cry_hub import registry
 from cry_hub.front_end import FrontEnd
 
-# CNN14 has 81 M parameters, and is the same network at its other two rates and with
-# the heads that decide for each segment: what they add is compared with the original's
-# in panns/test_cnn.py and panns/test_decision_level.py.
+pytestmark = pytest.mark.usefixtures("few_filters")
+
+# CNN14 is the same network at its other two rates and with the heads that decide for
+# each segment: what they add is compared with the original's in panns/test_cnn.py and
+# panns/test_decision_level.py.
 PRESETS = [
     name
     for name in cry_hub.presets()
     if not name.startswith(("cnn14_16k", "cnn14_8k", "cnn14_decision"))
 ]
-# ResNet22 and Wavegram-Logmel-CNN14 are as large. Building one twice or converting
-# it again takes half a minute of every run. What is checked with these alone is code
-# that they share with CNN10, or that panns/test_resnet22.py and test_wavegram.py
-# check with fewer filters.
-LARGE_PRESETS = (
+# What is not checked with these is code that they share with CNN10, or that
+# panns/test_resnet22.py and test_wavegram.py check.
+DEEP_PRESETS = (
     "cnn14_audioset",
     "resnet22_audioset",
     "wavegram_logmel_cnn14_audioset",
 )
-SMALL_PRESETS = [name for name in PRESETS if name not in LARGE_PRESETS]
+SHALLOW_PRESETS = [name for name in PRESETS if name not in DEEP_PRESETS]
 
 
 def clip(rng, samples: int) -> np.ndarray:
@@ -54,7 +52,7 @@ def preset(request) -> str:
 
 
 @pytest.fixture(scope="module")
-def backbone(preset):
+def backbone(preset, few_filters):
     """The backbone with random weights and moving statistics that are not 0 and 1."""
     keras.utils.set_random_seed(0)
     backbone = registry.get(preset).build()
@@ -113,7 +111,7 @@ def test_it_is_saved_and_reloaded_by_plain_keras(backbone, rng, tmp_path):
     np.testing.assert_array_equal(again(waveform), backbone(waveform))
 
 
-@pytest.mark.parametrize("preset", SMALL_PRESETS)
+@pytest.mark.parametrize("preset", SHALLOW_PRESETS)
 def test_the_cutoff_and_the_frozen_state_are_saved(preset, tmp_path):
     backbone = registry.get(preset).build(cutoff_hz=4000.0)
     backbone.trainable = False
@@ -123,7 +121,7 @@ def test_the_cutoff_and_the_frozen_state_are_saved(preset, tmp_path):
     assert again.trainable_weights == []
 
 
-@pytest.mark.parametrize("preset", SMALL_PRESETS)
+@pytest.mark.parametrize("preset", SHALLOW_PRESETS)
 def test_nothing_above_the_cutoff_is_heard(preset, rng):
     keras.utils.set_random_seed(0)
     backbone = registry.get(preset).build(cutoff_hz=4000.0)
@@ -140,7 +138,7 @@ def test_nothing_above_the_cutoff_is_heard(preset, rng):
     assert leaked < 0.1 * heard
 
 
-@pytest.mark.parametrize("preset", SMALL_PRESETS)
+@pytest.mark.parametrize("preset", SHALLOW_PRESETS)
 def test_a_frozen_backbone_keeps_its_statistics_in_training(preset, rng):
     backbone = registry.get(preset).build(
         **({"freeze_batch_norm": False} if preset == "yamnet_audioset" else {})
@@ -164,14 +162,26 @@ def test_a_frozen_backbone_keeps_its_statistics_in_training(preset, rng):
         assert (np.abs(old - new).max() > 0) == moves
 
 
-@pytest.mark.parametrize("preset", [*SMALL_PRESETS, "cnn14_audioset"])
-def test_a_step_of_fit_trains_every_trainable_weight(preset, rng):
+# Each family by its smallest. Tracing a step of mn04 takes 20 s.
+@pytest.mark.parametrize(
+    ("preset", "is_eager"),
+    [
+        ("yamnet_audioset", False),
+        ("vggish_audioset", False),
+        ("cnn10_audioset", False),
+        ("mn04_audioset", True),
+        ("ds_cnn_s", False),
+        pytest.param("mn04_audioset", False, marks=pytest.mark.slow),
+    ],
+)
+def test_a_step_of_fit_trains_every_trainable_weight(preset, is_eager, rng):
     backbone = registry.get(preset).build()
     waveform = keras.Input((None,))
     x = keras.layers.GlobalMaxPooling1D()(backbone(waveform))
     model = keras.Model(waveform, keras.layers.Dense(2)(x))
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
-    model.compile("adam", loss, jit_compile=backbone.prefers_jit)
+    is_compiled = backbone.prefers_jit and not is_eager
+    model.compile("adam", loss, run_eagerly=is_eager, jit_compile=is_compiled)
     before = [np.asarray(each) for each in backbone.trainable_weights]
     batch = padded([clip(rng, 16_000), clip(rng, 20_000)])
     history = model.fit(batch, np.array([0, 1]), verbose=0)
@@ -198,38 +208,23 @@ def test_mixed_bfloat16_comes_close(preset, backbone, rng):
     assert again(waveform).dtype == "bfloat16"
 
 
-def check_tflite(backbone, samples, rng, tmp_path) -> None:
-    signature = [tf.TensorSpec((1, samples), tf.float32, name="waveform")]
-    backbone.export(
-        tmp_path / "saved", "tf_saved_model", verbose=False, input_signature=signature
-    )
-    converter = tf.lite.TFLiteConverter.from_saved_model(str(tmp_path / "saved"))
-    converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS]
-    interpreter = Interpreter(model_content=converter.convert(), num_threads=2)
-    for length in (24_000,) if samples else (24_000, 5_000, 40_123):
-        waveform = clip(rng, length)[None]
-        index = interpreter.get_input_details()[0]["index"]
-        interpreter.resize_tensor_input(index, waveform.shape)
-        interpreter.allocate_tensors()
-        interpreter.set_tensor(index, waveform)
-        interpreter.invoke()
-        output = interpreter.get_output_details()[0]["index"]
-        expected = np.asarray(backbone(waveform))
-        scale = max(1.0, np.abs(expected).max())
-        np.testing.assert_allclose(
-            interpreter.get_tensor(output) / scale, expected / scale, atol=1e-4
-        )
+# DS-CNN is one network in two sizes.
+@pytest.mark.parametrize(
+    "preset", [name for name in PRESETS if name != "ds_cnn_m"], scope="module"
+)
+def test_tflite_of_any_length_says_the_same_in_builtin_ops(backbone, check_tflite):
+    check_tflite(backbone, None)
 
 
-def test_tflite_of_any_length_says_the_same_in_builtin_ops(backbone, rng, tmp_path):
-    check_tflite(backbone, None, rng, tmp_path)
-
-
-# VGGish has 72 M parameters, and DS-CNN its patches: one conversion of it will do.
+# Patches and blocks, which the others have too, once each.
 @pytest.mark.parametrize(
     "preset",
-    [name for name in SMALL_PRESETS if name != "vggish_audioset"],
+    [
+        "yamnet_audioset",
+        "cnn10_audioset",
+        pytest.param("mn04_audioset", marks=pytest.mark.slow),
+    ],
     scope="module",
 )
-def test_tflite_of_one_length_says_the_same_in_builtin_ops(backbone, rng, tmp_path):
-    check_tflite(backbone, 24_000, rng, tmp_path)
+def test_tflite_of_one_length_says_the_same_in_builtin_ops(backbone, check_tflite):
+    check_tflite(backbone, 24_000)

@@ -357,3 +357,17 @@ def test_the_notice_of_litert_is_not_shown(model_file, make_sound):
         check=True,
     )
     assert done.stderr == ""
+
+
+def test_benchmark_says_how_fast_files_answer(model_file, capsys, monkeypatch):
+    monkeypatch.setattr("cry_lite.speed.TURNS", 1)
+    assert main(["benchmark", str(model_file), "--json"]) == 0
+    answer = json.loads(capsys.readouterr().out)
+    assert answer["path"] == str(model_file)
+    assert answer["median_s"] / answer["window_s"] == answer["real_time_factor"]
+
+    assert main(["benchmark", str(model_file)]) == 0
+    assert "1 s of audio in" in capsys.readouterr().out
+
+    assert main(["benchmark", str(model_file) + ".absent"]) == 1
+    assert "absent" in capsys.readouterr().err

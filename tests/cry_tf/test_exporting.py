@@ -17,6 +17,8 @@ from cry_tf import exporting
 from cry_tf.data import load
 from cry_tf.models.cry_classifier import CryClassifier
 
+pytestmark = pytest.mark.usefixtures("shallow_student")
+
 LABELS = ("hungry", "tired")
 
 

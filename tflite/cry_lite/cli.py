@@ -25,6 +25,11 @@ _ANALYZE_EPILOG = """examples:
   cry-lite analyze night.wav --model cry.tflite
   cry-lite analyze recordings/ -o results --format csv,audacity --model cry.tflite
 """
+_BENCHMARK_EPILOG = """Each file runs in a process of its own, in turns with the others.
+
+example:
+  cry-lite benchmark small.tflite large.tflite --threads 4
+"""
 _INFO_EPILOG = """example:
   cry-lite info cry.tflite
 """
@@ -107,6 +112,24 @@ def _parser() -> argparse.ArgumentParser:
         help="threads that the model may use (default: 1)",
     )
     analyze.set_defaults(run=_analyze)
+
+    benchmark = commands.add_parser(
+        "benchmark",
+        help="say how fast .tflite files answer on this machine",
+        description="Says how fast files answer on this machine, and in what memory.",
+        epilog=_BENCHMARK_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    benchmark.add_argument("files", nargs="+", metavar="FILE.tflite")
+    benchmark.add_argument(
+        "--threads",
+        type=_positive,
+        default=1,
+        metavar="N",
+        help="threads that a model may use (default: 1)",
+    )
+    benchmark.add_argument("--json", action="store_true", help="print JSON")
+    benchmark.set_defaults(run=_benchmark)
 
     info = commands.add_parser(
         "info",
@@ -218,6 +241,20 @@ def _info(args: argparse.Namespace) -> int:
         from cry_lite.report import model_lines
 
         print("\n".join(model_lines(analyzer, args.model, size_bytes)))
+    return _DONE
+
+
+def _benchmark(args: argparse.Namespace) -> int:
+    from cry_lite.speed import measure_speeds
+
+    speeds = [found for [found] in measure_speeds(args.files, (args.threads,))]
+    if args.json:
+        for path, speed in zip(args.files, speeds, strict=True):
+            _print_json({"path": path, **speed.to_dict()})
+    else:
+        from cry_lite.report import speed_lines
+
+        print("\n".join(speed_lines(args.files, speeds)))
     return _DONE
 
 

@@ -229,16 +229,14 @@ def test_padding_never_changes_the_logits(model, waveform):
     np.testing.assert_allclose(model(padded), model(padded[:, :12_345]), atol=1e-4)
 
 
-def test_padding_never_changes_what_a_training_step_learns(rng):
-    clip = rng.normal(0, 0.1, (2, 20_000)).astype("float32")
-    moved = []
-    for waveform in (clip, np.pad(clip, ((0, 0), (0, 9_999)))):
-        keras.utils.set_random_seed(0)
-        backbone = cry_hub.EfficientAT(0.1)
-        backbone(waveform, training=True)
-        moved.append(backbone.get_weights())
-    for alone, padded in zip(*moved, strict=True):
-        np.testing.assert_allclose(padded, alone, rtol=1e-4, atol=1e-5)
+def test_padding_never_changes_what_a_training_step_learns(
+    rng, check_training_ignores_padding
+):
+    batch = rng.normal(0, 0.1, (2, 20_000)).astype("float32")
+    backbone = cry_hub.EfficientAT(0.1)
+    moves = sum(weight.name.startswith("moving") for weight in backbone.weights)
+    assert moves > 2 * 30  # mean and variance
+    check_training_ignores_padding(backbone, batch, moves)
 
 
 @pytest.mark.parametrize("frames", [1, 2, 5, 8])
@@ -304,6 +302,9 @@ def test_the_classes_are_in_the_order_of_the_original(assets):
 def test_a_baby_cry_is_heard_without_any_training(assets, model):
     with (assets / "data" / "MANIFEST.csv").open(encoding="utf-8") as file:
         rows = [row for row in csv.DictReader(file) if row["dataset"] == "esc10"]
+    # All cries, and every fifth of the others.
+    others = [row for row in rows if row["label"] != "baby_cry"][::5]
+    rows = [row for row in rows if row["label"] == "baby_cry"] + others
     waveforms = np.zeros((len(rows), 160_000), "float32")
     for waveform, row in zip(waveforms, rows, strict=True):
         sound = read(assets / "data" / row["file"], 32_000)[:160_000]
@@ -316,5 +317,5 @@ def test_a_baby_cry_is_heard_without_any_training(assets, model):
     for score in (scores[:, 22:24].max(axis=1), scores[:, 22:24].sum(axis=1)):
         area = (score[is_cry][:, None] > score[~is_cry][None]).mean()
         print(f"AUC {area:.4f} of {is_cry.sum()} cries and {(~is_cry).sum()} others")
-        # Measured: 1.0000 both
+        # Measured: 1.0000 both, beside all the others too
         assert area >= 0.99

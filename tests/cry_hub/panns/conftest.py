@@ -39,7 +39,7 @@ class Original:
         first, second = (recipe_waveform(seed + i, seconds, rate) for i in (0, 1))
         return np.stack((first, np.float32(0.05) * second))
 
-    @property
+    @functools.cached_property
     def shapes(self) -> dict[str, tuple[int, ...]]:
         """Every tensor of its checkpoint."""
         text = (GOLDEN / "panns_state_dict_shapes.json").read_text("utf-8")
@@ -49,12 +49,15 @@ class Original:
 
     def tensors(self) -> dict[str, np.ndarray]:
         """Its weights, but for the front end's matrices."""
-        seed = int(self.expected["seed"])
         return {
-            name: recipe_tensor(name, shape, seed)
-            for name, shape in self.shapes.items()
+            name: self.tensor(name)
+            for name in self.shapes
             if not name.startswith(("spectrogram_extractor", "logmel_extractor"))
         }
+
+    def tensor(self, name: str) -> np.ndarray:
+        """One of its weights."""
+        return recipe_tensor(name, self.shapes[name], int(self.expected["seed"]))
 
 
 @pytest.fixture(scope="session")

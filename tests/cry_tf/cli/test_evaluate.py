@@ -8,6 +8,8 @@ import soundfile
 
 from cry_tf.cli.main import main
 
+pytestmark = pytest.mark.usefixtures("shallow_student")
+
 RATE_HZ = 16_000
 
 

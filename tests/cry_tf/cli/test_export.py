@@ -19,6 +19,8 @@ from cry_tf.evaluation.predictions import Predictions
 from cry_tf.models.cry_detector import CryDetector
 from cry_tf.training.run import FORMAT
 
+pytestmark = pytest.mark.usefixtures("shallow_student")
+
 
 @pytest.fixture(scope="module")
 def run_folder(tmp_path_factory):

@@ -48,7 +48,7 @@ def test_labels_that_mean_nothing_are_not_learned(head):
         rng = np.random.default_rng(seed)
         infants = [make_infant(rng, f"i{i}", [0, 0, 1, 1, 2], 0.0) for i in range(3)]
         p_value = permutation_p(
-            infants, head, LeaveOneOut(), with_siblings=True, permutations=39, seed=seed
+            infants, head, LeaveOneOut(), with_siblings=True, permutations=19, seed=seed
         )
         values.append(p_value)
     values = np.array(values)

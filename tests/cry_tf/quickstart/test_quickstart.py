@@ -13,6 +13,8 @@ from cry_lite.detector import Analyzer
 from cry_tf.cli import quickstart
 from cry_tf.quickstart.scale import STANDARD
 
+pytestmark = pytest.mark.usefixtures("shallow_student")
+
 TINY = dataclasses.replace(
     STANDARD,
     infants=4,

@@ -12,6 +12,8 @@ from cry_tf.reproduce.reproduction import reproduce
 from cry_tf.reproduce.tables import NOT_ASKED, SYNTHETIC
 from cry_tf.training.listener import Silence
 
+pytestmark = pytest.mark.usefixtures("shallow_student")
+
 SVM = ["mfcc_svm"]
 
 

@@ -10,6 +10,8 @@ from cry_tf.training.experiment import train
 from cry_tf.training.listener import Silence
 from cry_tf.training.settings import Settings
 
+pytestmark = pytest.mark.usefixtures("shallow_student")
+
 RATE_HZ = 16_000
 EPOCHS = 3
 

@@ -15,6 +15,8 @@ from cry_tf.training.experiment import train
 from cry_tf.training.run import RunFolder
 from cry_tf.training.settings import Settings
 
+pytestmark = pytest.mark.usefixtures("shallow_student")
+
 QUICK = recipe.QUICK.replace(epochs=2, learning_rate=0.05)
 NETWORK_HEADS = [head for head in HEADS if head not in ARRAY_HEADS]
 

@@ -8,6 +8,8 @@ from cry_tf.models import CryClassifier
 from cry_tf.training import recipe
 from cry_tf.training.fit_heads import FittedTrainer
 
+pytestmark = pytest.mark.usefixtures("shallow_student")
+
 LABELS = ("hungry", "tired", "burping")
 
 

@@ -15,6 +15,8 @@ from cry_tf.training.settings import Settings
 from cry_tf.training.stage import Stage
 from cry_tf.training.trainers import check_folds, make_trainer
 
+pytestmark = pytest.mark.usefixtures("shallow_student")
+
 STAGED = recipes.FINE_TUNE.replace(
     epochs=2,
     batch_size=8,

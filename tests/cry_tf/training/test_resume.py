@@ -3,14 +3,14 @@
 import json
 import os
 import signal
-import subprocess
-import sys
 import time
 
 import pytest
 
 from cry_tf.cli.main import main
 from cry_tf.training.kept_run import KeptRun
+
+pytestmark = pytest.mark.usefixtures("shallow_student")
 
 
 @pytest.fixture(autouse=True)
@@ -35,19 +35,19 @@ def text(run, name):
     "more",
     [
         ["--epochs", "20", "--mixup", "0.2"],
-        ["--recipe", "full", "--epochs", "4", "--augment", "light"],
+        # test_fit_stages.py goes on with every layer, in one process.
+        pytest.param(
+            ["--recipe", "full", "--epochs", "4", "--augment", "light"],
+            marks=pytest.mark.slow,
+        ),
     ],
 )
 def test_a_killed_run_goes_on_and_ends_as_it_would_have(
-    recordings, weights, tmp_path, more
+    recordings, weights, tmp_path, start_command, more
 ):
     assert main(command(recordings, weights, tmp_path / "whole", *more)) == 0
     argv = command(recordings, weights, tmp_path / "killed", *more)
-    started = subprocess.Popen(
-        [sys.executable, "-m", "cry_tf.cli.main", *argv],
-        stderr=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-    )
+    started = start_command(argv)
     kept = KeptRun.of(tmp_path / "killed")
     epochs, limit = kept.folder / "now.npz", time.monotonic() + 120
     # In the second fold, when some of its epochs are done.

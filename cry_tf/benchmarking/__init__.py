@@ -1,0 +1,1 @@
+"""Compares exported files by size, speed, memory and accuracy, and chooses one."""

@@ -1,0 +1,116 @@
+"""`cry-tf benchmark`: exported files side by side."""
+
+from __future__ import annotations
+
+import argparse
+import os
+from typing import Any
+
+from cry_tf.cli.console import Console
+from cry_tf.cli.data_arguments import add_data_arguments
+
+_EPILOG = """\
+Each file runs in a process of its own, in turns with the others: size as it is and
+compressed, time to load, first and median run, peak memory of the process. With
+--data its accuracy on labelled clips stands beside, and a plot of what each byte and
+each millisecond buys. Speeds belong to this machine; cry-lite benchmark tells those
+of a device.
+
+examples:
+  cry-tf benchmark cry.tflite phone.tflite
+  cry-tf benchmark exports/*.tflite --data new_recordings/ -o compared --threads 4
+
+The exit code is 1 if a file cannot be run here.
+"""
+
+
+def add_parser(subparsers: Any) -> None:
+    """Adds the command to the parser of `cry-tf`."""
+    parser = subparsers.add_parser(
+        "benchmark",
+        help="compare exported files: size, speed, memory, accuracy",
+        description="Compares exported files by size, speed, memory and accuracy.",
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument(
+        "files", nargs="+", metavar="FILE.tflite", help="files of cry-tf export"
+    )
+    parser.add_argument(
+        "--threads",
+        type=_positive,
+        metavar="N",
+        default=min(4, os.cpu_count() or 1),
+        help="measured beside one thread (default: %(default)s here)",
+    )
+    parser.add_argument(
+        "--seconds",
+        type=float,
+        metavar="S",
+        help="audio of a run, for files that take any length "
+        "(default: the file's own window)",
+    )
+    parser.add_argument(
+        "--data", metavar="DATA", help="labelled clips: folder per label or manifest"
+    )
+    add_data_arguments(parser)
+    parser.add_argument(
+        "-o", "--output", metavar="DIR", help="also write metrics.json and a page"
+    )
+    parser.add_argument(
+        "--overwrite", action="store_true", help="replace an earlier result"
+    )
+    parser.add_argument(
+        "--json", action="store_true", help="print the figures as JSON on stdout"
+    )
+
+
+def run(args: argparse.Namespace) -> int:
+    """Runs the command and returns its exit code.
+
+    Raises:
+        ValueError: If a file cannot be run, or the data do not fit.
+        OSError: If something cannot be read or written.
+    """
+    console = Console(is_json=args.json)
+    from cry_tf.benchmarking import benchmark_page
+    from cry_tf.benchmarking.comparing import compare
+    from cry_tf.evaluation import result_folder
+
+    if args.output is not None:
+        result_folder.check(args.output, args.overwrite)
+    dataset = None
+    if args.data is not None:
+        from cry_tf.data import load
+
+        dataset = load(
+            args.data, label_column=args.label_column, group_by=args.group_by
+        )
+    found = compare(
+        args.files,
+        dataset=dataset,
+        positive=args.positive,
+        threads=sorted({1, args.threads}),
+        seconds=args.seconds,
+        listener=console,
+    )
+    for sentence in found.warnings:
+        console.warn(sentence)
+    console.table(benchmark_page.header(found), benchmark_page.rows(found), 2)
+    for sentence in benchmark_page.sentences(found):
+        console.line(f"  {sentence}")
+    if args.output is not None:
+        with result_folder.writing(args.output, args.overwrite) as part:
+            result_folder.write_json(part / result_folder.MARK, found.to_dict())
+            page = benchmark_page.render(found)
+            (part / "benchmark.html").write_text(page, encoding="utf-8")
+        console.line(f"written: {args.output} (look at benchmark.html)")
+    if args.json:
+        console.json(found.to_dict())
+    return 0
+
+
+def _positive(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"must be a positive number, not {text!r}")
+    return int(text)
