@@ -69,7 +69,8 @@ def our_step(preset: str, variant: str, batch: Any, truth: Any) -> Callable[[], 
     # Each graph is traced under its own policy, in the first step.
     given = tf.data.Dataset.from_tensors((batch, truth)).repeat()
     elements = iter(given)
-    step = model.make_train_function() or model.train_function
+    model.make_train_function()
+    step: Any = model.train_function
     step(elements)
     keras.config.set_dtype_policy("float32")
     return lambda: float(step(elements)["loss"])
