@@ -1,5 +1,6 @@
 from . import (
     augment,
+    compressing,
     data,
     distillation,
     evaluation,
@@ -22,6 +23,7 @@ __all__ = [
     "Distiller",
     "__version__",
     "augment",
+    "compressing",
     "data",
     "distillation",
     "evaluation",

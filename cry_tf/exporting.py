@@ -12,19 +12,26 @@ import numpy as np
 
 import cry_export
 from cry_export.artefact import check_target
+from cry_export.recipe import get as get_recipe
 from cry_lite.spec import ModelSpec
 from cry_tf.data.clip import Clip
 from cry_tf.data.dataset import Dataset
+from cry_tf.export_metric import compare_metric
+from cry_tf.model_card import model_card
 
 if TYPE_CHECKING:
     import keras
 
     from cry_export import Artefact
+    from cry_export.compress.compressed import Compressed
     from cry_tf.training.run import RunFolder
 
 # Each clip runs through both models; more clips change the figures little.
 MAX_CHECK_CLIPS = 100
 MAX_CHECK_SECONDS = 30.0
+# The ranges of activations change little beyond.
+MAX_REPRESENTATIVE_CLIPS = 64
+MAX_REPRESENTATIVE_SECONDS = 5.0
 
 
 class SkippedClipsWarning(UserWarning):
@@ -40,6 +47,11 @@ def export(
     overwrite: bool = False,
     provenance: Mapping[str, str | int | float] | None = None,
     advance: Callable[[], None] | None = None,
+    representative: Dataset | Sequence[np.ndarray] | np.ndarray | None = None,
+    keep_float: Sequence[str] = (),
+    card: Mapping[str, str] | None = None,
+    seed: int = 0,
+    compressed: Compressed | None = None,
 ) -> Artefact:
     """Writes the model as a `.tflite`: waveform in, labels and settings inside.
 
@@ -49,8 +61,10 @@ def export(
     Args:
         model: A `CryClassifier` or `CryDetector`.
         path: Ends in `.tflite`.
-        quantize: `dynamic` stores the weights of convolutions and dense layers as
-            int8, `none` keeps float32. The front end stays float32 in both.
+        quantize: `none` keeps float32, `float16` halves the weights, `dynamic` stores
+            the weights of convolutions and dense layers as int8, `int8` computes
+            convolutions in int8 as well. The front end stays float32 in all of them,
+            and waveform and scores are float32.
         check: Real clips to compare on: a dataset, of which at most 100 clips are
             taken, evenly over the labels, 30 s of each; or waveforms, float32
             `(samples,)` at `model.spec.sample_rate_hz`. Clips that the model was
@@ -61,6 +75,15 @@ def export(
         provenance: What made the model; written into the file beside versions,
             digests of the data and the source of the weights.
         advance: Called after each clip that was compared, for a progress bar.
+        representative: For `int8`: clips that the model was trained on, as for
+            `check`, of which at most 64 are drawn, 5 s of each. Clips of both are
+            left out of `check` if enough others are there.
+        keep_float: Names of layers that stay float32, for instance the one that a
+            refusal names.
+        card: Lines of the model card inside the file; None writes what the model
+            knows of itself.
+        seed: Seed of the draw of representative clips.
+        compressed: What `cry_tf.compressing.compress` made of the model.
 
     Returns:
         The paths, the size and the comparison.
@@ -88,18 +111,37 @@ def export(
             f"{no_tflite_because}."
         )
     check_target(Path(path), overwrite)  # before clips are decoded
-    origin: dict[str, str | int | float] = dict(_weights_source(model))
-    names = None
-    if isinstance(check, Dataset):
-        chosen, check = _decode(check, spec.sample_rate_hz)
-        names = [clip.name for clip in chosen.clips]
-        origin["check_data_sha256"] = chosen.sha256
-    elif check is None or isinstance(check, (str, Path)):
+    recipe = get_recipe(quantize)
+    if recipe.needs_representative and representative is None:
+        raise ValueError(
+            f"quantize={quantize!r} needs clips that the model was trained on, from "
+            "which it takes the range of every activation. Received: none. Pass "
+            "representative=... (--representative DATA), or take 'dynamic'."
+        )
+    if check is None or isinstance(check, (str, Path)):
         raise ValueError(
             "check must hold real clips, because a file that was not compared with "
             f"its model is not written. Received: {check!r}. Pass "
             "cry_tf.data.load(folder) or a list of waveforms."
         )
+    origin: dict[str, str | int | float] = dict(_weights_source(model))
+    rate = spec.sample_rate_hz
+    ranges: list[np.ndarray] = []
+    ranges_origin = None
+    if recipe.needs_representative:
+        drawn, ranges = _representative(representative, rate, seed)
+        if drawn is not None:
+            origin["representative_sha256"] = drawn.sha256
+            names = [clip.name for clip in drawn.clips]
+            ranges_origin = {"clips": names, "sha256": drawn.sha256}
+            if isinstance(check, Dataset):
+                check = _not_in(check, drawn)
+    names, judge = None, None
+    if isinstance(check, Dataset):
+        chosen, check = _decode(check, rate, MAX_CHECK_CLIPS, MAX_CHECK_SECONDS)
+        names = [clip.name for clip in chosen.clips]
+        origin["check_data_sha256"] = chosen.sha256
+        judge = _judge(spec, chosen)
     return cry_export.export(
         model,
         path,
@@ -111,6 +153,13 @@ def export(
         overwrite=overwrite,
         length_s=_length_s(length),
         advance=advance,
+        representative=ranges,
+        representative_origin=ranges_origin,
+        keep_float=keep_float,
+        judge=judge,
+        card=model_card(model) if card is None else card,
+        seed=seed,
+        compressed=compressed,
     )
 
 
@@ -159,11 +208,59 @@ def run_provenance(run: RunFolder) -> dict[str, str | int | float]:
     return {name: value for name, value in found.items() if value is not None}
 
 
-def _decode(dataset: Dataset, sample_rate_hz: int) -> tuple[Dataset, list[np.ndarray]]:
+def length_path(path: str | Path, length: float | Literal["dynamic"]) -> Path:
+    """Returns the name of one of several files of different input lengths.
+
+    `cry.tflite` becomes `cry_5s.tflite` or `cry_dynamic.tflite`.
+    """
+    path = Path(path)
+    told = length if isinstance(length, str) else f"{length:g}s"
+    return path.with_name(f"{path.stem}_{told}{path.suffix}")
+
+
+def _representative(
+    clips: Any, sample_rate_hz: int, seed: int
+) -> tuple[Dataset | None, list[np.ndarray]]:
+    if isinstance(clips, Dataset):
+        return _decode(
+            clips,
+            sample_rate_hz,
+            MAX_REPRESENTATIVE_CLIPS,
+            MAX_REPRESENTATIVE_SECONDS,
+            seed,
+        )
+    samples = round(MAX_REPRESENTATIVE_SECONDS * sample_rate_hz)
+    return None, [clip[:samples] for clip in clips]
+
+
+def _not_in(check: Dataset, drawn: Dataset) -> Dataset:
+    """Leaves out the clips that the ranges come from, if as many others are left."""
+    paths = {clip.path for clip in drawn.clips}
+    rest = [i for i, clip in enumerate(check.clips) if clip.path not in paths]
+    return check.subset(rest) if len(rest) >= len(drawn) else check
+
+
+def _judge(spec: ModelSpec, chosen: Dataset) -> Any:
+    """Returns what compares the task metric; None if the labels are others."""
+    if not chosen.clips or not set(chosen.labels) <= set(spec.labels):
+        return None
+    places = np.array([spec.labels.index(label) for label in chosen.labels])
+    truth = places[chosen.label_indices]
+    groups = [str(group) for group in chosen.groups]
+    return lambda before, after: compare_metric(spec, truth, groups, before, after)
+
+
+def _decode(
+    dataset: Dataset,
+    sample_rate_hz: int,
+    max_clips: int,
+    max_seconds: float,
+    seed: int = 0,
+) -> tuple[Dataset, list[np.ndarray]]:
     """Draws clips and decodes them; warns of those that cannot be read."""
-    chosen = dataset.subset(_evenly(dataset.label_indices, MAX_CHECK_CLIPS))
+    chosen = dataset.subset(_evenly(dataset.label_indices, max_clips, seed))
     pairs = list(
-        chosen.waveforms(sample_rate_hz, on_error="skip", max_seconds=MAX_CHECK_SECONDS)
+        chosen.waveforms(sample_rate_hz, on_error="skip", max_seconds=max_seconds)
     )
     if chosen.problems:
         warnings.warn(
@@ -202,9 +299,9 @@ def _weights_source(model: Any) -> dict[str, str]:
     }
 
 
-def _evenly(label_indices: np.ndarray, limit: int) -> np.ndarray:
-    """Draws clips label by label in turn, always the same ones."""
-    rng = np.random.default_rng(0)
+def _evenly(label_indices: np.ndarray, limit: int, seed: int = 0) -> np.ndarray:
+    """Draws clips label by label in turn, for one seed always the same ones."""
+    rng = np.random.default_rng(seed)
     turn = np.empty(len(label_indices), int)
     for label in np.unique(label_indices):
         clips = rng.permutation(np.flatnonzero(label_indices == label))

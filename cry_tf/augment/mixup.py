@@ -93,21 +93,31 @@ class Mixup:
         Returns:
             The same, with float32 `(batch, labels)` for the classes.
         """
+        return self._mapped(batches, self.mix_embeddings, seeds)
+
+    def mix_embeddings(
+        self, seed: Any, inputs: tuple[Any, Any], classes: Any, *weights: Any
+    ) -> tuple[Any, ...]:
+        """Mixes one batch, see `embeddings`.
+
+        Args:
+            seed: Int64 tensor `(2,)`.
+            inputs: Float `(batch, time, features)` and bool mask `(batch, time)`.
+            classes: Int `(batch,)`.
+            *weights: Float `(batch,)`, if clips have weights.
+        """
         import tensorflow as tf
 
-        def mix(seed, inputs, classes, *weights):
-            values, mask = inputs
-            share, partner = self.draw(seed, _rows(values))
-            steps = tf.reduce_sum(tf.cast(mask, tf.int32), axis=1)
-            steps = tf.maximum(tf.gather(steps, partner), 1)
-            place = tf.range(tf.shape(values)[1])[None] % steps[:, None]
-            others = tf.gather(tf.gather(values, partner), place, batch_dims=1)
-            kept = tf.cast(share, values.dtype)[:, None, None]
-            mixed = kept * values + (1 - kept) * others
-            mixed = tf.where(mask[:, :, None], mixed, values)
-            return (mixed, mask), *self._targets(share, partner, classes, weights)
-
-        return self._mapped(batches, mix, seeds)
+        values, mask = inputs
+        share, partner = self.draw(seed, _rows(values))
+        steps = tf.reduce_sum(tf.cast(mask, tf.int32), axis=1)
+        steps = tf.maximum(tf.gather(steps, partner), 1)
+        place = tf.range(tf.shape(values)[1])[None] % steps[:, None]
+        others = tf.gather(tf.gather(values, partner), place, batch_dims=1)
+        kept = tf.cast(share, values.dtype)[:, None, None]
+        mixed = kept * values + (1 - kept) * others
+        mixed = tf.where(mask[:, :, None], mixed, values)
+        return (mixed, mask), *self._targets(share, partner, classes, weights)
 
     def draw(self, seed: Any, clips: Any) -> tuple[Any, Any]:
         """Draws for one batch.

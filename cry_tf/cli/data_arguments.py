@@ -21,12 +21,12 @@ def add_data_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--positive",
         metavar="LABEL,...",
-        type=_names,
+        type=names,
         help="labels that mean a cry, for a detector (default: well-known names)",
     )
 
 
-def _names(text: str) -> tuple[str, ...]:
+def names(text: str) -> tuple[str, ...]:
     """Returns the names in `a,b,c`; the type of an argument.
 
     Raises:

@@ -20,18 +20,26 @@ _EPILOG = """\
 recipes (--quantize):
   dynamic    int8 weights of convolutions and dense layers: a quarter of the size,
              faster on large networks. The default.
+  int8       int8 activations as well, with ranges measured on clips of the training
+             data: those of --representative, or else the run's own.
+  float16    half the size, the answers all but the same.
   none       float32 weights.
-The front end that turns sound into a spectrogram stays float32 in both.
+The front end that turns sound into a spectrogram stays float32 in all of them.
 
 Before it is written, the file is compared with the model on real clips: those of
 --check, or else those that the run was trained on, if they are still there. If it
 answers differently it is not written, and the exit code is 1. The figures are in
 FILE.parity.json either way; only an earlier FILE.tflite keeps its own.
+A refusal names the layer that most of the noise comes from; --keep-float LAYER
+leaves it as it is.
 
 examples:
   cry-tf export runs/reason -o cry.tflite
   cry-tf export runs/detect -o cry.tflite --check new_recordings/
-  cry-tf export runs/detect -o phone.tflite --length 3
+  cry-tf export runs/detect -o phone.tflite --length 3 --quantize int8
+  cry-tf export runs/detect -o cry.tflite --length 3 --length dynamic
+                             (writes cry_3s.tflite and cry_dynamic.tflite)
+  cry-tf export runs/detect -o small.tflite --compress prune=0.8
 """
 
 
@@ -60,6 +68,18 @@ def add_parser(subparsers: Any) -> None:
         help="how the weights are stored (default: %(default)s)",
     )
     parser.add_argument(
+        "--compress",
+        metavar="HOW",
+        help="prune=0.8, cluster=16 or qat: compress the network first, and train it "
+        "on the run's clips to answer as before (docs/compression.md)",
+    )
+    parser.add_argument(
+        "--compress-epochs",
+        type=int,
+        metavar="N",
+        help="times that --compress hears each clip (default: 10)",
+    )
+    parser.add_argument(
         "--check",
         metavar="DATA",
         help="clips to compare on: a folder per label or a manifest CSV "
@@ -69,9 +89,28 @@ def add_parser(subparsers: Any) -> None:
         "--length",
         metavar="SECONDS|dynamic",
         type=_length,
-        default="dynamic",
-        help="fixed length of the input, which phones need, or dynamic "
-        "(default: %(default)s)",
+        action="append",
+        help="fixed length of the input, which phones need, or dynamic; given several "
+        "times, as many files are written (default: dynamic)",
+    )
+    parser.add_argument(
+        "--representative",
+        metavar="DATA",
+        help="clips that the model was trained on, for int8 (default: the run's own)",
+    )
+    parser.add_argument(
+        "--keep-float",
+        metavar="LAYER",
+        action="append",
+        default=[],
+        help="name of a layer to leave float32; may be given several times",
+    )
+    parser.add_argument(
+        "--seed",
+        type=int,
+        default=0,
+        metavar="N",
+        help="of the draw of representative clips (default: %(default)s)",
     )
     parser.add_argument(
         "--overwrite", action="store_true", help="replace an earlier file"
@@ -92,38 +131,98 @@ def run(args: argparse.Namespace) -> int:
     console = Console(is_json=args.json)
     import_tensorflow_quietly()
     from cry_export import ParityError
+    from cry_export.artefact import check_target
+    from cry_tf import compressing, exporting
+    from cry_tf.model_card import model_card
+
+    request = compressing.check_request(
+        args.compress, args.compress_epochs, args.quantize
+    )
+    model_path, found = _find(args.run)
+    given: list[float | Literal["dynamic"]] = args.length or ["dynamic"]
+    lengths = list(dict.fromkeys(given))
+    paths = [
+        exporting.length_path(args.output, length) if len(lengths) > 1 else args.output
+        for length in lengths
+    ]
+    for path in paths:
+        check_target(Path(path), args.overwrite)
+    check, where = _check_clips(args, found)
+    representative = _representative_clips(args, found)
+    model = _load_model(model_path)
+    compressed = None
+    if request is not None:
+        with console.progress(f"training for {request[0]}", request[1].epochs) as tell:
+            compressed = compressing.compress(
+                model,
+                request[0],
+                compressing.training_clips(found),
+                request[1],
+                lengths,
+                tell,
+            )
+    count = min(len(check), exporting.MAX_CHECK_CLIPS)
+    made = []
+    for path, length in zip(paths, lengths, strict=True):
+        console.line(f"converting, then comparing on {count} clips of {where}")
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always", exporting.SkippedClipsWarning)
+            try:
+                with console.progress("comparing", count) as advance:
+                    made += [
+                        exporting.export(
+                            model,
+                            path,
+                            quantize=args.quantize,
+                            check=check,
+                            length=length,
+                            overwrite=args.overwrite,
+                            provenance=exporting.run_provenance(found)
+                            if found
+                            else None,
+                            advance=advance,
+                            representative=representative,
+                            keep_float=args.keep_float,
+                            card=model_card(model, found),
+                            seed=args.seed,
+                            compressed=compressed,
+                        )
+                    ]
+            except ParityError as error:
+                if args.json:
+                    console.json({"refused": True, "parity": error.report.to_dict()})
+                raise
+        for warning in caught:
+            if issubclass(warning.category, exporting.SkippedClipsWarning):
+                console.warn(str(warning.message))
+        if compressed is not None:
+            console.line(compressing.sentence(_report(made[-1])["compression"]))
+        _tell(console, made[-1])
+    if args.json:
+        reports = [{"path": str(each.path)} | _report(each) for each in made]
+        console.json(reports[0] if len(reports) == 1 else {"files": reports})
+    return 0
+
+
+def _representative_clips(
+    args: argparse.Namespace, run_folder: RunFolder | None
+) -> Dataset | None:
+    """Returns the clips that int8 takes its ranges from, or None for other recipes."""
     from cry_tf import exporting
 
-    model_path, found = _find(args.run)
-    check, where = _check_clips(args, found)
-    model = _load_model(model_path)
-    count = min(len(check), exporting.MAX_CHECK_CLIPS)
-    console.line(f"converting, then comparing on {count} clips of {where}")
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always", exporting.SkippedClipsWarning)
-        try:
-            with console.progress("comparing", count) as advance:
-                made = exporting.export(
-                    model,
-                    args.output,
-                    quantize=args.quantize,
-                    check=check,
-                    length=args.length,
-                    overwrite=args.overwrite,
-                    provenance=exporting.run_provenance(found) if found else None,
-                    advance=advance,
-                )
-        except ParityError as error:
-            if args.json:
-                console.json({"refused": True, "parity": error.report.to_dict()})
-            raise
-    for warning in caught:
-        if issubclass(warning.category, exporting.SkippedClipsWarning):
-            console.warn(str(warning.message))
-    if args.json:
-        console.json({"path": str(made.path)} | _report(made))
-    _tell(console, made)
-    return 0
+    if not RECIPES[args.quantize].needs_representative:
+        return None
+    if args.representative is not None:
+        from cry_tf.data import load
+
+        return load(args.representative)
+    if run_folder is None:
+        raise ValueError(
+            "A .keras file does not say what it was trained on, and int8 takes the "
+            "ranges of activations from such clips. Give them with --representative "
+            "DATA, or the run folder in place of the file."
+        )
+    return exporting.run_clips(run_folder)
 
 
 def _find(path: str) -> tuple[Path, RunFolder | None]:
@@ -185,10 +284,27 @@ def _tell(console: Console, made: Artefact) -> None:
         f"scores differ by at most {parity.max_score_difference:.2g}, on average "
         f"{parity.mean_score_difference:.2g}; {changed}"
     )
+    metric = parity.task_metric
+    if metric is not None:
+        console.line(
+            f"{metric['name']} {metric['before']['value']:.3f} before, "
+            f"{metric['after']['value']:.3f} after over {metric['clips']} clips "
+            f"(change {_interval(metric['change'])}); always the commonest label "
+            f"{metric['majority']:.3f}"
+        )
+    if parity.spared_layers:
+        console.line(f"left float: {', '.join(parity.spared_layers)}")
     console.line(
         f"written: {made.path} ({made.file_bytes / 1e6:.2f} MB) and "
         f"{made.parity_path.name}"
     )
+
+
+def _interval(figure: dict[str, Any]) -> str:
+    told = f"{figure['value']:+.3f}"
+    if figure["low"] is None:
+        return told
+    return f"{told}, 95 % interval {figure['low']:+.3f} to {figure['high']:+.3f}"
 
 
 def _length(text: str) -> float | Literal["dynamic"]:

@@ -18,6 +18,7 @@ COMMANDS = (
     "weights",
     "tag",
     "train",
+    "distill",
     "personalize",
     "evaluate",
     "export",

@@ -58,7 +58,8 @@ def add_parser(subparsers: Any) -> None:
         metavar="FILE|pretrained|none",
         help="YAMNet weights; pretrained fetches them if they are not installed; none "
         "takes a small network from scratch (default: YAMNet where its weights are "
-        "installed, else none: nothing is fetched unasked)",
+        "installed, else a small network with the weights that come with cry-tf: "
+        "nothing is fetched unasked)",
     )
     parser.add_argument(
         "--seed", metavar="N", type=int, default=0, help="default: %(default)s"

@@ -165,6 +165,12 @@ def add_parser(subparsers: Any) -> None:
         "(default: the recipe's, 0)",
     )
     parser.add_argument(
+        "--spec-augment",
+        action=argparse.BooleanOptionalAction,
+        help="hide stretches of time and bands from the backbone in training, with a "
+        "recipe that trains its layers (default: the recipe's, no)",
+    )
+    parser.add_argument(
         "--no-baselines",
         action="store_true",
         help="leave out the rows of MFCC + GMM and MFCC + SVM",
@@ -172,9 +178,8 @@ def add_parser(subparsers: Any) -> None:
     parser.add_argument(
         "--strategy",
         choices=STRATEGIES,
-        default="auto",
         help="mirrored: every GPU of this machine; multiworker: every machine of "
-        "TF_CONFIG; auto: what is there (default: %(default)s)",
+        "TF_CONFIG; auto: what is there (default: auto)",
     )
     parser.add_argument("--seed", metavar="N", type=int, help="default: 0")
     add_data_arguments(parser)
@@ -284,6 +289,7 @@ def _settings(args: argparse.Namespace, earlier: dict[str, Any] | None) -> Setti
         "bandwidth": args.bandwidth,
         "noise": args.noise,
         "baselines": False if args.no_baselines else None,
+        "strategy": args.strategy,
     }
     asked = {name: value for name, value in asked.items() if value is not None}
     for name in ("weights", "bandwidth"):
@@ -297,6 +303,7 @@ def _settings(args: argparse.Namespace, earlier: dict[str, Any] | None) -> Setti
         raise ValueError("--task must be detect or reason, where no --config says it.")
     weights = asked.get("weights", "pretrained")
     recipe = _recipe(args, recipes.get(args.recipe or recipes.default_name(weights)))
+    asked.setdefault("strategy", "auto")
     if recipe.backbone is not None:
         asked.setdefault("backbone", recipe.backbone)
     return Settings(**asked, recipe=recipe)
@@ -304,7 +311,7 @@ def _settings(args: argparse.Namespace, earlier: dict[str, Any] | None) -> Setti
 
 def _recipe(args: argparse.Namespace, recipe: recipes.Recipe) -> recipes.Recipe:
     names = ("epochs", "batch_size", "micro_batch", "learning_rate", "dropout", "head")
-    names += ("imbalance", "augment", "augment_copies", "mixup")
+    names += ("imbalance", "augment", "augment_copies", "mixup", "spec_augment")
     asked = {name: getattr(args, name) for name in names}
     has_copies = args.augment not in (None, "none") and recipe.trains == "head"
     if has_copies and args.augment_copies is None:

@@ -138,15 +138,19 @@ def _list(args: argparse.Namespace, console: Console) -> int:
 def _entry(record: Any) -> dict[str, Any]:
     from cry_hub.weights import store
     from cry_hub.weights.provenance import expected_digest
+    from cry_hub.weights.shipped import shipped_file
 
-    installed = store.find(record.name)
-    file = next((file for file in record.files if file.url), None)
+    shipped = shipped_file(record)
+    installed = store.find(record.name) or shipped
+    file = next((file for file in record.files if file.url or shipped), None)
     size = installed.stat().st_size if installed else file and file.size_bytes
     digest = origin = None
     if file is not None:
         digest = expected_digest(file)
         pinned = "pinned" if digest else "at first use"
         origin = "published" if file.digest else pinned
+        if shipped is not None:
+            origin = "with cry-tf"
     return {
         "preset": record.name,
         "summary": record.summary,

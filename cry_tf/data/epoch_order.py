@@ -81,14 +81,14 @@ class EpochOrder:
         rows: Any = _at_iteration(now, (None, 3), self.count)
         return rows.map(lambda row: (row[0], row[1], row[2]))
 
+    def batch_seeds(self) -> np.ndarray:
+        """Returns int64 `(batches, 2)`, drawn for the epoch that is set."""
+        rng = np.random.default_rng([self._seed, self.epoch, _SEEDS_OF_BATCHES])
+        return rng.integers(2**31, size=(self.batches, 2))
+
     def seeds(self) -> tf.data.Dataset:
         """Returns int64 `(2,)` for each batch of the epoch that is set."""
-
-        def now() -> np.ndarray:
-            rng = np.random.default_rng([self._seed, self.epoch, _SEEDS_OF_BATCHES])
-            return rng.integers(2**31, size=(self.batches, 2))
-
-        return _at_iteration(now, (None, 2), self.batches)
+        return _at_iteration(self.batch_seeds, (None, 2), self.batches)
 
 
 def _at_iteration(now: Any, shape: tuple[int | None, ...], count: int) -> Any:

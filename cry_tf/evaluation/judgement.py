@@ -81,7 +81,8 @@ def judge(
             listener.warn(f"left out: {problem.sentence}")
         metrics = measure(predictions)
         overlap = heard_before(scorer, dataset)
-        warnings = [verdict(metrics), overlap]
+        before = pretrained_overlap(scorer.pretrained_on, dataset)
+        warnings = [verdict(metrics), overlap, before]
         if left_out:
             warnings.append(f"{len(left_out)} clips could not be decoded.")
         warnings = tuple(sentence for sentence in warnings if sentence)
@@ -104,8 +105,8 @@ def judge(
         report = _report(scorer.spec, predictions, metrics, warnings, judged)
         (part / "report.html").write_text(render(report), encoding="utf-8")
         summary_text.tell(listener, metrics, report.operating_points)
-        if overlap:
-            listener.warn(overlap)
+        for sentence in filter(None, (overlap, before)):
+            listener.warn(sentence)
     return Judgement(Path(path), metrics, left_out)
 
 
@@ -221,6 +222,23 @@ def heard_before(scorer: Scorer, dataset: Dataset) -> str | None:
     return (
         f"{heard} of {len(dataset)} clips were in the training of this model: the "
         "figures are too good. Its out-of-fold figures are in the run folder."
+    )
+
+
+def pretrained_overlap(heard: frozenset[str], dataset: Dataset) -> str | None:
+    """Says whether the weights that a training began from had heard these clips.
+
+    Args:
+        heard: See `cry_hub.weights.shipped.heard_by`.
+        dataset: The clips.
+    """
+    count = sum(digest in heard for digest in short_digests(dataset)) if heard else 0
+    if not count:
+        return None
+    return (
+        f"{count} of {len(dataset)} clips were heard, without their labels, by the "
+        "pretrained weights that this training began from: the figures may be too "
+        "good. Judge on other clips, or train from --weights none."
     )
 
 

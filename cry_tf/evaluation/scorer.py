@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from cry_hub.weights.shipped import heard_by
 from cry_lite.spec import ModelSpec
 from cry_tf.heads import storing
 
@@ -26,6 +27,8 @@ class Scorer:
         trained_on: Digests of the files that it was trained on, as
             `cry_tf.training.record.short_digests` gives them; empty if unknown.
         data_sha256: Digest of the data set that it was trained on, or None.
+        pretrained_on: Digests, of the same kind, of the files that the weights had
+            heard which its training began from, where these come with cry-tf.
     """
 
     path: Path
@@ -33,6 +36,7 @@ class Scorer:
     score: Callable[[np.ndarray], np.ndarray]
     trained_on: frozenset[str] = field(default=frozenset(), repr=False)
     data_sha256: str | None = None
+    pretrained_on: frozenset[str] = field(default=frozenset(), repr=False)
 
 
 def load_scorer(path: str | os.PathLike[str]) -> Scorer:
@@ -90,6 +94,7 @@ def _array_scorer(folder: Path, config: dict) -> Scorer:
         score=lambda waveform: head.scores(pool(waveform[None]).numpy())[0],
         trained_on=frozenset(config["data"]["clip_digests"]),
         data_sha256=config["data"]["sha256"],
+        pretrained_on=heard_by(config["weights"]["sha256"]),
     )
 
 
@@ -135,6 +140,7 @@ def _keras_scorer(path: Path, config: dict) -> Scorer:
         score=lambda waveform: scores(waveform[None]).numpy()[0],
         trained_on=frozenset(data.get("clip_digests", ())),
         data_sha256=data.get("sha256"),
+        pretrained_on=heard_by(config.get("weights", {}).get("sha256")),
     )
 
 
@@ -164,6 +170,7 @@ def _tflite_scorer(path: Path) -> Scorer:
         spec=spec,
         score=score,
         data_sha256=_text(metadata.provenance.get("data_sha256")),
+        pretrained_on=heard_by(_text(metadata.provenance.get("weights_sha256"))),
     )
 
 

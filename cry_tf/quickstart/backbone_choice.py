@@ -11,7 +11,7 @@ from cry_tf.training.recipe import FULL, QUICK
 from cry_tf.training.settings import Settings
 
 PRETRAINED = "yamnet_audioset"
-SCRATCH = "ds_cnn_s"
+SMALL = "ds_cnn_s"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,7 +35,9 @@ class BackboneChoice:
         Args:
             asked: Path of YAMNet weights in any format of `cry_hub.formats.read`,
                 `pretrained` to have them fetched if they are not installed,
-                `none`, or None to take YAMNet if its weights are installed.
+                `none` for a small network with random weights, or None to take
+                YAMNet if its weights are installed, else the small network with
+                the weights that come with the package.
 
         Raises:
             FileNotFoundError: If there is nothing at the path.
@@ -43,9 +45,13 @@ class BackboneChoice:
         """
         from cry_hub.weights import store
 
-        scratch = f"{SCRATCH}, a small network, trained from random weights"
         if asked == "none":
-            return cls(preset=SCRATCH, weights=None, sentence=f"{scratch}, as asked.")
+            return cls(
+                preset=SMALL,
+                weights=None,
+                sentence=f"{SMALL}, a small network, trained from random weights, as "
+                "asked.",
+            )
         if asked == "pretrained":
             return cls(
                 preset=PRETRAINED,
@@ -75,10 +81,11 @@ class BackboneChoice:
                 "are; only the heads are trained.",
             )
         return cls(
-            preset=SCRATCH,
-            weights=None,
-            sentence=f"{scratch}, because no YAMNet weights are installed. With "
-            "--weights pretrained or FILE the heads are trained on YAMNet instead.",
+            preset=SMALL,
+            weights="pretrained",
+            sentence=f"{SMALL}, a small network, with the weights that come with "
+            "cry-tf, kept as they are; only the heads are trained. No YAMNet weights "
+            "are installed: with --weights pretrained or FILE it is taken instead.",
         )
 
     def settings(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -65,10 +66,16 @@ class ExportingTrainer:
                 self.scores[name][indices] = self._score(fold, name)
             except (ParityError, ConversionError) as error:
                 # The network's own figures are not lost.
-                self.refused[name] = str(error)
+                self.refused[name] = self._without_paths(str(error))
                 del self.scores[name]
                 self.file_bytes.pop(name, None)
         return self._trainer.predict(indices)
+
+    def _without_paths(self, sentence: str) -> str:
+        """Drops what names a folder that is gone when this is read."""
+        for report in self._work.glob("*.json"):
+            sentence = sentence.replace(f" Figures: {report}.", "")
+        return sentence.replace(f"{self._work}{os.sep}", "")
 
     def _score(self, fold: Dataset, quantization: str) -> np.ndarray:
         path = self._work / f"{quantization}.tflite"

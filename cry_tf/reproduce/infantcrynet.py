@@ -1,7 +1,8 @@
 """The tables of InfantCryNet, Hong et al., 2024 (arXiv 2409.19689), row by row.
 
-What the paper leaves open, and what is taken here: CNN14, CNN10 and ResNet22 are the
-32 kHz networks of PANNs, as no other weights are named; rows of Table 3 other than
+What the paper leaves open, and what is taken here: CNN14 is the network of PANNs at 16
+kHz, the rate of the paper's clips; of CNN10, ResNet22 and Wavegram-Logmel-CNN, PANNs
+has weights for 32 kHz alone; rows of Table 3 other than
 CNN14's have statistic pooling as well; "M" of Table 5 is printed as the paper does,
 and ours are the bytes of a `.tflite`, waveform in and labels inside.
 """
@@ -11,10 +12,11 @@ from __future__ import annotations
 from typing import Any
 
 from cry_tf.reproduce.row import Row, percent
+from cry_tf.training.recipe import INFANTCRYNET
 
 NO_DISTILLER = "needs cry-tf distill, which this version does not have"
 
-NETWORK = "cnn14_audioset"
+NETWORK = INFANTCRYNET.backbone or ""
 _RESNET22 = "resnet22_audioset"
 _CLASSICAL = ("MFCC + GMM", "MFCC + SVM")
 

@@ -11,7 +11,9 @@ from typing import Any
 import keras
 import numpy as np
 
+from cry_hub.backbone import Backbone
 from cry_tf.data.epoch_order import EpochOrder
+from cry_tf.models.spectrogram_hiding import spec_augment_of
 from cry_tf.training import imbalance
 from cry_tf.training.kept_run import Slot
 from cry_tf.training.layerwise_rates import Adam
@@ -31,6 +33,9 @@ class State:
         optimizer: Any = model.optimizer
         optimizer.build(model.trainable_variables)
         self._variables = [*model.variables, *optimizer.variables]
+        for layer in model.layers:  # what hides parts of a spectrogram is in no model
+            hiding = spec_augment_of(layer) if isinstance(layer, Backbone) else None
+            self._variables += [] if hiding is None else hiding.variables
         self._first = self.values()
 
     def __len__(self) -> int:
@@ -94,10 +99,13 @@ class Course:
         state: Its variables.
         stage: What to do.
         order: What each epoch shows.
-        batches: A `tf.data.Dataset` of (inputs, truth, weights), in that order.
+        batches: A `tf.data.Dataset` of (inputs, truth, weights), in that order; with
+            `done`, of epochs.
         names: From places in `order` to names of clips, for errors.
         advice: What to do when the memory is full.
         validate: Gives the validation loss, or None if nothing is held out.
+        done: Tells how many batches an epoch had so far, where `batches` gives
+            whole epochs; None where it gives one batch after the other.
     """
 
     model: Any
@@ -108,6 +116,7 @@ class Course:
     names: Callable[[np.ndarray], list[str]]
     advice: str
     validate: Callable[[], float] | None = None
+    done: Callable[[], int] | None = None
 
 
 @dataclass

@@ -6,6 +6,7 @@ from typing import Any
 
 from cry_tf.augment import Policy
 from cry_tf.data import Dataset, EmbeddingCache, Embeddings
+from cry_tf.training import memory
 from cry_tf.training.listener import Listener
 
 
@@ -41,14 +42,16 @@ def embed(
                 advance()
             told = done
 
-        found = cache.embed(
-            model.backbone,
-            dataset,
-            progress=tell,
-            augment=policy,
-            copies=copies,
-            seed=seed,
-        )
+        advice = "What was computed is kept. Cut the longest clips into shorter ones."
+        with memory.explained("clips went through the backbone", advice):
+            found = cache.embed(
+                model.backbone,
+                dataset,
+                progress=tell,
+                augment=policy,
+                copies=copies,
+                seed=seed,
+            )
     for note in found.notes:
         listener.line(f"  {note}")
     for problem in found.problems:

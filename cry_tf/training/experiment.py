@@ -16,18 +16,21 @@ import numpy as np
 import cry_hub
 from cry_hub import registry
 from cry_hub.weights import store
+from cry_hub.weights.shipped import heard_by
 from cry_tf.augment import Policy
 from cry_tf.data import EmbeddingCache, sound_source
 from cry_tf.data.content import content_sha256
 from cry_tf.data.dataset import Dataset
 from cry_tf.evaluation import result_folder, summary_text
 from cry_tf.evaluation.figures import Summary
+from cry_tf.evaluation.judgement import pretrained_overlap
 from cry_tf.evaluation.metrics import measure
 from cry_tf.evaluation.predictions import Predictions
 from cry_tf.heads import model_head, storing
 from cry_tf.heads.gaussian_mixture import GaussianMixtureHead
 from cry_tf.heads.support_vectors import SVMHead
-from cry_tf.models import CryClassifier, CryDetector
+from cry_tf.layers import SpecAugment
+from cry_tf.models import CryClassifier, CryDetector, with_spec_augment
 from cry_tf.models.preset import load_backbone
 from cry_tf.training import detection_labels, record, strategy
 from cry_tf.training.baselines import BASELINES, score_baselines
@@ -130,6 +133,9 @@ def train(
         for difference in record.differences(earlier, prepared, model):
             listener.warn(difference)
         listener.line(f"backbone: {settings.backbone}, {model.backbone.weights_source}")
+        heard = heard_by(model.backbone.weights_sha256)
+        if sentence := pretrained_overlap(heard, prepared.dataset):
+            listener.warn(sentence)
         if settings.strategy not in ("none", "auto") or devices.replicas > 1:
             listener.line(f"strategy: {settings.strategy}, {devices.sentence}")
         cache = EmbeddingCache(embeddings_dir)
@@ -207,8 +213,11 @@ def _front_end(settings: Settings) -> dict[str, Any]:
 def _check_backbone(settings: Settings) -> None:
     """Fetches weights, or says that they are missing, before a clip is decoded."""
     registry.get(settings.backbone)
-    if _front_end(settings):
-        load_backbone(settings.backbone, None, None, True, **_front_end(settings))
+    if _front_end(settings) or settings.recipe.spec_augment:
+        _hiding(
+            load_backbone(settings.backbone, None, None, True, **_front_end(settings)),
+            settings,
+        )
     if settings.weights == "pretrained":
         store.obtain(settings.backbone)
     elif settings.weights is not None and not Path(settings.weights).is_file():
@@ -226,12 +235,19 @@ def _build(prepared: Prepared, settings: Settings) -> Any:
         **_front_end(settings),
     )
     return model_class(
-        backbone,
+        _hiding(backbone, settings),
         labels=prepared.dataset.labels,
         pooling=settings.pooling,
         dropout=settings.recipe.dropout,
         head=model_head(settings.recipe.head),
     )
+
+
+def _hiding(backbone: Any, settings: Settings) -> Any:
+    """Lets the backbone hear less in training, if the recipe says so."""
+    if not settings.recipe.spec_augment:
+        return backbone
+    return with_spec_augment(backbone, SpecAugment(seed=settings.seed))
 
 
 def _uncompiled(model: Any) -> Any:

@@ -11,16 +11,18 @@ import math
 from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
+import keras
 import numpy as np
 import tensorflow as tf
 
 from cry_tf.augment import Mixup
 from cry_tf.data.epoch_order import EpochOrder
-from cry_tf.training import imbalance
+from cry_tf.training import imbalance, memory
 from cry_tf.training.course import Course, Fold, History, Tell, compile_once
 from cry_tf.training.fit_keras import fit_courses
 from cry_tf.training.recipe import Recipe
 from cry_tf.training.stage import Stage
+from cry_tf.training.whole_epochs import WholeEpochs
 
 SCORING_BATCH = 64
 # From places of training clips to the places to train on and those to look at.
@@ -137,10 +139,14 @@ class HeadTrainer(KerasTrainer):
         self._steps = tf.constant(np.concatenate(every))  # (all steps, features)
         self._lengths = np.array([len(clip) for clip in every])
         self._starts = np.cumsum(self._lengths) - self._lengths
+        self._step_s = step_s
         self._longest = max(1, math.ceil(recipe.max_seconds / step_s))
         self._head = model.head_model()
         # XLA makes a small head four times slower on a CPU.
         self._state = compile_once(self._head, recipe, jit_compile=False)
+        labels = self._head.output_shape[-1]
+        self._mixup = Mixup(recipe.mixup, labels, seed) if recipe.mixup else None
+        self._epochs = self._whole_epochs()
 
     def _truth_at(self, indices: np.ndarray) -> np.ndarray:
         return self._truth[indices]
@@ -153,23 +159,14 @@ class HeadTrainer(KerasTrainer):
         shown = imbalance.shown_places(truth, recipe.imbalance, self._seed)
         versions = np.concatenate([self._versions[index] for index in indices[shown]])
         order = EpochOrder(versions, self._seed, recipe.batch_size, len(indices))
-        lengths = np.minimum(self._lengths, self._longest)
-
-        def gathered(place, *_):
-            clip = tf.gather(self._clip, place)
-            inputs = self._gather(place, lengths)
-            return inputs, tf.gather(self._truth, clip), tf.gather(weights, clip)
-
-        batches: Any = order.to_tf().batch(recipe.batch_size).map(gathered)
-        if recipe.mixup:
-            mixup = Mixup(recipe.mixup, self._head.output_shape[-1], self._seed)
-            batches = mixup.embeddings(batches, order.seeds())
+        self._epochs.begin(order, self.stage, weights)
         return Course(
             self._head,
             self._state,
             self.stage,
             order,
-            batches.prefetch(2),
+            self._epochs.batches,
+            done=self._epochs.done,
             names=lambda places: (
                 [self._names[int(clip)] for clip in self._clip[places]]
                 if len(self._names)
@@ -180,11 +177,43 @@ class HeadTrainer(KerasTrainer):
 
     def predict(self, indices: np.ndarray) -> np.ndarray:
         """Scores whole clips; see `Trainer`."""
-        batches = tf.data.Dataset.from_tensor_slices(indices).batch(SCORING_BATCH)
-        batches = batches.map(lambda index: (self._gather(index, self._lengths),))
-        return self._head.predict(batches, verbose=0)
+        starts = range(0, len(indices), SCORING_BATCH)
+        batches = [indices[start : start + SCORING_BATCH] for start in starts]
+        longest_s = self._lengths[indices].max() * self._step_s
+        advice = (
+            f"Clips are scored whole, the longest lasts {longest_s:.0f} s: cut it into "
+            "shorter ones."
+        )
+        with memory.explained(f"{len(indices)} clips were scored", advice):
+            scores = [
+                self._head.predict_on_batch(self._gather(batch, self._lengths))
+                for batch in batches
+            ]
+        return np.concatenate(scores)
 
-    def _gather(self, index: tf.Tensor, lengths: np.ndarray) -> tuple:
+    def _whole_epochs(self) -> WholeEpochs:
+        lengths = np.minimum(self._lengths, self._longest)
+
+        def gather(places, seed, weights):
+            clip = tf.gather(self._clip, places)
+            inputs = self._gather(places, lengths)
+            truth, weight = tf.gather(self._truth, clip), tf.gather(weights, clip)
+            if self._mixup is None:
+                return inputs, truth, weight
+            return self._mixup.mix_embeddings(seed, inputs, truth, weight)
+
+        labels = self._head.output_shape[-1]
+        truth = keras.KerasTensor((None,), "int64")
+        if self._mixup is not None:
+            truth = keras.KerasTensor((None, labels), "float32")
+        specs = (
+            tuple(self._head.inputs),
+            truth,
+            keras.KerasTensor((None,), "float32"),
+        )
+        return WholeEpochs(self._head, gather, self._recipe.batch_size, specs)
+
+    def _gather(self, index: Any, lengths: np.ndarray) -> tuple:
         """Returns embeddings (batch, time, features) and mask (batch, time)."""
         starts = tf.gather(self._starts, index)
         steps = tf.gather(lengths, index)

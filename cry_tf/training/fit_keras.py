@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import dataclasses
 import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import keras
 import numpy as np
-import tensorflow as tf
 
+from cry_tf.training import memory
 from cry_tf.training.course import Course, Fold, History, Progress, State, Tell
 from cry_tf.training.stage import Stage
 
@@ -88,20 +87,18 @@ def _fit(
     if fold.tensorboard is not None:
         place = fold.tensorboard / f"fold-{fold.name}" / course.stage.trains
         callbacks.append(keras.callbacks.TensorBoard(str(place), write_graph=False))
-    try:
+    with memory.explained(
+        f"the stage {course.stage.trains} was trained", course.advice
+    ):
         course.model.fit(
             course.batches,
             initial_epoch=progress.epoch,
             epochs=course.stage.epochs,
+            steps_per_epoch=None if course.done is None else 1,
             shuffle=False,
             verbose=0,
             callbacks=callbacks,
         )
-    except (tf.errors.ResourceExhaustedError, MemoryError) as error:
-        raise ValueError(
-            f"A batch must fit into memory. It was full in epoch {watch.epoch + 1}. "
-            f"{course.advice}"
-        ) from error
     return watch.best
 
 
@@ -125,6 +122,8 @@ class _Watch(keras.callbacks.Callback):
         self.epoch = self._course.order.epoch = epoch
 
     def on_train_batch_begin(self, batch: int, logs: dict | None = None) -> None:
+        if self._course.done is not None:  # it sets the rates itself
+            batch = self._course.order.batches - 1
         # The middle of the step: neither the first nor the last one is lost to 0.
         done = self.epoch + (batch + 0.5) / self._course.order.batches
         rate = self._course.stage.rate_at(done)
@@ -137,6 +136,8 @@ class _Watch(keras.callbacks.Callback):
         if math.isfinite(loss):
             return
         course = self._course
+        if course.done is not None:
+            batch = course.done() - 1
         files = course.names(course.order.batch(batch))
         named = ", ".join(dict.fromkeys(files[:_NAMED_FILES]))
         if len(files) > _NAMED_FILES:
@@ -178,5 +179,5 @@ class _Watch(keras.callbacks.Callback):
             return
         arrays = {f"now{n}": v for n, v in enumerate(self._course.state.values())}
         arrays |= {f"best{n}": value for n, value in enumerate(self.best)}
-        facts = {"progress": dataclasses.asdict(self._progress)}
+        facts = {"progress": vars(self._progress)}
         self._fold.slot.save(facts, arrays)

@@ -11,7 +11,7 @@ import tensorflow as tf
 from cry_tf.augment import Mixup, Policy
 from cry_tf.data import Dataset, sound_source
 from cry_tf.data.epoch_order import EpochOrder
-from cry_tf.training import imbalance
+from cry_tf.training import imbalance, memory
 from cry_tf.training.course import Course, compile_once
 from cry_tf.training.fit import SCORING_BATCH, HoldOut, KerasTrainer
 from cry_tf.training.recipe import Recipe
@@ -36,7 +36,7 @@ class WaveformTrainer(KerasTrainer):
         sample_rate_hz: Of the waveforms; None asks the model.
         jit_compile: Whether XLA compiles it; None asks the backbone.
         micro_batch: Clips that are in memory at once, a divisor of the recipe's
-            batch; None for all of them.
+            batch, in scoring too; None for all of them.
         devices: Where to train; the model was built within their `scope`.
     """
 
@@ -60,6 +60,7 @@ class WaveformTrainer(KerasTrainer):
         self._seed = seed
         self._rate_hz = sample_rate_hz or model.spec.sample_rate_hz
         self._micro = micro_batch or recipe.batch_size
+        self._scored_at_once = min(micro_batch or SCORING_BATCH, SCORING_BATCH)
         devices.check_batch_size(self._micro)
         self._devices, self._scoring = devices, None
         # A step at least once an epoch, also in a fold of half the clips.
@@ -113,13 +114,26 @@ class WaveformTrainer(KerasTrainer):
         )
 
     def predict(self, indices: np.ndarray) -> np.ndarray:
-        """Scores whole clips; see `Trainer`."""
+        """Scores whole clips; see `Trainer`.
+
+        Raises:
+            ValueError: If the memory is too small.
+        """
         part = self._dataset.subset(indices)
         # One long recording must not be padded to by a whole batch of them.
         longest_s = max(sound_source.info(clip.path).duration_s for clip in part.clips)
         most = max(1, int(_SCORING_SECONDS / max(longest_s, 1e-3)))
-        batches = part.to_tf(
-            batch_size=min(most, SCORING_BATCH), sample_rate_hz=self._rate_hz
-        )
+        most = min(most, self._scored_at_once)
+        batches = part.to_tf(batch_size=most, sample_rate_hz=self._rate_hz)
         self._scoring = self._devices.local_copy(self._model, self._scoring)
-        return self._scoring.predict(batches, verbose=0)
+        advice = (
+            f"Clips are scored whole, the longest lasts {longest_s:.0f} s: cut it into "
+            "shorter ones."
+        )
+        if most > 1:
+            advice = (
+                f"Give a lower --micro-batch (now {most} clips are scored at once), or "
+                f"cut the longest clip, {longest_s:.0f} s, into shorter ones."
+            )
+        with memory.explained(f"{len(part)} clips were scored", advice):
+            return self._scoring.predict(batches, verbose=0)

@@ -55,6 +55,9 @@ class Recipe:
         augment_copies: With `trains="head"`: augmented copies of each training
             clip whose embeddings are computed once, 0 or more.
         mixup: Alpha of the Beta distribution that mixup draws from, 0 for none.
+        spec_augment: True hides stretches of time and bands of the spectrogram in
+            training, see `cry_tf.layers.SpecAugment`; where layers are trained from
+            the waveform on. Scoring and saved models hide nothing.
         max_seconds: A longer clip trains on its first seconds only, positive,
             so that one long recording does not fill the memory. It is always
             scored whole.
@@ -78,6 +81,7 @@ class Recipe:
     augment: str = "none"
     augment_copies: int = 0
     mixup: float = 0.0
+    spec_augment: bool = False
     max_seconds: float = 30.0
     warmup_epochs: float = 0.0
     decay: Decay = "none"
@@ -132,6 +136,12 @@ class Recipe:
                 "the head alone is trained: at least 1 there with an augmentation, 0 "
                 f"otherwise. Received: trains={self.trains!r}, "
                 f"augment={self.augment!r}, augment_copies={self.augment_copies!r}."
+            )
+        if self.spec_augment and self.trains == "head":
+            raise ValueError(
+                "spec_augment hides parts of what the backbone hears, so layers of it "
+                f"must be trained. Received: the recipe {self.name}, which trains the "
+                "head alone on computed embeddings. Take the recipe finetune or full."
             )
         if self.head in FITTED_HEADS:
             self._check_fitted()

@@ -281,6 +281,8 @@ def recipe_sentence(recipe: Recipe) -> str:
         parts.append(f"augmentation {recipe.augment}{copies}")
     if recipe.mixup:
         parts.append(f"mixup {recipe.mixup:g}")
+    if recipe.spec_augment:
+        parts.append("SpecAugment")
     if recipe.pre_emphasis:
         parts.append(f"pre-emphasis {recipe.pre_emphasis:g}")
     if recipe.z_score:

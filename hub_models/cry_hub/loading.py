@@ -10,6 +10,7 @@ from cry_hub.weights import store
 from cry_hub.weights.download import Progress
 from cry_hub.weights.installation import Installation, Origin
 from cry_hub.weights.provenance import origin_of
+from cry_hub.weights.shipped import shipped_file
 
 _KINDS: dict[Origin, str] = {
     "published": "a known file",
@@ -30,8 +31,9 @@ def load(
 
     Args:
         preset: Name of the preset, one of `cry_hub.presets()`.
-        weights: `"pretrained"` takes the file installed in the cache, and fetches
-            the published one first if there is none (unless `CRY_TF_OFFLINE=1`);
+        weights: `"pretrained"` takes the file installed in the cache, else the one
+            that comes with the package, else fetches the published one (unless
+            `CRY_TF_OFFLINE=1`);
             None leaves the weights random; a path is read in any format of
             `cry_hub.formats.read`. A file that carries the name of a known one
             must have its digest. A file of another name is taken if every tensor
@@ -65,13 +67,15 @@ def load(
         return porting.set_source(model, "random initialisation", None)
 
     made = None
+    is_shipped = False
     if weights == "pretrained":
         path = store.obtain(preset, progress)
         source = store.read_installed(path)
         made = Installation.read(path)
+        is_shipped = path == shipped_file(record)
     else:
         source = formats.read(weights)
-    kind = _KINDS[origin_of(record, source) if made is None else made.origin]
+    kind: str = _KINDS[origin_of(record, source) if made is None else made.origin]
     model = porting.port_weights(
         preset,
         source.tensors(),
@@ -80,6 +84,8 @@ def load(
         source=str(source.path),
         **arguments,
     )
+    if is_shipped:
+        kind = "comes with cry-tf"
     name = source.path.name
     if made is not None and made.source_file != name:
         name = f"{name} of {made.source_file}"

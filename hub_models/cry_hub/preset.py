@@ -56,6 +56,8 @@ class Preset:
             `porting.Layout` of one way in which its weights are named.
         heads: Name to `module:function` that puts that head on the backbone.
         label_file: Path in this package of the head's label names, or None.
+        shipped: Path in this package of weights that come with it, or None. They
+            are `pretrained` where nothing is installed and nothing has an address.
     """
 
     name: str
@@ -73,6 +75,7 @@ class Preset:
     layouts: tuple[str, ...] = ()
     heads: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     label_file: str | None = None
+    shipped: str | None = None
 
     @property
     def labels(self) -> tuple[str, ...]:

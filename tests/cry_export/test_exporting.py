@@ -13,6 +13,7 @@ import pytest
 
 import cry_export
 from cry_export import ParityError
+from cry_export.operators import list_operators
 from cry_lite.errors import ModelFileError
 from cry_lite.interpreter import LiteRTModel
 from cry_lite.metadata import read_metadata
@@ -35,12 +36,19 @@ def _convert_once(convert_once, monkeypatch):
     monkeypatch.setattr(exporting, "to_tflite", convert_once)
 
 
-@pytest.mark.parametrize("quantize", ["none", "dynamic"])
-@pytest.mark.parametrize("length_s", [None, 1.5])
+@pytest.mark.parametrize(
+    ("quantize", "length_s"), [("none", None), ("dynamic", 1.5), ("int8", 1.5)]
+)
 def test_the_file_answers_as_the_model(model, spec, clips, folder, quantize, length_s):
     path = folder / "cry.tflite"
     made = cry_export.export(
-        model, path, spec, quantize, check=clips, length_s=length_s
+        model,
+        path,
+        spec,
+        quantize,
+        check=clips,
+        length_s=length_s,
+        representative=clips,
     )
     runtime = LiteRTModel(path)
     assert runtime.input_samples == (None if length_s is None else 24_000)
@@ -227,8 +235,10 @@ def test_what_is_no_keras_model_is_refused(spec, clips, folder):
 
 
 def test_an_unknown_recipe_lists_the_known_ones(model, spec, clips, folder):
-    with pytest.raises(ValueError, match="one of none, dynamic. Received: 'int8'"):
-        export(model, spec, clips, folder, quantize="int8")
+    with pytest.raises(
+        ValueError, match="one of none, float16, dynamic, int8. Received: 'int4'"
+    ):
+        export(model, spec, clips, folder, quantize="int4")
 
 
 @pytest.mark.parametrize(
@@ -273,3 +283,118 @@ def test_the_package_and_its_recipes_load_without_tensorflow():
         "assert not {'tensorflow', 'keras'} & set(sys.modules)"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_int8_says_what_its_ranges_come_from(model, spec, clips, folder):
+    made = export(
+        model,
+        spec,
+        clips[:2],
+        folder,
+        quantize="int8",
+        representative=clips[2:],
+        representative_origin={"clips": ["a", "b"]},
+        seed=3,
+    )
+    report = json.loads(made.parity_path.read_text())
+    assert report["representative"] == {"clips": ["a", "b"], "seed": 3}
+    provenance = read_metadata(made.path).provenance
+    assert provenance["recipe"] == "int8"
+    assert provenance["representative_clips"] == 2
+    assert provenance["seed_of_ranges"] == 3
+    assert report["operators"]["QUANTIZE"] >= 1
+    assert set(report["parity"]["conditions"]) == {
+        "no_xnnpack",
+        "two_threads",
+        "other_lengths",
+        "batch_of_two",
+    }
+    assert report["parity"]["reference_difference"] < 1e-3
+
+
+@pytest.mark.parametrize(
+    ("representative", "match"),
+    [
+        ([], "needs representative clips"),
+        ([np.zeros(800, np.float32)], "not silent"),
+        ([np.full(800, np.nan, np.float32)], "finite waveform"),
+    ],
+)
+def test_ranges_without_sound_are_refused_at_once(
+    model, spec, clips, folder, representative, match
+):
+    with pytest.raises(ValueError, match=match):
+        export(
+            model, spec, clips, folder, quantize="int8", representative=representative
+        )
+
+
+def test_a_refusal_names_the_layer_and_keeping_it_float_helps(
+    build_model, spec, clips, folder
+):
+    model = build_model()
+    depthwise, pointwise = model.get_layer("depthwise"), model.get_layer("pointwise")
+    kernel, bias = depthwise.get_weights()
+    bias += 0.1
+    kernel[:, :, 1:] /= 3_000  # quiet channels, and loud weights that read them
+    bias[1:] /= 3_000
+    depthwise.set_weights([kernel, bias])
+    kernel, bias = pointwise.get_weights()
+    kernel[:, :, 1:] *= 3_000
+    pointwise.set_weights([kernel, bias])
+    with pytest.raises(ParityError, match="--keep-float pointwise") as caught:
+        export(model, spec, clips, folder)
+    report = caught.value.report
+    assert report.worst_layer == "pointwise"
+    assert {layer.layer for layer in report.layers} >= {"conv", "pointwise", "logits"}
+    made = export(model, spec, clips, folder, keep_float=["pointwise"])
+    assert not made.parity.is_refused
+    assert read_metadata(made.path).provenance["kept_float"] == "pointwise"
+
+
+def test_the_task_metric_is_in_the_report_and_a_clear_fall_is_refused(
+    model, spec, clips, folder
+):
+    def judge(before, after):
+        assert before.shape == after.shape == (4, 3)
+        figure = {"value": 0.5, "low": 0.4, "high": 0.6}
+        return {"name": "macro-F1", "before": figure, "after": figure, "change": change}
+
+    change = {"value": -0.1, "low": -0.2, "high": -0.01}
+    made = export(model, spec, clips, folder, judge=judge)
+    assert made.parity.task_metric["change"] == change
+    change = {"value": -0.1, "low": -0.2, "high": -0.05}
+    with pytest.raises(ParityError, match="macro-F1 changes by -0.100"):
+        export(model, spec, clips, folder, judge=judge, overwrite=True)
+
+
+class Stranger(keras.layers.Layer):
+    def call(self, inputs):
+        return inputs
+
+
+@pytest.mark.parametrize(
+    "layer", [keras.layers.Lambda(lambda x: x, name="odd"), Stranger(name="odd")]
+)
+def test_a_foreign_layer_is_refused_at_once(model, spec, clips, folder, layer):
+    odd = keras.Model(model.input, layer(model.output))
+    with pytest.raises(ValueError, match="without Lambda.*Received: odd"):
+        export(odd, spec, clips, folder)
+
+
+def test_the_card_is_inside_and_in_the_description_that_phones_read(
+    model, spec, clips, folder
+):
+    card = {"limits": "No medical device."}
+    made = export(model, spec, clips, folder, card=card, length_s=1.0)
+    assert read_metadata(made.path).card["limits"] == "No medical device."
+    assert b"Limits: No medical device." in made.path.read_bytes()
+
+
+def test_the_file_names_layers_and_not_paths(model, spec, clips, folder):
+    made = export(model, spec, clips, folder, length_s=1.0)
+    found = list_operators(made.path.read_bytes())
+    named = {operator.path for operator in found}
+    assert {"frontend", "pointwise", "embedding"} <= named
+    assert not any("small" in name for name in named)
+    assert sum(operator.is_front_end for operator in found) > 10

@@ -79,6 +79,7 @@ def test_the_budget_decides(
         max_mean_difference=1.0,
         near_tie=0.0,
         max_flip_fraction=max_flip_fraction,
+        max_condition_difference=1.0,
     )
     recipe = dataclasses.replace(get("dynamic"), budget=budget)
     report = measure(model, tflite["dynamic"], spec, clips, recipe)

@@ -108,7 +108,9 @@ def test_pretrained_offline_without_a_file_says_how_to_give_one():
         assert part in str(error.value)
 
 
-def test_pretrained_says_so_where_nothing_is_published():
+def test_pretrained_says_so_where_nothing_is_published(monkeypatch):
+    record = dataclasses.replace(registry.get("ds_cnn_s"), files=(), shipped=None)
+    monkeypatch.setitem(registry._PRESETS, "ds_cnn_s", record)
     with pytest.raises(cry_hub.WeightsError, match=r"Nothing is published.*none"):
         cry_hub.load("ds_cnn_s")
 

@@ -4,18 +4,26 @@ from __future__ import annotations
 
 import re
 import tempfile
+from collections.abc import Sequence
 
 import keras
+import numpy as np
 import tensorflow as tf
 
-from cry_export.dynamic_range import quantize_weights
 from cry_export.errors import ConversionError
 from cry_export.operators import refuse_foreign, refuse_foreign_names
+from cry_export.quantization import apply_recipe
 from cry_export.quiet import quiet
 from cry_export.recipe import Recipe
+from cry_export.reference import weighted_layers
 
 
-def to_tflite(model: keras.Model, recipe: Recipe, samples: int | None) -> bytes:
+def to_tflite(
+    model: keras.Model,
+    recipe: Recipe,
+    samples: int | None,
+    representative: Sequence[np.ndarray] = (),
+) -> bytes:
     """Converts a waveform model to a TFLite flatbuffer.
 
     Args:
@@ -24,6 +32,7 @@ def to_tflite(model: keras.Model, recipe: Recipe, samples: int | None) -> bytes:
         samples: Fixed number of samples of the input, which becomes
             `(1, samples)`. None makes it `(1, None)`: the runtime resizes it to
             each clip.
+        representative: Clips of the training data, for the recipes that need them.
 
     Returns:
         The file's bytes, without metadata.
@@ -60,7 +69,9 @@ def to_tflite(model: keras.Model, recipe: Recipe, samples: int | None) -> bytes:
                 f"TensorFlow cannot convert this model: {_first_line(error)}"
             ) from error
     refuse_foreign(tflite)
-    return quantize_weights(tflite) if recipe.has_int8_weights else tflite
+    return apply_recipe(
+        tflite, recipe, representative, layers=weighted_layers(model)
+    ).content
 
 
 def _missing_operators(message: str) -> list[str]:

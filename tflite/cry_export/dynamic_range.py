@@ -10,15 +10,17 @@ quantises their inputs on the fly. benchmarks/export.py measures both.
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from cry_export.errors import ConversionError
+from cry_export.graph_editing import quantization, set_version
 from cry_export.operators import (
-    is_front_end,
-    list_operators,
+    is_of_front_end,
     read_graph,
+    require_front_end,
     schema,
     write_graph,
 )
@@ -29,8 +31,6 @@ _HYBRID_VERSION = {
     schema.BuiltinOperator.CONV_2D: 5,
     schema.BuiltinOperator.FULLY_CONNECTED: 12,
 }
-# The first runtime with both (tensorflow/lite/tools/versioning/runtime_version.cc).
-_MIN_RUNTIME = "2.17.0"
 # Sparing the first layers and a small head takes a third off the error of YAMNet's
 # scores, costs 1 % of its bytes and no time: what holds less than 1/200 of the
 # weights is not worth its error. Between TFLiteConverter's own limit and the size
@@ -39,7 +39,9 @@ _MIN_SHARE = 1 / 200
 _MIN_ELEMENTS, _MAX_SPARED = 1_024, 16_384
 
 
-def quantize_weights(tflite: bytes) -> bytes:
+def quantize_weights(
+    tflite: bytes, is_spared: Callable[[Any, Any], bool] | None = None
+) -> bytes:
     """Stores the weights of convolutions and dense layers as int8.
 
     Depthwise convolutions, weights that are small beside the whole network (fewer
@@ -49,6 +51,8 @@ def quantize_weights(tflite: bytes) -> bytes:
 
     Args:
         tflite: A float32 TFLite flatbuffer, without appended metadata.
+        is_spared: `(graph, operator)`, True for an operator that stays float. None
+            spares the front end alone.
 
     Returns:
         The smaller flatbuffer.
@@ -57,11 +61,8 @@ def quantize_weights(tflite: bytes) -> bytes:
         ConversionError: If no operator comes from a layer named `frontend`, so
             that it could not be spared, or if a weight is not finite.
     """
-    if not any(operator.is_front_end for operator in list_operators(tflite)):
-        raise ConversionError(
-            "The front end must stay float, and no operator of the converted model "
-            "comes from a layer named 'frontend'. Name the model's FrontEnd so."
-        )
+    require_front_end(tflite)
+    spares = is_spared or is_of_front_end
     graph = read_graph(tflite)
     fewest = _fewest_elements(graph)
     for subgraph in graph.subgraphs:
@@ -70,18 +71,14 @@ def quantize_weights(tflite: bytes) -> bytes:
         )
         for operator in subgraph.operators:
             code = graph.operatorCodes[operator.opcodeIndex].builtinCode
-            if code not in _HYBRID_VERSION:
+            if code not in _HYBRID_VERSION or spares(graph, operator):
                 continue
             weights = subgraph.tensors[operator.inputs[1]]
-            output = subgraph.tensors[operator.outputs[0]]
-            if (
-                readers[operator.inputs[1]] == 1
-                and _is_large_float(graph, weights, fewest)
-                and not is_front_end(output.name.decode())
-                and not is_front_end(weights.name.decode())
+            if readers[operator.inputs[1]] == 1 and _is_large_float(
+                graph, weights, fewest
             ):
                 _quantize(graph, weights)
-                _set_version(graph, operator, _HYBRID_VERSION[code])
+                set_version(graph, operator, _HYBRID_VERSION[code])
                 if code == schema.BuiltinOperator.FULLY_CONNECTED:
                     operator.builtinOptions.asymmetricQuantizeInputs = True
     return write_graph(graph)
@@ -127,27 +124,4 @@ def _quantize(graph: Any, tensor: Any) -> None:
     levels = np.clip(np.rint(values / scale[:, None]), -127, 127).astype(np.int8)
     graph.buffers[tensor.buffer].data = levels.reshape(-1).view(np.uint8)
     tensor.type = schema.TensorType.INT8
-    quantization: Any = schema.QuantizationParametersT()
-    quantization.scale = scale
-    quantization.zeroPoint = np.zeros(len(scale), np.int64)
-    quantization.quantizedDimension = 0
-    tensor.quantization = quantization
-
-
-def _set_version(graph: Any, operator: Any, version: int) -> None:
-    """Points the operator at its newer version; float ones keep the older."""
-    builtin = graph.operatorCodes[operator.opcodeIndex].builtinCode
-    for index, code in enumerate(graph.operatorCodes):
-        if (code.builtinCode, code.version) == (builtin, version):
-            operator.opcodeIndex = index
-            break
-    else:
-        code = schema.OperatorCodeT()
-        code.builtinCode = code.deprecatedBuiltinCode = builtin
-        code.version = version
-        operator.opcodeIndex = len(graph.operatorCodes)
-        graph.operatorCodes.append(code)
-    for entry in graph.metadata or ():
-        if entry.name == b"min_runtime_version":
-            text = _MIN_RUNTIME.encode().ljust(16, b"\0")
-            graph.buffers[entry.buffer].data = np.frombuffer(text, np.uint8)
+    tensor.quantization = quantization(scale, np.zeros(len(scale)))

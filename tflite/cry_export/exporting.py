@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,15 +13,28 @@ import numpy as np
 import tensorflow as tf
 
 from cry_export import artefact
+from cry_export.compress.compressed import (
+    Compressed,
+    recipe_of,
+    record,
+    trained_tflite,
+)
 from cry_export.convert import to_tflite
 from cry_export.errors import ConversionError, ParityError
+from cry_export.layer_noise import measure_layers
 from cry_export.metadata_writer import add_audio_metadata
 from cry_export.operators import list_operators
-from cry_export.parity import measure
-from cry_export.recipe import get
+from cry_export.parity import Judge, ParityReport, measure
+from cry_export.quantization import Quantised, apply_recipe
+from cry_export.recipe import Recipe, get
+from cry_export.reference import all_layers, front_end_of, weighted_layers
+from cry_export.slimming import slim
 from cry_lite import __version__
 from cry_lite.metadata import pack, read_metadata
 from cry_lite.spec import ModelSpec
+
+_HOMES = ("keras", "cry_hub", "cry_tf")
+_LAYER_CLIPS, _LAYER_SECONDS = 4, 5.0
 
 
 def export(
@@ -35,6 +49,13 @@ def export(
     overwrite: bool = False,
     length_s: float | None = None,
     advance: Callable[[], None] | None = None,
+    representative: Sequence[np.ndarray] = (),
+    representative_origin: Mapping[str, Any] | None = None,
+    keep_float: Sequence[str] = (),
+    judge: Judge | None = None,
+    card: Mapping[str, str] | None = None,
+    seed: int = 0,
+    compressed: Compressed | None = None,
 ) -> artefact.Artefact:
     """Writes a TFLite file that takes a waveform and is proven equal to the model.
 
@@ -48,7 +69,7 @@ def export(
             to scores `(batch, labels)`; has a front-end layer named `frontend`.
         path: Ends in `.tflite`.
         spec: What the model answers, written into the file.
-        quantize: Name of a recipe: `none` or `dynamic`.
+        quantize: Name of a recipe: `none`, `float16`, `dynamic` or `int8`.
         check: Real clips, each float32 `(samples,)` at the spec's sample rate.
         check_names: One name a clip for the report; None numbers them.
         provenance: What made the model (versions, seed, digests); written into the
@@ -58,6 +79,17 @@ def export(
             clips with zeros, and MediaPipe can read the file. None lets the
             runtime resize the input to each clip.
         advance: Called after each clip that was compared, for a progress bar.
+        representative: Clips of the training data, each float32 `(samples,)`, from
+            which `int8` takes the range of every activation. No clip that the model
+            is judged on belongs here.
+        representative_origin: Which clips they are, in JSON types, for the report.
+        keep_float: Names of layers that stay float32.
+        judge: See `cry_export.parity.measure`; None leaves the task metric out.
+        card: A short model card, names to text, written into the file.
+        seed: Seed of the draws behind the ranges.
+        compressed: What `cry_export.compress` made of the model. A pruned or
+            clustered one is exported in its place, with any recipe; what was
+            trained for int8 is taken as it is. The report says what it is.
 
     Returns:
         The paths, the size and the comparison.
@@ -70,16 +102,33 @@ def export(
             written, the figures are. A ValueError.
         OSError: If the target exists or cannot be written; nothing is left then.
     """
-    recipe = get(quantize)
+    is_trained = compressed is not None and bool(compressed.tflite)
+    recipe = get(quantize) if compressed is None else recipe_of(compressed, quantize)
+    if recipe.needs_representative and not is_trained and not len(representative):
+        raise ValueError(
+            f"quantize={recipe.name!r} needs representative clips of the training "
+            "data, from which it takes the range of every activation. Received: none. "
+            "Pass representative=... (--representative DATA), or take 'dynamic'."
+        )
     path = Path(path)
     artefact.check_target(path, overwrite)
     _check_model(model, spec)
     waveforms, names = _check_clips(check, check_names)
+    ranged = _check_representative(representative)
     samples = _samples(length_s, spec)
 
-    tflite = to_tflite(model, recipe, samples)
+    exported = model if compressed is None else compressed.model or model
+    layers = weighted_layers(exported)
+    if compressed is not None and is_trained:
+        content = trained_tflite(compressed, samples)
+        made = Quantised(content, content)
+    else:
+        float_file = to_tflite(exported, get("none"), samples)
+        made = apply_recipe(float_file, recipe, ranged, keep_float, layers, seed)
+    card = dict(card or {}) | {"stored_as": recipe.summary}
+    tflite = slim(made.content, layers)
     if samples is not None:  # all that MediaPipe takes
-        tflite = add_audio_metadata(tflite, spec)
+        tflite = add_audio_metadata(tflite, spec, card)
     origin = {
         **(provenance or {}),
         "cry_tf_version": __version__,
@@ -87,31 +136,104 @@ def export(
         "keras_version": keras.__version__,
         "python_version": sys.version.split()[0],
         "recipe": recipe.name,
+        **({"kept_float": ", ".join(keep_float)} if keep_float else {}),
+        **(
+            {"representative_clips": len(ranged), "seed_of_ranges": seed}
+            if ranged
+            else {}
+        ),
         "input_samples": "dynamic" if samples is None else samples,
     }
-    packed = pack(tflite, spec, origin)
+    if compressed is not None:
+        origin["compression"] = str(compressed.compression)
+    packed = pack(tflite, spec, origin, card)
     if read_metadata(packed).spec != spec:
         raise ConversionError(
             "The settings inside the file must read back as they were written. "
             "Received: a spec that JSON cannot hold."
         )
-    parity = measure(model, packed, spec, recipe, waveforms, names, samples, advance)
+    parity = measure(
+        exported, packed, spec, recipe, waveforms, names, samples, advance, judge
+    )
+    parity = dataclasses.replace(parity, spared_layers=made.spared)
+    if recipe.name != "none" and not is_trained and _is_worth_a_look(parity, recipe):
+        parity = _with_layers(parity, made, waveforms, spec, layers)
     details = {
         "check_clips": list(names),
         "provenance": origin,
         "operators": _count_operators(tflite),
+        "kept_float": list(keep_float),
+        "representative": {**(representative_origin or {}), "seed": seed}
+        if ranged
+        else None,
     }
+    if compressed is not None:
+        before = measure(model, packed, spec, recipe, waveforms, names, samples)
+        details["compression"] = record(compressed, packed, before)
     if parity.is_refused:
         report_path = artefact.write_refusal(path, parity, recipe, details)
         figures = "; ".join(parity.reasons)
         where = f" Figures: {report_path}." if report_path else ""
-        advice = " Try quantize='none' (--quantize none)." if quantize != "none" else ""
+        advice = _advice(parity, recipe)
         raise ParityError(
             f"{path} was not written: compared with the Keras model over "
             f"{parity.clips} clips, {figures}.{where}{advice}",
             parity,
         )
     return artefact.write(path, packed, parity, recipe, details)
+
+
+def _is_worth_a_look(parity: ParityReport, recipe: Recipe) -> bool:
+    half = recipe.budget.max_score_difference / 2
+    return parity.is_refused or parity.max_score_difference > half
+
+
+def _with_layers(
+    parity: ParityReport,
+    made: Quantised,
+    waveforms: Sequence[np.ndarray],
+    spec: ModelSpec,
+    layers: Sequence[str],
+) -> ParityReport:
+    """Adds the signal over noise of each layer, and names the noisiest."""
+    samples = round(_LAYER_SECONDS * spec.sample_rate_hz)
+    step = max(1, len(waveforms) // _LAYER_CLIPS)
+    clips = [clip[:samples] for clip in waveforms[::step][:_LAYER_CLIPS]]
+    measured = measure_layers(made.float_file, made.content, clips, layers)
+    noisy = [layer for layer in measured if layer.added_noise > 0]
+    worst = max(noisy, key=lambda layer: layer.added_noise).layer if noisy else None
+    return dataclasses.replace(parity, layers=tuple(measured), worst_layer=worst)
+
+
+def _advice(parity: ParityReport, recipe: Recipe) -> str:
+    if recipe.name == "none":
+        return ""
+    if recipe.name == "qat":
+        return " Train it longer (--compress-epochs), or leave qat away."
+    advice = ""
+    if parity.worst_layer is not None:
+        name = parity.worst_layer
+        advice = (
+            f" Most of the noise comes from the layer {name}: keep it float with "
+            f"keep_float=[{name!r}] (--keep-float {name})."
+        )
+    return f"{advice} Or try quantize='none' (--quantize none)."
+
+
+def _check_representative(clips: Sequence[np.ndarray]) -> list[np.ndarray]:
+    waveforms = [np.asarray(clip, np.float32) for clip in clips]
+    for index, clip in enumerate(waveforms):
+        if clip.ndim != 1 or not len(clip) or not np.isfinite(clip).all():
+            raise ValueError(
+                "A representative clip must be a finite waveform (samples,). Received: "
+                f"clip {index} of shape {clip.shape}."
+            )
+    if waveforms and not any(clip.any() for clip in waveforms):
+        raise ValueError(
+            "representative must hold at least one clip that is not silent. Received: "
+            f"{len(waveforms)} clips, all silent."
+        )
+    return waveforms
 
 
 def _check_model(model: keras.Model, spec: ModelSpec) -> None:
@@ -128,13 +250,21 @@ def _check_model(model: keras.Model, spec: ModelSpec) -> None:
             f"model must give one score a label. Received: {model.output_shape[-1]} "
             f"scores and {len(spec.labels)} labels ({', '.join(spec.labels)})."
         )
-    front_ends = [layer for layer in _layers(model) if layer.name == "frontend"]
-    if not front_ends:
+    foreign = [layer for layer in all_layers(model) if not _is_ours(layer)]
+    if foreign:
+        kinds = ", ".join(f"{each.name} ({type(each).__name__})" for each in foreign)
+        raise ValueError(
+            "model must be made of Keras' and cry-tf's layers, without Lambda: what "
+            "others compute may change between Keras and the device. Received: "
+            f"{kinds}."
+        )
+    front_end = front_end_of(model)
+    if front_end is None:
         raise ValueError(
             "model must hear waveforms through a layer named 'frontend', which stays "
             f"float. Received: {model.name!r} without one. Build it from a backbone."
         )
-    heard = getattr(front_ends[0], "spec", spec.front_end)
+    heard = getattr(front_end, "spec", spec.front_end)
     if heard != spec.front_end:
         raise ValueError(
             "spec.front_end must be that of the model's layer named 'frontend'. "
@@ -142,11 +272,9 @@ def _check_model(model: keras.Model, spec: ModelSpec) -> None:
         )
 
 
-def _layers(model: keras.Model) -> Iterator[keras.layers.Layer]:
-    for layer in model.layers:
-        yield layer
-        if isinstance(layer, keras.Model):
-            yield from _layers(layer)
+def _is_ours(layer: keras.layers.Layer) -> bool:
+    home = type(layer).__module__.split(".")[0]
+    return home in _HOMES and not isinstance(layer, keras.layers.Lambda)
 
 
 def _check_clips(

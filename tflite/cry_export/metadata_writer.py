@@ -27,7 +27,9 @@ _AUDIO_PROPERTIES = 4  # in the union ContentProperties
 _TENSOR_AXIS_LABELS = 2  # in the enum AssociatedFileType
 
 
-def add_audio_metadata(tflite: bytes, spec: ModelSpec) -> bytes:
+def add_audio_metadata(
+    tflite: bytes, spec: ModelSpec, card: Mapping[str, str] | None = None
+) -> bytes:
     """Tells MediaPipe how the file hears and what its scores are called.
 
     MediaPipe wants a fixed input length; with a dynamic one it loads a file and
@@ -36,13 +38,14 @@ def add_audio_metadata(tflite: bytes, spec: ModelSpec) -> bytes:
     Args:
         tflite: A TFLite flatbuffer with nothing appended yet.
         spec: Its sample rate is written; its labels are those of the appended file.
+        card: A short model card, names to text; it becomes the description.
 
     Returns:
         The flatbuffer with the metadata inside.
     """
     graph = read_graph(tflite)
     content = schema.BufferT()
-    content.data = np.frombuffer(_model_metadata(spec), np.uint8)  # type: ignore[assignment]
+    content.data = np.frombuffer(_model_metadata(spec, card or {}), np.uint8)  # type: ignore[assignment]
     entry = schema.MetadataT()
     entry.name = ENTRY  # type: ignore[assignment]
     entry.buffer = len(graph.buffers)
@@ -51,7 +54,7 @@ def add_audio_metadata(tflite: bytes, spec: ModelSpec) -> bytes:
     return write_graph(graph)
 
 
-def _model_metadata(spec: ModelSpec) -> bytes:
+def _model_metadata(spec: ModelSpec, card: Mapping[str, str]) -> bytes:
     builder = flatbuffers.Builder(1024)
     text = builder.CreateString
     audio = _table(builder, uint32={0: spec.sample_rate_hz, 1: 1})  # rate, channels
@@ -82,11 +85,16 @@ def _model_metadata(spec: ModelSpec) -> bytes:
         offsets={2: _vector(builder, [waveform]), 3: _vector(builder, [scores])},
     )
     task = "Is a baby crying" if spec.task == "detect" else "Why a baby cries"
+    lines = [f"{task}: {', '.join(spec.labels)}."]
+    lines += [
+        f"{name.replace('_', ' ').capitalize()}: {told}" for name, told in card.items()
+    ]
+    description = "\n".join(lines)
     model = _table(
         builder,
         offsets={
             0: text("cry-tf"),
-            1: text(f"{task}: {', '.join(spec.labels)}."),
+            1: text(description),
             3: _vector(builder, [subgraph]),
             7: text(_MIN_PARSER),
         },

@@ -74,6 +74,18 @@ def is_front_end(path: str) -> bool:
     return _FRONT_END.search(path) is not None
 
 
+def is_of_front_end(graph: Any, operator: Any) -> bool:
+    """Whether an operator of a graph, or what it stores, comes from the front end."""
+    subgraph = graph.subgraphs[0]
+    own = [operator.outputs[0], *[i for i in operator.inputs[1:2] if i >= 0]]
+    return any(
+        is_front_end(_text(subgraph.tensors[index].name))
+        for index in own
+        if index == operator.outputs[0]
+        or graph.buffers[subgraph.tensors[index].buffer].data is not None
+    )
+
+
 def read_graph(tflite: bytes) -> Any:
     """Reads a TFLite flatbuffer into the schema's mutable `ModelT` tree."""
     return schema.ModelT.InitFromObj(schema.Model.GetRootAsModel(tflite, 0))
@@ -111,6 +123,15 @@ def list_operators(tflite: bytes) -> tuple[Operator, ...]:
         for subgraph in graph.subgraphs
         for operator in subgraph.operators
     )
+
+
+def require_front_end(tflite: bytes) -> None:
+    """Raises `ConversionError` if no operator comes from a layer named `frontend`."""
+    if not any(operator.is_front_end for operator in list_operators(tflite)):
+        raise ConversionError(
+            "The front end must stay float, and no operator of the converted model "
+            "comes from a layer named 'frontend'. Name the model's FrontEnd so."
+        )
 
 
 def refuse_foreign(tflite: bytes) -> None:

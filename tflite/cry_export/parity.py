@@ -10,14 +10,20 @@ from typing import Any
 import keras
 import numpy as np
 
+from cry_export.conditions import compare_conditions
 from cry_export.flips import Flip, find_flips
+from cry_export.layer_noise import LayerNoise
 from cry_export.quiet import quiet
 from cry_export.recipe import Recipe
+from cry_export.reference import front_end_of, reference_scores
 from cry_lite.interpreter import LiteRTModel
 from cry_lite.spec import ModelSpec
 
 _Score = Callable[[np.ndarray], np.ndarray]
+Judge = Callable[[np.ndarray, np.ndarray], dict[str, Any]]
 _PADDED_CLIPS = 8
+_REFERENCE_CLIPS = 16
+_CONDITION_CLIPS, _CONDITION_SECONDS = 3, 5.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,6 +43,16 @@ class ParityReport:
         edges: Largest difference on silence, a clip of one sample, and full-scale
             noise.
         is_finite: Whether every score on every input was finite.
+        reference_difference: Largest difference of the Keras model from itself with
+            NumPy as its front end; None if it was not measured.
+        file_reference_difference: The same of the TFLite file.
+        conditions: Largest difference of the file from itself under other conditions
+            (see `conditions`); None for one that the runtime refuses.
+        task_metric: What a metric of the task was before and after, if labels are
+            known (see `measure`).
+        layers: Signal over noise a layer, if the scores moved far enough to ask.
+        worst_layer: The layer that adds most of the noise, or None.
+        spared_layers: Layers that the recipe left float by itself.
         reasons: Why the file is refused, in sentences; () if it is not.
     """
 
@@ -51,6 +67,13 @@ class ParityReport:
     edges: dict[str, float]
     is_finite: bool
     reasons: tuple[str, ...]
+    reference_difference: float | None = None
+    file_reference_difference: float | None = None
+    conditions: dict[str, float | None] = dataclasses.field(default_factory=dict)
+    task_metric: dict[str, Any] | None = None
+    layers: tuple[LayerNoise, ...] = ()
+    worst_layer: str | None = None
+    spared_layers: tuple[str, ...] = ()
 
     @property
     def is_refused(self) -> bool:
@@ -81,6 +104,7 @@ def measure(
     names: Sequence[str],
     samples: int | None,
     advance: Callable[[], None] | None = None,
+    judge: Judge | None = None,
 ) -> ParityReport:
     """Compares a TFLite file with the Keras model that it came from.
 
@@ -94,6 +118,10 @@ def measure(
         samples: Fixed length of the file's input: both models hear each clip
             cut, or completed with zeros, to it. None for a dynamic length.
         advance: Called after each clip, for a progress bar.
+        judge: Turns the Keras scores and the file's scores of the clips, float32
+            `(clips, labels)` each, into the `task_metric`: JSON types, among them
+            `name`, `before`, `after` and `change`, each of the latter with `value`,
+            `low` and `high`.
 
     Returns:
         The report. It refuses the file if its `reasons` are not empty.
@@ -119,6 +147,9 @@ def measure(
     )
     differences = np.abs(expected - found)
     flips = find_flips(expected, found, spec, names)
+    reference, file_reference = _reference(
+        model, spec, waveforms, expected, found, samples
+    )
     report = ParityReport(
         recipe=recipe.name,
         clips=len(waveforms),
@@ -134,6 +165,10 @@ def measure(
             and np.isfinite([padding, *edges.values()]).all()
         ),
         reasons=(),
+        reference_difference=reference,
+        file_reference_difference=file_reference,
+        conditions=_conditions(tflite, waveforms, spec, samples),
+        task_metric=judge(expected, found) if judge is not None else None,
     )
     return dataclasses.replace(report, reasons=_reasons(report, recipe))
 
@@ -181,9 +216,60 @@ def _padding_difference(
     return worst
 
 
+def _conditions(
+    tflite: bytes,
+    waveforms: Sequence[np.ndarray],
+    spec: ModelSpec,
+    samples: int | None,
+) -> dict[str, float | None]:
+    """Compares on three short clips, of different lengths if the file takes them."""
+    step = max(1, len(waveforms) // _CONDITION_CLIPS)
+    clips = [
+        _fit(clip[: round(_CONDITION_SECONDS * spec.sample_rate_hz)], samples)
+        for clip in list(waveforms)[::step][:_CONDITION_CLIPS]
+    ]
+    if samples is None:
+        clips = [clip[: -(-len(clip) // (i + 1))] for i, clip in enumerate(clips)]
+    return compare_conditions(tflite, clips)
+
+
+def _reference(
+    model: keras.Model,
+    spec: ModelSpec,
+    waveforms: Sequence[np.ndarray],
+    expected: np.ndarray,
+    found: np.ndarray,
+    samples: int | None,
+) -> tuple[float | None, float | None]:
+    """Compares both with the Keras model behind NumPy's front end."""
+    if front_end_of(model) is None:
+        return None, None
+    worst = [0.0, 0.0]
+    step = max(1, len(waveforms) // _REFERENCE_CLIPS)
+    for row in range(0, len(waveforms), step)[:_REFERENCE_CLIPS]:
+        clip = waveforms[row] if samples is None else waveforms[row][:samples]
+        scores = reference_scores(model, spec.front_end, clip)
+        for place, other in enumerate((expected[row], found[row])):
+            worst[place] = float(np.maximum(worst[place], np.abs(scores - other).max()))
+    return worst[0], worst[1]
+
+
 def _reasons(report: ParityReport, recipe: Recipe) -> tuple[str, ...]:
     budget = recipe.budget
     reasons = []
+    reference = report.reference_difference
+    if reference is not None and not reference <= budget.max_reference_difference:
+        reasons.append(
+            f"the Keras model's own front end moves scores by {reference:.2g} from "
+            f"those of the NumPy front end (at most {budget.max_reference_difference:g}"
+            " is allowed)"
+        )
+    both = budget.max_reference_difference + budget.max_score_difference
+    if (found := report.file_reference_difference) is not None and not found <= both:
+        reasons.append(
+            f"scores differ by {found:.2g} from those of the Keras model behind the "
+            f"NumPy front end (at most {both:g} is allowed)"
+        )
     if not report.is_finite:
         reasons.append("some scores are not finite")
     figures = {
@@ -207,4 +293,20 @@ def _reasons(report: ParityReport, recipe: Recipe) -> tuple[str, ...]:
             f"{report.clear_flips} of {report.clips} clips change their decision by "
             f"more than a near tie (at most {budget.max_flip_fraction:.0%} may)"
         )
+    for name, difference in report.conditions.items():
+        if difference is not None and not (
+            difference <= budget.max_condition_difference
+        ):
+            reasons.append(
+                f"scores differ by {difference:.2g} under {name} (at most "
+                f"{budget.max_condition_difference:g} is allowed)"
+            )
+    if report.task_metric is not None:
+        change = report.task_metric["change"]
+        if change["high"] is not None and change["high"] < -budget.max_metric_drop:
+            reasons.append(
+                f"{report.task_metric['name']} changes by {change['value']:.3f} "
+                f"(95 % interval {change['low']:.3f} to {change['high']:.3f}; it may "
+                f"fall by {budget.max_metric_drop:g})"
+            )
     return tuple(reasons)

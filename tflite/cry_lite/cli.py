@@ -234,6 +234,7 @@ def _info(args: argparse.Namespace) -> int:
                 "sha256": analyzer.metadata.flatbuffer_sha256,
                 "input_samples": analyzer.input_samples,
                 "model": analyzer.spec.to_dict(),
+                "card": analyzer.metadata.card,
                 "provenance": analyzer.metadata.provenance,
             }
         )

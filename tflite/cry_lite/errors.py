@@ -1,8 +1,8 @@
-"""The two errors that a file from outside can cause.
+"""The errors that the world outside can cause.
 
-Both are an `OSError`, so one `except OSError` also covers a missing file. Their
-message is one sentence for the person at the keyboard: which file, which rule it
-breaks, what to do.
+Each is an `OSError`, so one `except OSError` also covers a missing file. Their
+message is one sentence for the person at the keyboard: which file or device, which
+rule it breaks, what to do.
 """
 
 from __future__ import annotations
@@ -14,3 +14,7 @@ class SoundFileError(OSError):
 
 class ModelFileError(OSError):
     """A `.tflite` cannot be used: foreign, damaged, or without settings."""
+
+
+class MicrophoneError(OSError):
+    """A microphone cannot be used: missing, busy, or without its software."""

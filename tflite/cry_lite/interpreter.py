@@ -50,7 +50,7 @@ class LiteRTModel:
             )
         self._name = describe_source(path_or_bytes)
         open_model(path_or_bytes).close()
-        self._interpreter = _load(self._name, path_or_bytes, num_threads)
+        self._interpreter = open_interpreter(path_or_bytes, num_threads)
         inputs = self._interpreter.get_input_details()
         outputs = self._interpreter.get_output_details()
         if len(inputs) != 1 or len(outputs) != 1:
@@ -130,21 +130,37 @@ class LiteRTModel:
         )
 
 
-def _load(
-    name: str, path_or_bytes: str | os.PathLike[str] | bytes, num_threads: int
+def open_interpreter(
+    path_or_bytes: str | os.PathLike[str] | bytes,
+    num_threads: int = 1,
+    use_xnnpack: bool = True,
 ) -> Any:
-    from ai_edge_litert.interpreter import Interpreter
+    """Loads a file into LiteRT's own interpreter, to look inside it.
+
+    Args:
+        path_or_bytes: A `.tflite` file, or its content.
+        num_threads: Int > 0, threads that a call may use.
+        use_xnnpack: False takes LiteRT's plain kernels in place of XNNPACK's.
+
+    Raises:
+        ModelFileError: If it cannot be loaded.
+    """
+    from ai_edge_litert.interpreter import Interpreter, OpResolverType
 
     if isinstance(path_or_bytes, bytes):
         source: dict[str, Any] = {"model_content": path_or_bytes}
     else:
         source = {"model_path": os.fspath(path_or_bytes)}
+    if not use_xnnpack:
+        source["experimental_op_resolver_type"] = (
+            OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES
+        )
     try:
         return Interpreter(num_threads=num_threads, **source)
     except (RuntimeError, ValueError) as error:
         raise ModelFileError(
-            f"{name} cannot be loaded ({_first_line(error)}). "
-            "Copy the file again, or export it again."
+            f"{describe_source(path_or_bytes)} cannot be loaded "
+            f"({_first_line(error)}). Copy the file again, or export it again."
         ) from error
 
 

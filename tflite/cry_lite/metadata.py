@@ -6,6 +6,7 @@ program the back. It holds `labels.txt`, one label a line, and `cry_tf.json`:
     {"format_version": 1,
      "model": ModelSpec.to_dict(),
      "provenance": {name: text or number},
+     "card": {name: text},  (a short model card; files of 0.1 have none)
      "flatbuffer": {"bytes": size, "sha256": digest of that many first bytes}}
 
 The digest is checked before anything else looks at the network, because a
@@ -21,7 +22,7 @@ import json
 import math
 import os
 import zipfile
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import IO, Any
 
 from cry_lite.errors import ModelFileError
@@ -54,16 +55,21 @@ class Metadata:
         provenance: How the file was made: names to text or numbers.
         flatbuffer_bytes: Size of the network without the zip.
         flatbuffer_sha256: Digest of the network, hexadecimal.
+        card: A short model card: names to text.
     """
 
     spec: ModelSpec
     provenance: dict[str, str | int | float]
     flatbuffer_bytes: int
     flatbuffer_sha256: str
+    card: dict[str, str] = field(default_factory=dict)
 
 
 def pack(
-    tflite_bytes: bytes, spec: ModelSpec, provenance: dict[str, str | int | float]
+    tflite_bytes: bytes,
+    spec: ModelSpec,
+    provenance: dict[str, str | int | float],
+    card: dict[str, str] | None = None,
 ) -> bytes:
     """Appends labels and settings to a network; the same input, the same bytes.
 
@@ -71,13 +77,15 @@ def pack(
         tflite_bytes: A `.tflite` with nothing appended yet.
         spec: What the model answers.
         provenance: How it was made: names to text or finite numbers.
+        card: A short model card: names to text.
 
     Returns:
         The bytes of the file to write, which `read_metadata` reads.
 
     Raises:
         ValueError: If `tflite_bytes` is no network or has files inside already,
-            if a label holds a line break, or a provenance value is of another type.
+            if a label holds a line break, or a provenance value or a line of the card
+            is of another type.
     """
     tflite_bytes = bytes(tflite_bytes)
     if tflite_bytes[4:8] != IDENTIFIER:
@@ -104,10 +112,18 @@ def pack(
         raise ValueError(
             f"provenance must map names to text or finite numbers. Received: {wrong!r}."
         )
+    odd = {
+        name: told
+        for name, told in (card or {}).items()
+        if not isinstance(name, str) or not isinstance(told, str)
+    }
+    if odd:
+        raise ValueError(f"card must map names to text. Received: {odd!r}.")
     settings = {
         "format_version": FORMAT_VERSION,
         "model": spec.to_dict(),
         "provenance": provenance,
+        **({"card": card} if card else {}),
         "flatbuffer": {
             "bytes": len(tflite_bytes),
             "sha256": hashlib.sha256(tflite_bytes).hexdigest(),
@@ -214,6 +230,9 @@ def _parse(name: str, text: str) -> Metadata:
             provenance=dict(settings["provenance"]),
             flatbuffer_bytes=int(settings["flatbuffer"]["bytes"]),
             flatbuffer_sha256=str(settings["flatbuffer"]["sha256"]),
+            card={
+                str(key): str(told) for key, told in settings.get("card", {}).items()
+            },
         )
     except (KeyError, TypeError, ValueError) as error:
         raise ModelFileError(

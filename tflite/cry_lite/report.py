@@ -81,6 +81,7 @@ def model_lines(analyzer: Analyzer, path: str, size_bytes: int) -> list[str]:
         ("size", f"{size_bytes / 1e6:.2f} MB"),
         ("sha256", f"{analyzer.metadata.flatbuffer_sha256} (checked)"),
     ]
+    rows += list(analyzer.metadata.card.items())
     rows += [(name, str(value)) for name, value in analyzer.metadata.provenance.items()]
     width = max(len(name) for name, _ in rows)
     return [path] + [f"  {name:<{width}}  {value}" for name, value in rows]

@@ -18,6 +18,12 @@ def published(record: Preset) -> tuple[WeightsFile, str]:
     for file in record.files:
         if file.url is not None:
             return file, file.url
+    if record.shipped is not None:
+        raise WeightsError(
+            f"Only published weights can be fetched. Those of {record.name} come with "
+            "the package: weights='pretrained' (`--weights pretrained`) takes them as "
+            "they are."
+        )
     raise WeightsError(
         f"Only published weights can be fetched. Nothing is published for "
         f"{record.name}: it is {record.source}. Use weights=None (`--weights none`) to "

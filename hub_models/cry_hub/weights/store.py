@@ -24,6 +24,7 @@ from cry_hub.weights.download import Progress, download, is_offline
 from cry_hub.weights.installation import Installation
 from cry_hub.weights.placing import npz_name, place
 from cry_hub.weights.provenance import published
+from cry_hub.weights.shipped import shipped_file
 
 __all__ = [
     "by_hand",
@@ -159,15 +160,15 @@ def fetch(
 
 
 def obtain(preset: str, progress: Progress | None = None) -> Path:
-    """Returns the installed file of a preset, fetched if there is none.
+    """Returns the installed file of a preset, else what ships, else what is fetched.
 
     Raises:
-        WeightsError: If nothing is installed, and nothing is published or
+        WeightsError: If nothing is installed or ships, and nothing is published or
             `CRY_TF_OFFLINE` is set.
         ConnectionError: If the network fails.
         OSError: If the cache cannot be written.
     """
-    path = find(preset)
+    path = find(preset) or shipped_file(registry.get(preset))
     if path is not None:
         return path
     _, url = published(registry.get(preset))

@@ -182,7 +182,7 @@ def test_what_is_no_run_is_refused(run_folder, tmp_path):
 
 
 @pytest.mark.parametrize(
-    "arguments", [("--length", "long"), ("--quantize", "int8"), ("--compress", "qat")]
+    "arguments", [("--length", "long"), ("--quantize", "int4"), ("--seed", "x")]
 )
 def test_what_is_not_offered_is_wrong_usage(run_folder, tmp_path, arguments):
     with pytest.raises(SystemExit) as stop:
@@ -195,3 +195,41 @@ def test_help_has_an_example(capsys):
         command("--help")
     assert stop.value.code == 0
     assert "cry-tf export runs/reason -o cry.tflite" in capsys.readouterr().out
+
+
+def test_two_lengths_make_two_files(run_folder, tmp_path, capsys):
+    path = tmp_path / "cry.tflite"
+    lengths = ("--length", "0.5", "--length", "dynamic")
+    assert command(run_folder, "-o", path, *lengths, "--json") == 0
+    files = json.loads(capsys.readouterr().out)["files"]
+    assert [file["file"] for file in files] == ["cry_0.5s.tflite", "cry_dynamic.tflite"]
+    assert LiteRTModel(tmp_path / "cry_0.5s.tflite").input_samples == 8_000
+    assert LiteRTModel(tmp_path / "cry_dynamic.tflite").input_samples is None
+    with pytest.raises(FileExistsError, match="cry_0.5s"):
+        command(run_folder, "-o", path, *lengths)
+
+
+def test_int8_takes_its_ranges_from_the_clips_of_the_run(run_folder, tmp_path, capsys):
+    path = tmp_path / "cry.tflite"
+    # Random weights sit on the threshold; the flips of such coin tosses are no matter.
+    assert command(run_folder, "-o", path, "--quantize", "int8", "--seed", "2") == 0
+    report = json.loads((tmp_path / "cry.parity.json").read_text())
+    assert sorted(report["representative"]["clips"])[0] == "cry/0.wav"
+    assert report["representative"]["seed"] == 2
+    assert report["parity"]["task_metric"]["clips"] == 4
+    assert "macro-F1" in capsys.readouterr().out
+    metadata = read_metadata(path)
+    assert metadata.provenance["representative_sha256"]
+    assert "No medical device" in metadata.card["limits"]
+
+
+def test_a_keras_file_needs_clips_for_int8(run_folder, tmp_path):
+    check = ("--check", run_folder / "recordings", "--quantize", "int8")
+    with pytest.raises(ValueError, match="--representative DATA"):
+        command(run_folder / "model.keras", "-o", tmp_path / "cry.tflite", *check)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_layer_that_is_not_there_cannot_be_kept_float(run_folder, tmp_path):
+    with pytest.raises(ValueError, match="Received: dense7"):
+        command(run_folder, "-o", tmp_path / "cry.tflite", "--keep-float", "dense7")

@@ -57,8 +57,10 @@ def test_pretrained_weights_are_fetched_if_they_are_missing(
 
 
 def test_pretrained_weights_that_cannot_be_had_are_said_before_any_work(
-    recordings, tmp_path, capsys
+    recordings, tmp_path, monkeypatch, capsys
 ):
+    record = dataclasses.replace(registry.get("ds_cnn_s"), files=(), shipped=None)
+    monkeypatch.setitem(registry._PRESETS, "ds_cnn_s", record)
     assert main(command(recordings, "pretrained", tmp_path / "run")) == 1
     assert "Nothing is published for ds_cnn_s" in capsys.readouterr().err
     assert not (tmp_path / "run").exists()

@@ -9,10 +9,10 @@ def _empty_cache(tmp_path, monkeypatch):
     monkeypatch.setenv("CRY_TF_HOME", str(tmp_path / "home"))
 
 
-def test_nothing_installed_means_a_small_network_from_scratch():
+def test_nothing_installed_means_a_small_network_that_comes_with_the_package():
     choice = BackboneChoice.choose(None)
-    assert (choice.preset, choice.weights) == ("ds_cnn_s", None)
-    assert "no YAMNet weights are installed" in choice.sentence
+    assert (choice.preset, choice.weights) == ("ds_cnn_s", "pretrained")
+    assert "No YAMNet weights are installed" in choice.sentence
 
 
 def test_none_is_taken_at_its_word():

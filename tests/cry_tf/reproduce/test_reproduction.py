@@ -186,7 +186,8 @@ def test_rows_without_weights_say_so_and_are_not_replaced(few, tmp_path, no_trai
     rows = [row.name for row in papers.get("infantcrynet").rows if row.weights]
     run(papers.get("infantcrynet"), few, tmp_path / "out", BUDGETS["small"], rows=rows)
     out = told(tmp_path / "out")
-    sentence = "cnn14_audioset is not installed: cry-tf weights fetch cnn14_audioset"
+    preset = "cnn14_16k_audioset"  # that of the recipe
+    sentence = f"{preset} is not installed: cry-tf weights fetch {preset}"
     for name in ("cnn14", "max", "attention", "quantized", "teacher"):
         assert out[name]["by_clip"]["reason"] == sentence
         assert out[name]["by_infant"]["reason"] == sentence

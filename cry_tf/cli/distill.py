@@ -1,0 +1,275 @@
+"""`cry-tf distill`: finished runs teach a smaller network."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from cry_tf.cli.console import Console, import_tensorflow_quietly
+from cry_tf.cli.data_arguments import add_data_arguments
+from cry_tf.cli.fetching import fetch_if_missing
+
+if TYPE_CHECKING:
+    from cry_tf.distillation.settings import DistillSettings
+
+_EPILOG = """\
+TEACHER_RUN is a run folder of cry-tf train; several, separated by commas, teach
+together. DATA is labelled recordings, as cry-tf train takes them, with the labels of
+the teacher. The loss is
+
+  ALPHA * cross-entropy with the labels
+  + (1 - ALPHA) * T^2 * divergence of teacher and student, softened by T.
+
+In each fold the teacher is trained again on the fold's training clips, if it had heard
+the others: only so are teacher and student judged on clips that neither has heard. For
+the recipe quick that takes seconds.
+
+--unlabelled adds recordings without labels (a household, other people's cries), cut
+into windows; of them the student learns what the teacher hears. With --filter only
+windows enter of which the teacher is sure, and with its label.
+
+examples:
+  cry-tf distill runs/detect recordings/ -o runs/small --student ds_cnn_s
+  cry-tf distill runs/yamnet,runs/mn04 data.csv -o runs/both --student ds_cnn_s \\
+      --teacher-weight 1,2 --augment strong --augment-copies 4
+  cry-tf distill runs/detect recordings/ -o runs/more --student ds_cnn_m \\
+      --unlabelled household/ --filter
+
+RUN is a run folder for cry-tf evaluate and cry-tf export; distillation.html compares
+teacher, student alone and student distilled. A run that was stopped goes on with
+--resume.
+"""
+_COPIES = 4
+
+
+def add_parser(subparsers: Any) -> None:
+    """Adds the command to the parser of `cry-tf`."""
+    parser = subparsers.add_parser(
+        "distill",
+        help="teach a small network what trained ones know",
+        description=(
+            "Trains a student on labels and on the softened scores of teachers, with "
+            "cross-validation by group, beside the same student without a teacher."
+        ),
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument(
+        "teacher", metavar="TEACHER_RUN[,...]", help="run folders of cry-tf train"
+    )
+    parser.add_argument("data", metavar="DATA", help="folder or manifest CSV")
+    parser.add_argument(
+        "-o", "--output", metavar="RUN", required=True, help="run folder to write"
+    )
+    parser.add_argument(
+        "--student", metavar="PRESET", default="ds_cnn_s", help="default: %(default)s"
+    )
+    parser.add_argument(
+        "--weights",
+        metavar="pretrained|none|FILE",
+        default="none",
+        help="weights that the student's backbone begins with (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--temperature",
+        metavar="T",
+        type=float,
+        default=4.0,
+        help="how far scores are softened, positive (default: %(default)g)",
+    )
+    parser.add_argument(
+        "--alpha",
+        metavar="A",
+        type=float,
+        default=0.3,
+        help="share of the labels in the loss, 0 to 1 (default: %(default)g)",
+    )
+    parser.add_argument(
+        "--teacher-weight",
+        metavar="W,...",
+        type=_numbers,
+        help="how much each teacher counts (default: all the same)",
+    )
+    parser.add_argument("--unlabelled", metavar="DIR", help="recordings without labels")
+    parser.add_argument(
+        "--filter",
+        action="store_true",
+        help="let unlabelled windows in with the label of which the teacher is sure",
+    )
+    parser.add_argument(
+        "--precision",
+        metavar="SHARE",
+        type=float,
+        default=0.95,
+        help="how often such a label should be right (default: %(default)g)",
+    )
+    parser.add_argument(
+        "--window",
+        metavar="SECONDS",
+        type=float,
+        default=3.0,
+        help="length of an unlabelled window (default: %(default)g)",
+    )
+    parser.add_argument(
+        "--pooling",
+        metavar="NAME",
+        default="statistic",
+        help="of the student (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--recipe",
+        metavar="NAME",
+        default="distill",
+        help="distill or full: every layer, the rate falling or not "
+        "(default: %(default)s)",
+    )
+    parser.add_argument("--folds", metavar="K", type=int, default=5)
+    parser.add_argument("--epochs", metavar="N", type=int, help="default: the recipe's")
+    parser.add_argument(
+        "--batch-size", metavar="N", type=int, help="default: the recipe's"
+    )
+    parser.add_argument(
+        "--learning-rate", metavar="RATE", type=float, help="default: the recipe's"
+    )
+    parser.add_argument(
+        "--augment", metavar="NAME", help="none, light or strong (default: none)"
+    )
+    parser.add_argument(
+        "--augment-copies",
+        metavar="K",
+        type=int,
+        help="changed copies of each clip, heard once by the teacher "
+        f"(default with --augment: {_COPIES})",
+    )
+    parser.add_argument(
+        "--noise", metavar="DIR", help="folder of sounds that --augment mixes in"
+    )
+    parser.add_argument(
+        "--no-alone",
+        action="store_true",
+        help="leave out the student without a teacher, which takes half of the time",
+    )
+    parser.add_argument(
+        "--no-quantized",
+        action="store_true",
+        help="leave out the rows of dynamic-range files",
+    )
+    parser.add_argument("--seed", metavar="N", type=int, default=0)
+    add_data_arguments(parser)
+    parser.add_argument(
+        "--resume", action="store_true", help="go on with a run that was stopped"
+    )
+    parser.add_argument(
+        "--overwrite", action="store_true", help="replace an earlier run"
+    )
+    parser.add_argument(
+        "--json", action="store_true", help="print the metrics as JSON on stdout"
+    )
+
+
+def run(args: argparse.Namespace) -> int:
+    """Runs the command and returns its exit code.
+
+    Raises:
+        ValueError: If data, teachers or settings cannot work.
+        OSError: If something cannot be read or written.
+    """
+    console = Console(is_json=args.json)
+    from cry_tf.data import load
+    from cry_tf.evaluation import result_folder
+    from cry_tf.training.kept_run import KeptRun
+    from cry_tf.training.run import RunFolder
+
+    teachers = [name for name in args.teacher.split(",") if name]
+    runs = [RunFolder.open(name) for name in teachers]
+    result_folder.check(args.output, args.overwrite)
+    dataset = load(args.data, label_column=args.label_column, group_by=args.group_by)
+    import_tensorflow_quietly()
+    settings = _settings(args, runs)
+    if settings.student.weights == "pretrained":
+        fetch_if_missing(console, settings.student.backbone)
+    from cry_tf.distillation.experiment import distil
+
+    kept = KeptRun.of(args.output)
+    had_progress = kept.has_progress
+    try:
+        finished = distil(
+            teachers,
+            dataset,
+            settings,
+            args.output,
+            unlabelled=args.unlabelled,
+            overwrite=args.overwrite,
+            resume=args.resume,
+            listener=console,
+            origin=str(Path(args.data).expanduser().absolute()),
+        )
+    except BaseException:
+        if kept.has_progress and (args.resume or not had_progress):
+            console.warn(
+                f"what was trained is kept in {kept.folder}: give the same command "
+                "with --resume to go on"
+            )
+        raise
+    if args.json:
+        console.json({"run": str(finished.path), "metrics": finished.metrics})
+    console.line(f"written: {finished.path} (look at distillation.html)")
+    return 0
+
+
+def _settings(args: argparse.Namespace, runs: list[Any]) -> DistillSettings:
+    from cry_tf.distillation.settings import RECIPE, DistillSettings
+    from cry_tf.training import recipe as recipes
+    from cry_tf.training.settings import Settings
+
+    if not runs:
+        raise ValueError(f"TEACHER_RUN names a run folder. Received: {args.teacher!r}.")
+    known = {RECIPE.name: RECIPE, **recipes.RECIPES}
+    if args.recipe not in known:
+        raise ValueError(
+            f"--recipe must be {RECIPE.name} or full. Received: {args.recipe!r}."
+        )
+    names = ("epochs", "batch_size", "learning_rate", "augment")
+    asked = {name: getattr(args, name) for name in names}
+    recipe = known[args.recipe].replace(
+        **{name: value for name, value in asked.items() if value is not None}
+    )
+    teacher = Settings.from_dict(runs[0].config["settings"])
+    copies = args.augment_copies
+    if copies is None:
+        copies = 0 if recipe.augment == "none" else _COPIES
+    return DistillSettings(
+        student=Settings(
+            task=teacher.task,
+            recipe=recipe,
+            backbone=args.student,
+            weights=None if args.weights == "none" else args.weights,
+            pooling=args.pooling,
+            folds=args.folds,
+            seed=args.seed,
+            # What means a cry is the same to teacher and student.
+            positive=args.positive or teacher.positive,
+            bandwidth=teacher.bandwidth,
+            baselines=False,
+            noise=args.noise,
+        ),
+        temperature=args.temperature,
+        alpha=args.alpha,
+        teacher_weights=args.teacher_weight,
+        copies=copies,
+        filter=args.filter,
+        precision=args.precision,
+        window_s=args.window,
+        alone=not args.no_alone,
+        quantized=not args.no_quantized,
+    )
+
+
+def _numbers(text: str) -> tuple[float, ...]:
+    try:
+        return tuple(float(part) for part in text.split(","))
+    except ValueError:
+        raise argparse.ArgumentTypeError(
+            f"must be numbers separated by commas. Received: {text!r}"
+        ) from None

@@ -1,0 +1,144 @@
+"""Teacher, student alone and student distilled, side by side."""
+
+from __future__ import annotations
+
+import dataclasses
+import html
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from cry_tf.evaluation import page
+from cry_tf.evaluation.figures import Estimate, Summary
+from cry_tf.evaluation.predictions import Predictions
+from cry_tf.reproduce.papers import get
+
+_TABLE = "Table 5"
+
+
+@dataclass(frozen=True, kw_only=True)
+class ComparedModel:
+    """A row.
+
+    Attributes:
+        name: `teacher`, `alone` or `distilled`.
+        title: In words.
+        quantized: Whether it is the dynamic-range file.
+        summary: Its out-of-fold figures, None where they could not be had.
+        parameters: Of the network.
+        file_bytes: Size of the `.tflite`, None where there is none.
+        latency_ms: Median time for 10 s of sound with one thread, milliseconds.
+        note: Why something is missing, or "".
+    """
+
+    name: str
+    title: str
+    quantized: bool
+    summary: Summary | None
+    parameters: int
+    file_bytes: int | None = None
+    latency_ms: float | None = None
+    note: str = ""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Returns JSON types only."""
+        return dataclasses.asdict(self)
+
+    def cells(self) -> list[str]:
+        """Returns the row as plain text."""
+        size = "" if self.file_bytes is None else f"{self.file_bytes / 1000:,.0f} kB"
+        time = "" if self.latency_ms is None else f"{self.latency_ms:.1f} ms"
+        summary = self.summary
+        return [
+            self.title + (", dynamic-range" if self.quantized else ""),
+            _text(summary and summary.accuracy),
+            _text(summary and summary.balanced_accuracy),
+            _text(summary and summary.auc),
+            f"{self.parameters:,}",
+            size,
+            time,
+        ]
+
+
+HEADER = (
+    "",
+    "accuracy",
+    "balanced accuracy",
+    "AUC",
+    "parameters",
+    "file",
+    "10 s, 1 thread",
+)
+
+
+def always(predictions: Predictions, summary: Summary) -> list[str]:
+    """Returns the row of what always answers the commonest label."""
+    counts = [
+        int((predictions.truth == n).sum()) for n in range(len(predictions.labels))
+    ]
+    label = predictions.labels[counts.index(max(counts))]
+    return [
+        f"always {label}",
+        _text(summary.accuracy),
+        _text(summary.balanced_accuracy),
+        _text(summary.auc),
+        "",
+        "",
+        "",
+    ]
+
+
+def paper_rows() -> list[list[str]]:
+    """Returns Table 5 of the InfantCryNet paper: title, accuracy, size as printed."""
+    return [
+        [row.title, f"{100 * row.figures[0].value:.2f}", row.size]
+        for row in get("infantcrynet").rows
+        if row.table == _TABLE and row.figures
+    ]
+
+
+def render(
+    rows: Sequence[ComparedModel],
+    majority: list[str],
+    lead: str,
+    facts: Sequence[tuple[str, str]],
+    notes: Sequence[str],
+) -> str:
+    """Returns the comparison as one HTML page.
+
+    Args:
+        rows: The models.
+        majority: See `always`.
+        lead: What it was measured on.
+        facts: Names and values, how it was made.
+        notes: What the reader should know.
+    """
+    cells = [[html.escape(cell) for cell in row.cells()] for row in rows]
+    cells.append([html.escape(cell) for cell in majority])
+    strong = [n for n, row in enumerate(rows) if row.name == "distilled"]
+    said = [*notes, *(f"{row.title}: {row.note}" for row in rows if row.note)]
+    notice = "".join(f"<p>{html.escape(text)}</p>" for text in said)
+    theirs = [[html.escape(cell) for cell in row] for row in paper_rows()]
+    body = (
+        f'<h1>Distillation</h1>\n<p class="lead">{html.escape(lead)}</p>\n'
+        + (f'<div class="notice">{notice}</div>\n' if notice else "")
+        + page.table(HEADER, cells, strong)
+        + '\n<p class="note">95 % intervals from a bootstrap over groups in brackets. '
+        "The accuracy of a detector is at 0.5; the AUC takes no threshold.</p>\n"
+        "<h2>Beside: Table 5 of InfantCryNet</h2>\n"
+        + page.table(("as the paper prints it", "accuracy, %", "size"), theirs)
+        + '\n<p class="note">Hong et al., 2024, arXiv:2409.19689: six reasons, 85 test '
+        "clips of their own, CNN14 and ResNet22. Other data, labels and networks than "
+        "above: the direction can be compared, not the figures.</p>\n"
+        + "<h2>How it was made</h2>\n"
+        + page.facts(facts)
+    )
+    return page.page("Distillation", body)
+
+
+def _text(estimate: Estimate | None) -> str:
+    if estimate is None or estimate.value is None:
+        return "-"
+    if estimate.low is None or estimate.high is None:
+        return f"{estimate.value:.3f}"
+    return f"{estimate.value:.3f} [{estimate.low:.3f}, {estimate.high:.3f}]"

@@ -1,0 +1,217 @@
+"""Runs the folds of a distillation: teacher, student alone, student distilled."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from cry_tf.data.grouping import plural
+from cry_tf.distillation.fold_files import FoldFiles
+from cry_tf.distillation.lesson import Lesson
+from cry_tf.distillation.pseudo_labels import pseudo_labels, sure_from
+from cry_tf.distillation.run_teacher import RunTeacher
+from cry_tf.distillation.settings import DistillSettings
+from cry_tf.distillation.student_trainer import StudentTrainer
+from cry_tf.training.course import Fold
+from cry_tf.training.cross_validation import FINAL, HistoryRow, history_rows
+from cry_tf.training.kept_run import KeptRun
+from cry_tf.training.listener import Listener
+
+ROWS = ("teacher", "alone", "distilled")
+
+
+class Folds:
+    """What is trained and scored, fold by fold, each part kept once it is done.
+
+    Args:
+        model: The student, with the weights that every fit begins from.
+        lesson: What it hears.
+        settings: Of the distillation.
+        teachers: They have heard the lesson.
+        kept: Where finished parts are kept, and taken from.
+        listener: Hears how far it is.
+        work: Folder for files, for its owner to delete.
+
+    Attributes:
+        files: Made of models on the way.
+        entered: How many windows entered with a label in the final training, None
+            without the filter.
+        thresholds: Of the filter in the final training, one dict a teacher.
+    """
+
+    def __init__(
+        self,
+        model: Any,
+        lesson: Lesson,
+        settings: DistillSettings,
+        teachers: Sequence[RunTeacher],
+        kept: KeptRun,
+        listener: Listener,
+        work: Path,
+    ):
+        self._model, self._lesson, self._settings = model, lesson, settings
+        self._teachers, self._kept, self._listener = teachers, kept, listener
+        self.files = FoldFiles(work)
+        self.entered: int | None = None
+        self.thresholds: list[dict[str, float | None]] = []
+        recipe, seed = settings.student.recipe, settings.student.seed
+        self._distiller = StudentTrainer(
+            model,
+            lesson,
+            recipe,
+            seed,
+            settings.temperature,
+            settings.alpha,
+            settings.teacher_weights,
+        )
+        self._loner = self._distiller
+        if settings.alone:
+            self._loner = StudentTrainer(
+                model, lesson, recipe, seed, settings.temperature, alpha=1.0
+            )
+        # The Distiller has checked them.
+        weights = np.array(settings.teacher_weights or [1.0] * len(teachers))
+        self._shares = weights / weights.sum()
+
+    def run(
+        self, places: Sequence[tuple[np.ndarray, np.ndarray]]
+    ) -> tuple[dict[str, list[np.ndarray | None]], list[HistoryRow]]:
+        """Trains and scores every fold, then the final student.
+
+        Args:
+            places: Of training and test clips in each fold.
+
+        Returns:
+            By row of `ROWS`, the scores `(clips, labels)` of the model and of its
+            dynamic-range file (None without); and the history of the distilled
+            student. The model is left as the final student.
+        """
+        rows = [row for row in ROWS if row != "alone" or self._settings.alone]
+        count = len(self._lesson.labelled)
+        shape = (2, count, len(self._model.labels))
+        scores = {row: np.full(shape, np.nan, np.float32) for row in rows}
+        history: list[HistoryRow] = []
+        students = len(rows) - 1
+        fits = len(places) * students + 1
+        epochs = self._settings.student.recipe.epochs
+        title = f"distilling ({plural(len(places), 'fold')}, then all)"
+        with self._listener.progress(title, fits * epochs) as advance:
+
+            def tell(epoch: int, was_trained: bool) -> None:
+                advance()
+
+            for number, (train, test) in enumerate(places):
+                for row, (found, past) in self._fold(
+                    number, train, test, rows, tell
+                ).items():
+                    scores[row][:, test] = found
+                    if row == "distilled":
+                        history += history_rows(str(number), past)
+            history += history_rows(FINAL, self._final(tell))
+        return {
+            row: [None if np.isnan(each).any() else each for each in found]
+            for row, found in scores.items()
+        }, history
+
+    def _fold(self, number, train, test, rows, tell) -> dict[str, tuple]:
+        done: dict[str, tuple] = {}
+        for row in rows:
+            kept = self._kept.fold(f"{number}-{row}")
+            if kept is not None:
+                done[row] = kept
+                if row != "teacher":
+                    for epoch in range(sum(self._distiller.epochs)):
+                        tell(epoch, False)
+        if len(done) == len(rows):
+            return done
+        fold = self._lesson.labelled.subset(test)
+        for teacher in self._teachers:
+            teacher.fit(train)
+        logits = self._logits()
+        for row in rows:
+            if row in done:
+                continue
+            if row == "teacher":
+                heard = self._teacher_scores(logits[test, 0])
+                # Several teachers are no single file.
+                model = self._teachers[0].fitted if len(self._teachers) == 1 else None
+                past: Any = {"loss": [], "accuracy": []}
+            else:
+                past = self._train(row, number, train, test, logits, tell)
+                trainer = self._loner if row == "alone" else self._distiller
+                heard, model = trainer.predict(test), self._model
+            filed = None
+            if self._settings.quantized and model is not None:
+                filed = self.files.scores(row, model, fold)
+            nothing = np.full_like(heard, np.nan)
+            found = np.stack([heard, nothing if filed is None else filed])
+            self._kept.save_fold(f"{number}-{row}", found, past)
+            done[row] = (found, past)
+        return done
+
+    def _train(self, row, number, train, test, logits, tell) -> Any:
+        slot = Fold(f"{number}-{row}", self._kept.slot(f"{number}-{row}"))
+        try:
+            if row == "alone":
+                self._loner.reset()
+                return self._loner.fit(
+                    train, logits[:, :, :1], self._lesson.truth, tell, slot
+                )
+            indices, truth, *_ = self._heard(train, logits, test)
+            self._distiller.reset()
+            return self._distiller.fit(indices, logits, truth, tell, slot)
+        except ValueError as error:
+            raise ValueError(f"Fold {number}, {row}: {error}") from error
+
+    def _final(self, tell) -> Any:
+        for teacher in self._teachers:
+            teacher.finish()
+        logits = self._logits()
+        everything = np.arange(len(self._lesson.labelled))
+        nothing = np.array([], int)
+        indices, truth, thresholds = self._heard(everything, logits, nothing)
+        if self._settings.filter:
+            self.thresholds = thresholds
+            self.entered = len(indices) - len(everything)
+            self._listener.line(
+                f"filter: {self.entered} of "
+                f"{plural(len(self._lesson.windows), 'window')} enter with a label"
+            )
+        self._distiller.reset()
+        slot = Fold(FINAL, self._kept.slot(FINAL))
+        return self._distiller.fit(indices, logits, truth, tell, slot)
+
+    def _heard(self, train, logits, test):
+        """Returns places and labels of what is trained on, and the thresholds."""
+        lesson, truth = self._lesson, self._lesson.truth
+        windows = lesson.window_places
+        if not self._settings.filter:
+            return np.concatenate([train, windows]), truth, []
+        files = {lesson.labelled.clips[int(place)].name for place in test}
+        thresholds = [
+            sure_from(teacher.predictions_but(files), self._settings.precision)
+            for teacher in self._teachers
+        ]
+        labels = pseudo_labels(
+            _softmax(logits[windows, 0]), thresholds, self._model.labels
+        )
+        truth = truth.copy()
+        truth[windows] = labels
+        return np.concatenate([train, windows[labels >= 0]]), truth, thresholds
+
+    def _logits(self) -> np.ndarray:
+        """Returns `(clips, versions, teachers, labels)`."""
+        return np.stack([teacher.logits() for teacher in self._teachers], axis=2)
+
+    def _teacher_scores(self, logits: np.ndarray) -> np.ndarray:
+        """Returns the teachers' mean scores `(clips, labels)`."""
+        weighed = _softmax(logits) * self._shares[:, None]
+        return weighed.sum(axis=1).astype(np.float32)
+
+
+def _softmax(logits: np.ndarray) -> np.ndarray:
+    raised = np.exp(logits - logits.max(axis=-1, keepdims=True))
+    return raised / raised.sum(axis=-1, keepdims=True)

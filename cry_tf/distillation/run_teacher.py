@@ -1,0 +1,276 @@
+"""A training run as a teacher: refitted for each fold, final for the last student."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from cry_tf.data.content import content_sha256
+from cry_tf.data.embedding_cache import EmbeddingCache
+from cry_tf.distillation.lesson import Lesson
+from cry_tf.distillation.resampled_backbone import ResampledBackbone
+from cry_tf.distillation.teacher_cache import TeacherCache
+from cry_tf.evaluation.predictions import Predictions
+from cry_tf.models.preset import load_backbone
+from cry_tf.training import record
+from cry_tf.training.listener import Listener, Silence
+from cry_tf.training.preparation import Prepared
+from cry_tf.training.run import RunFolder
+from cry_tf.training.settings import Settings
+from cry_tf.training.trainers import make_trainer
+
+# Scores below this are taken as this: a logit of -16.
+_LEAST_SCORE = 1e-7
+_BATCH = 64
+
+
+class RunTeacher:
+    """A finished run of `cry-tf train`, as a teacher.
+
+    A run keeps its final model, which heard every clip of its data. Where those are
+    among the clips to distil on, a fold needs a teacher that did not hear the
+    fold's test clips: it is trained as the run was, on the fold's training clips.
+    For a recipe that trains the head alone that takes seconds.
+
+    Args:
+        path: The run folder.
+
+    Attributes:
+        run: The run.
+        settings: How it was trained.
+        model: The final model.
+        fitted: The model of the fold fitted last, or the final one.
+
+    Raises:
+        FileNotFoundError: If there is no run.
+        ValueError: If it cannot be read, or its head is no network.
+    """
+
+    def __init__(self, path: str | os.PathLike[str]):
+        self.run = RunFolder.open(path)
+        if not self.run.has_network:
+            head = self.run.config["settings"]["recipe"]["head"]
+            raise ValueError(
+                f"A teacher is a network. {self.run.path} has the head {head}, which "
+                "is kept as arrays; train it with --head softmax, mlp, logreg or "
+                "prototype."
+            )
+        self.settings = Settings.from_dict(self.run.config["settings"])
+        self.model: Any = self.run.load_model()
+        self.fitted: Any = self.model
+        self._heard: list[np.ndarray] = []  # (time, features), version by version
+
+    @property
+    def name(self) -> str:
+        """Its backbone, for tables."""
+        return self.settings.backbone
+
+    def facts(self) -> dict[str, Any]:
+        """Returns which run it is, as JSON types."""
+        return {
+            "run": str(self.run.path.absolute()),
+            "model_sha256": content_sha256(self.run.model_path),
+            "config_sha256": content_sha256(self.run.path / "config.json"),
+            "backbone": self.settings.backbone,
+            "recipe": self.settings.recipe.name,
+            "data_sha256": self.run.config["data"]["sha256"],
+        }
+
+    def clips_known(self, lesson: Lesson) -> int:
+        """Returns how many labelled clips the run was trained on."""
+        known = set(self.run.config["data"]["clip_digests"])
+        return sum(each in known for each in record.short_digests(lesson.labelled))
+
+    def predictions_but(self, files: set[str]) -> Predictions:
+        """Returns the run's out-of-fold predictions but for those of some files."""
+        found = self.run.predictions()
+        kept = [place for place, file in enumerate(found.files) if file not in files]
+        return found.subset(np.array(kept, int))
+
+    def hear(
+        self,
+        lesson: Lesson,
+        prepared: Prepared,
+        sample_rate_hz: int,
+        cache_dir: str | os.PathLike[str] | None,
+        listener: Listener,
+    ) -> None:
+        """Hears every version of every clip once, and gets ready to be refitted.
+
+        Args:
+            lesson: The clips.
+            prepared: The labelled ones, as the student's run has them.
+            sample_rate_hz: Of the student, at which copies are made.
+            cache_dir: Where embeddings are kept, see `EmbeddingCache`.
+            listener: Hears how far it is.
+
+        Raises:
+            ValueError: If the run cannot be repeated on the clips.
+            WeightsError: If it needs weights that are not there.
+        """
+        self._lesson, self._rate_hz = lesson, sample_rate_hz
+        self._cache_dir = cache_dir
+        self._needs_refit = self.clips_known(lesson) > 0
+        self._is_light = self.settings.recipe.trains == "head"
+        if self._is_light:
+            self._heard = self._embeddings(listener)
+        self._trainer: Any = None
+        if not self._needs_refit:
+            listener.line(
+                f"  {self.name}: heard none of these clips in training, so its final "
+                "model teaches every fold"
+            )
+            return
+        how = "its head is" if self._is_light else "every layer of it is (slow)"
+        listener.line(
+            f"  {self.name}: heard {self.clips_known(lesson)} of "
+            f"{len(lesson.labelled)} clips in training, so {how} trained again in "
+            "each fold, without the fold's test clips"
+        )
+        self._fresh = self._untrained()
+        self._trainer, kept = make_trainer(
+            self._fresh,
+            dataclasses.replace(prepared, problems=()),
+            dataclasses.replace(self.settings, folds=2, strategy="none"),
+            Silence(),
+            EmbeddingCache(cache_dir),
+        )
+        if len(kept.dataset) != len(lesson.labelled):
+            raise ValueError(
+                f"Every clip must be one that {self.name} can hear. "
+                f"{len(lesson.labelled) - len(kept.dataset)} cannot be decoded."
+            )
+
+    def fit(self, train: np.ndarray) -> None:
+        """Becomes a teacher that heard no labelled clip but those at these places."""
+        if self._trainer is None:
+            self.fitted = self.model
+            return
+        self._trainer.reset()
+        self._trainer.fit(train)
+        self.fitted = self._fresh
+
+    def finish(self) -> None:
+        """Becomes the run's final model."""
+        self.fitted = self.model
+
+    def logits(self) -> np.ndarray:
+        """Returns the log scores of every version, `(clips, versions, labels)`."""
+        if not self._is_light:
+            lesson = self._lesson
+            found = TeacherCache(self._cache_dir).logits(
+                self.fitted,
+                lesson.dataset,
+                augment=lesson.policy,
+                copies=lesson.copies,
+                seed=lesson.seed,
+                sample_rate_hz=self._rate_hz if lesson.copies else None,
+            )
+            values = np.concatenate([found.values[:, None], found.copies], axis=1)
+            return values - _log_sum_exp(values)
+        head = self.fitted.head_model()
+        features = self._heard[0].shape[1]
+        run = tf.function(
+            lambda values, mask: head([values, mask], training=False),
+            input_signature=[
+                tf.TensorSpec([None, None, features], tf.float32),
+                tf.TensorSpec([None, None], tf.bool),
+            ],
+            autograph=False,
+        )
+        lengths = np.array([len(each) for each in self._heard])
+        scores = np.empty((len(lengths), len(self.model.labels)), np.float32)
+        order = np.argsort(lengths, kind="stable")
+        for start in range(0, len(order), _BATCH):
+            rows = order[start : start + _BATCH]
+            longest = lengths[rows].max()
+            values = np.zeros((len(rows), longest, features), np.float32)
+            for row, place in zip(values, rows, strict=True):
+                row[: lengths[place]] = self._heard[place]
+            mask = np.arange(longest) < lengths[rows][:, None]
+            found = run(tf.constant(values), tf.constant(mask))
+            scores[rows] = np.asarray(found)
+        logs = np.log(np.maximum(scores, _LEAST_SCORE))
+        return logs.reshape(-1, self._lesson.versions, scores.shape[1])
+
+    def _embeddings(self, listener: Listener) -> list[np.ndarray]:
+        """Returns the embeddings of every clip, each followed by its copies'."""
+        lesson = self._lesson
+        backbone: Any = self.model.backbone
+        # Copies are made at the student's rate, so that both hear the same.
+        own_hz = backbone.front_end_spec.sample_rate_hz
+        if lesson.copies and own_hz != self._rate_hz:
+            backbone = ResampledBackbone(backbone, self._rate_hz)
+        title = f"{self.name} hears"
+        with listener.progress(title, len(lesson.dataset)) as advance:
+            told = 0
+
+            def tell(done: int, _: int) -> None:
+                nonlocal told
+                for _ in range(done - told):
+                    advance()
+                told = done
+
+            found = EmbeddingCache(self._cache_dir).embed(
+                backbone,
+                lesson.dataset,
+                progress=tell,
+                augment=lesson.policy,
+                copies=lesson.copies,
+                seed=lesson.seed,
+            )
+        if found.problems:
+            raise ValueError(
+                f"Every clip must be one that {self.name} can hear. The first that "
+                f"cannot be decoded: {found.problems[0].sentence}"
+            )
+        copies = found.copies or ((),) * len(found)
+        return [
+            each
+            for value, more in zip(found.values, copies, strict=True)
+            for each in (value, *more)
+        ]
+
+    def _untrained(self) -> Any:
+        """Returns the model as it was before the run trained it."""
+        keras.utils.set_random_seed(self.settings.seed)
+        model = type(self.model).from_config(self.model.get_config())
+        if self._is_light:
+            model.backbone.set_weights(self.model.backbone.get_weights())
+        elif self.settings.weights is not None:
+            first = load_backbone(self.name, self.settings.weights, None, True)
+            model.backbone.set_weights(first.get_weights())
+        return model
+
+
+def _log_sum_exp(values: np.ndarray) -> np.ndarray:
+    highest = values.max(axis=-1, keepdims=True)
+    return highest + np.log(np.exp(values - highest).sum(axis=-1, keepdims=True))
+
+
+def check_alike(teachers: list[RunTeacher], labels: tuple[str, ...], task: str) -> None:
+    """Checks that teachers have the task and the labels of the student.
+
+    Raises:
+        ValueError: If one has not, with its run.
+    """
+    for teacher in teachers:
+        folder = Path(teacher.run.path)
+        if teacher.settings.task != task:
+            raise ValueError(
+                f"Teachers must have the same task. Received: {task} and "
+                f"{teacher.settings.task} of {folder}."
+            )
+        if tuple(teacher.model.labels) != tuple(labels):
+            raise ValueError(
+                "Teacher and data must have the same labels. Received: "
+                f"{', '.join(teacher.model.labels)} of {folder}; "
+                f"{', '.join(labels)} of the data. Take the data that the teacher "
+                "was trained on, or train it on these."
+            )

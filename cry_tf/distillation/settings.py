@@ -1,0 +1,105 @@
+"""What a distillation was asked for."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from cry_tf.distillation import schedule
+from cry_tf.training.recipe import FULL
+from cry_tf.training.settings import Settings
+
+# From random weights, as `full`; the rate falls, since soft labels bear more epochs.
+RECIPE = FULL.replace(name="distill", warmup_epochs=1.0, decay="cosine")
+# Classes weigh by sample weights, or by how often they are shown.
+_IMBALANCES = ("class_weight", "balanced_sampling", "none")
+
+
+@dataclass(frozen=True, kw_only=True)
+class DistillSettings:
+    """Everything that decides a distillation, besides data and teachers.
+
+    Attributes:
+        student: How the student is built and trained. Its recipe trains every
+            layer in one stage.
+        temperature: Divides the logits of teacher and student, positive.
+        alpha: Share of the labels in the loss, in [0, 1].
+        teacher_weights: One number of at least 0 a teacher, None for equal ones.
+        copies: Augmented copies of each clip, made once; 0 without augmentation.
+        filter: Whether unlabelled windows enter with the label of which the
+            teachers are sure; the others are left out. False lets all enter
+            without a label.
+        precision: How often a label that the filter gives should be right, in
+            (0, 1).
+        window_s: Length into which unlabelled recordings are cut, seconds.
+        alone: Whether the student is trained without a teacher too.
+        quantized: Whether each fold's model is judged as a dynamic-range file too.
+    """
+
+    student: Settings
+    temperature: float = 4.0
+    alpha: float = 0.3
+    teacher_weights: tuple[float, ...] | None = None
+    copies: int = 0
+    filter: bool = False
+    precision: float = 0.95
+    window_s: float = 3.0
+    alone: bool = True
+    quantized: bool = True
+
+    def __post_init__(self) -> None:
+        """Checks what can be checked without data and teachers."""
+        schedule.check("temperature", self.temperature)
+        schedule.check("alpha", self.alpha)
+        recipe = self.student.recipe
+        if recipe.trains != "all" or recipe.before or recipe.depth_factor != 1:
+            raise ValueError(
+                "A student trains every layer in one stage. Received: the recipe "
+                f"{recipe.name}. Take {RECIPE.name} or full."
+            )
+        if recipe.imbalance not in _IMBALANCES or recipe.mixup or recipe.validation:
+            raise ValueError(
+                "A distillation has its own loss: imbalance is one of "
+                f"{', '.join(_IMBALANCES)}, without mixup and validation. Received: "
+                f"imbalance={recipe.imbalance!r}, mixup={recipe.mixup:g}, "
+                f"validation={recipe.validation:g}."
+            )
+        if self.copies < 0 or (self.copies > 0) != (recipe.augment != "none"):
+            raise ValueError(
+                "copies says how many augmented copies a clip has: at least 1 with an "
+                f"augmentation, 0 without. Received: augment={recipe.augment!r}, "
+                f"copies={self.copies}."
+            )
+        if not 0 < self.precision < 1:
+            raise ValueError(
+                f"precision must be in (0, 1). Received: precision={self.precision}."
+            )
+        if not self.window_s >= 1:
+            raise ValueError(
+                f"window_s must be at least 1 second. Received: {self.window_s}."
+            )
+
+    def to_dict(self) -> dict[str, Any]:
+        """Returns the settings as JSON types only."""
+        found = {
+            field.name: getattr(self, field.name) for field in dataclasses.fields(self)
+        }
+        weights = self.teacher_weights
+        return found | {
+            "student": self.student.to_dict(),
+            "teacher_weights": None if weights is None else list(weights),
+        }
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> DistillSettings:
+        """Returns the settings that `to_dict` gave."""
+        weights = values["teacher_weights"]
+        return cls(
+            **{
+                **values,
+                "student": Settings.from_dict(values["student"]),
+                "teacher_weights": None if weights is None else tuple(weights),
+            }
+        )

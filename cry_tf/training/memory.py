@@ -1,0 +1,27 @@
+"""Says what to do when the memory is full."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+
+import tensorflow as tf
+
+
+@contextlib.contextmanager
+def explained(what: str, advice: str) -> Iterator[None]:
+    """Turns a full memory into a sentence.
+
+    Args:
+        what: Was done, such as `4 clips were scored`.
+        advice: Which setting to lower, whole sentences.
+
+    Raises:
+        ValueError: If the memory gets full.
+    """
+    try:
+        yield
+    except (tf.errors.ResourceExhaustedError, MemoryError) as error:
+        raise ValueError(
+            f"A batch must fit into memory. It was full while {what}. {advice}"
+        ) from error

@@ -1,0 +1,159 @@
+// The page in headless Chromium: does it answer as Keras does?
+//
+// CRY_TF_CLIENT_FILES names a folder that tests/clients/write_exports.py wrote;
+// CHROMIUM a browser, if it is in none of the usual places.
+
+import assert from "node:assert/strict";
+import { existsSync } from "node:fs";
+import { readFile } from "node:fs/promises";
+import { createServer } from "node:http";
+import { extname, join, normalize } from "node:path";
+import { after, before, test } from "node:test";
+import { chromium } from "playwright-core";
+
+const TYPES = {
+  ".css": "text/css",
+  ".html": "text/html",
+  ".js": "text/javascript",
+  ".mjs": "text/javascript",
+  ".wasm": "application/wasm",
+};
+const BROWSERS = [
+  process.env.CHROMIUM,
+  "/usr/bin/chromium",
+  "/usr/bin/chromium-browser",
+  "/usr/bin/google-chrome",
+];
+
+const folder = process.env.CRY_TF_CLIENT_FILES;
+const executablePath = BROWSERS.find((path) => path && existsSync(path));
+const skip = executablePath ? false : "there is no Chromium: name one in CHROMIUM";
+const requests = [];
+let server, browser, page, exported;
+
+before(async () => {
+  if (skip) return;
+  assert.ok(folder, "CRY_TF_CLIENT_FILES must name what write_exports.py wrote");
+  exported = JSON.parse(await readFile(join(folder, "expected.json"))).files;
+  server = createServer(answer).listen(0, "127.0.0.1");
+  const [clip] = Object.keys(exported[0].scores);
+  browser = await chromium.launch({
+    executablePath,
+    chromiumSandbox: process.getuid?.() !== 0, // Chromium refuses it to root
+    args: [
+      "--use-fake-ui-for-media-stream",
+      "--use-fake-device-for-media-stream",
+      `--use-file-for-fake-audio-capture=${join(folder, clip)}`,
+    ],
+  });
+  page = await browser.newPage();
+  page.on("request", (request) => requests.push(new URL(request.url()).hostname));
+  await page.goto(`http://127.0.0.1:${server.address().port}/index.html`);
+});
+
+after(async () => {
+  await browser?.close();
+  server?.close();
+});
+
+test("every window of every recording has Keras's scores", { skip }, async (t) => {
+  for (const each of exported) {
+    const { file, labels, scores, tolerance, window_s: windowS, hop_s: hopS } = each;
+    await choose("#model", file, /hears .* answers/);
+    let worst = 0;
+    for (const [clip, expected] of Object.entries(scores)) {
+      await choose("#sound", clip, /windows heard/);
+      const [header, ...rows] = await savedScores();
+      assert.deepEqual(header, ["start_s", "end_s", ...labels]);
+      assert.equal(rows.length, expected.length);
+      rows.map((row) => row.map(Number)).forEach(([start, end, ...found], index) => {
+        assert.ok(Math.abs(end - start - windowS) < 1e-9);
+        if (index < rows.length - 1) assert.ok(Math.abs(start - index * hopS) < 1e-9);
+        found.forEach((score, label) => {
+          worst = Math.max(worst, Math.abs(score - expected[index][label]));
+        });
+      });
+    }
+    t.diagnostic(`${file}: at most ${worst.toPrecision(2)} from Keras`);
+    assert.ok(worst <= tolerance, `${file} is ${worst} from Keras`);
+  }
+});
+
+test("the microphone is heard window by window", { skip }, async () => {
+  const { file, labels, hop_s: hopS } = exported[0];
+  await choose("#model", file, /hears .* answers/);
+  await page.click("#listen");
+  await page.waitForFunction(
+    (label) => document.querySelector("#now").textContent.includes(label),
+    labels[0],
+  );
+  await page.waitForTimeout(4_000 * hopS);
+  await page.click("#listen");
+  await page.waitForFunction(
+    () => document.querySelector("#status").textContent === "Stopped.",
+  );
+  const [, ...rows] = await savedScores();
+  assert.ok(rows.length >= 3, `${rows.length} windows in 5 hops`);
+  for (const [, , ...scores] of rows.map((row) => row.map(Number))) {
+    const sum = scores.reduce((total, score) => total + score);
+    assert.ok(Math.abs(sum - 1) < 1e-3, `scores sum to ${sum}`);
+  }
+  // The recording plays in place of a microphone: silence would score the same.
+  assert.ok(new Set(rows.map((row) => row[2])).size > 1);
+});
+
+test("a file of dynamic length is refused with what to do", { skip }, async () => {
+  await page.setInputFiles("#model", join(folder, "dynamic_length.tflite"));
+  await page.waitForSelector("#status.failed");
+  assert.match(await page.textContent("#status"), /cry-tf export --length SECONDS/);
+});
+
+test("a file that cry-tf did not export is refused", { skip }, async () => {
+  await page.setInputFiles("#model", join(folder, "expected.json"));
+  await page.waitForFunction(() =>
+    document.querySelector("#status").textContent.includes("did not export"),
+  );
+});
+
+test("nothing leaves the computer", { skip }, async () => {
+  // MediaPipe reports its use some seconds after a model was loaded.
+  await page.waitForTimeout(3_000);
+  const hosts = new Set(requests.filter((host) => host)); // a blob has none
+  assert.deepEqual([...hosts], ["127.0.0.1"]);
+});
+
+async function choose(input, file, status) {
+  await page.setInputFiles(input, join(folder, file));
+  await page.waitForFunction(
+    ([name, pattern]) => {
+      const { className, textContent } = document.querySelector("#status");
+      if (className === "failed") throw new Error(textContent);
+      return textContent.startsWith(name) && new RegExp(pattern).test(textContent);
+    },
+    [file, status.source],
+  );
+}
+
+async function savedScores() {
+  const [download] = await Promise.all([
+    page.waitForEvent("download"),
+    page.click("#save"),
+  ]);
+  const csv = await readFile(await download.path(), "utf-8");
+  return csv
+    .trimEnd()
+    .split("\n")
+    .map((line) => line.split(","));
+}
+
+async function answer(request, response) {
+  const { pathname } = new URL(request.url, "http://localhost");
+  const path = join(import.meta.dirname, normalize(pathname));
+  try {
+    const content = await readFile(path);
+    response.writeHead(200, { "Content-Type": TYPES[extname(path)] ?? "text/plain" });
+    response.end(content);
+  } catch {
+    response.writeHead(404).end();
+  }
+}

@@ -1,0 +1,155 @@
+"""Writes files for MediaPipe to read, clips, and what Keras answers on them.
+
+python tests/clients/write_exports.py FOLDER
+
+It runs where TensorFlow is installed. MediaPipe lives in another environment, or in
+a browser, so the two meet in a folder:
+
+    MODEL_RECIPE.tflite    a file of fixed length for each model and recipe
+    dynamic_length.tflite  a file that MediaPipe cannot run
+    MODEL_CLIP.wav         float32 clips at the rate of the model
+    expected.json          the scores of every window of every clip, for each file
+
+The networks have random weights, and a last layer drawn from a few synthetic sounds,
+so that their scores differ from clip to clip.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import soundfile
+
+import cry_hub
+import cry_tf
+from cry_lite.sound_file import resample
+from cry_lite.windows import stream_windows
+from cry_tf.models.cry_model import CryModel
+from cry_tf.synthesis import (
+    HOUSEHOLD_SOUNDS,
+    REASONS,
+    SAMPLE_RATE_HZ,
+    draw_home,
+    household_sound,
+    record_cry,
+)
+
+# How far a file of each recipe may answer from Keras.
+_TOLERANCES = {"none": 1e-4, "dynamic": 0.02}
+_CLIP_S = 5.0
+# The last layer is scaled to this spread: scores of 0 and 1 would hide differences.
+_LOGIT_SPREAD = 1.5
+
+
+def write(folder: Path) -> None:
+    """Writes everything; see the module."""
+    keras.utils.set_random_seed(0)
+    detector = cry_tf.CryDetector(
+        cry_hub.load("ds_cnn_s", weights=None), pooling="average"
+    )
+    detector.decision = detector.decision.replace(window_s=2.0, hop_s=0.5)
+    reasons = tuple(REASONS)[:3]
+    classifier = cry_tf.CryClassifier(
+        cry_hub.load("mn04_audioset", weights=None), reasons, pooling="average"
+    )
+    classifier.decision = classifier.decision.replace(window_s=1.5, hop_s=1.5)
+    files = [
+        *_write_model(folder, "detector", detector),
+        *_write_model(folder, "classifier", classifier),
+    ]
+    clips = [waveform for _, waveform in _sounds(detector.labels, 2, 1)]
+    cry_tf.export(detector, folder / "dynamic_length.tflite", "none", check=clips)
+    expected = json.dumps({"files": files}, indent=1)
+    (folder / "expected.json").write_text(expected, encoding="utf-8")
+
+
+def _write_model(folder: Path, name: str, model: CryModel) -> Iterator[dict[str, Any]]:
+    rate_hz, decision = model.spec.sample_rate_hz, model.decision
+    _fit_last_layer(model)
+    clips = {}
+    for index, (label, sound) in enumerate(_sounds(model.labels, 2, seed=2)):
+        waveform = resample(sound, SAMPLE_RATE_HZ, rate_hz)
+        path = folder / f"{name}_{index}_{label}.wav"
+        # Float, because browsers do not agree with anyone on 16 bits.
+        soundfile.write(path, waveform, rate_hz, subtype="FLOAT")
+        clips[path.name] = waveform
+    scores = {
+        clip: _window_scores(model, waveform, decision.window_s, decision.hop_s)
+        for clip, waveform in clips.items()
+    }
+    for recipe, tolerance in _TOLERANCES.items():
+        path = folder / f"{name}_{recipe}.tflite"
+        check = list(clips.values())[:2]  # the clients compare on all
+        cry_tf.export(model, path, recipe, check=check, length=decision.window_s)
+        yield {
+            "file": path.name,
+            "tolerance": tolerance,
+            "sample_rate_hz": rate_hz,
+            "window_s": decision.window_s,
+            "hop_s": decision.hop_s,
+            "labels": list(model.labels),
+            "scores": scores,
+        }
+
+
+def _window_scores(
+    model: CryModel, waveform: np.ndarray, window_s: float, hop_s: float
+) -> list[list[float]]:
+    rate_hz = model.spec.sample_rate_hz
+    lengths = round(window_s * rate_hz), round(hop_s * rate_hz)
+    windows = np.stack([window for _, window in stream_windows([waveform], *lengths)])
+    return model.predict(windows, verbose=0).tolist()
+
+
+def _fit_last_layer(model: CryModel) -> None:
+    """Points each label at the mean of its sounds: a gentle map, unlike a fit."""
+    rate_hz = model.spec.sample_rate_hz
+    labels, sounds = zip(*_sounds(model.labels, 4, seed=1), strict=True)
+    waveforms = [resample(sound, SAMPLE_RATE_HZ, rate_hz) for sound in sounds]
+    pooled = keras.Model(model.input, model.get_layer("pooling").output)
+    features = pooled.predict(np.stack(waveforms), verbose=0)
+    centre = features.mean(axis=0)
+    kernel = np.stack(
+        [
+            features[np.array(labels) == label].mean(axis=0) - centre
+            for label in model.labels
+        ],
+        axis=1,
+    )
+    kernel *= _LOGIT_SPREAD / ((features - centre) @ kernel).std()
+    model.get_layer("logits").set_weights([kernel, -centre @ kernel])
+
+
+def _sounds(
+    labels: Sequence[str], each: int, seed: int
+) -> Iterator[tuple[str, np.ndarray]]:
+    """Draws synthetic sounds at 16 kHz: cries of a reason, cries, and no cries."""
+    rng = np.random.default_rng(seed)
+    for index in range(each):
+        infant, home = draw_home(f"synthetic_infant_{seed}_{index}", rng)
+        for label in labels:
+            other = str(rng.choice(sorted(HOUSEHOLD_SOUNDS)))
+            if label == "no_cry":
+                sound = household_sound(other, home, _CLIP_S, rng)
+                yield label, home.record(home.reverberate(sound, rng), -12.0, rng)
+            else:
+                reason = str(rng.choice(sorted(REASONS))) if label == "cry" else label
+                snr_db = float(rng.uniform(0, 20))
+                yield (
+                    label,
+                    record_cry(
+                        infant, home, reason, _CLIP_S, rng, noise=other, snr_db=snr_db
+                    ),
+                )
+
+
+if __name__ == "__main__":
+    target = Path(sys.argv[1])
+    target.mkdir(parents=True, exist_ok=True)
+    write(target)

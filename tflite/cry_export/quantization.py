@@ -1,0 +1,114 @@
+"""A recipe applied to a float32 TFLite file."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from cry_export.dynamic_range import quantize_weights
+from cry_export.float16 import halve_weights
+from cry_export.layer_noise import layer_of, names_in
+from cry_export.operators import is_of_front_end, list_operators, require_front_end
+from cry_export.recipe import Recipe
+from cry_export.static_int8 import quantize_static
+
+
+@dataclass(frozen=True)
+class Quantised:
+    """What a recipe made of a file.
+
+    Attributes:
+        content: The flatbuffer.
+        float_file: A float flatbuffer that computes the same, whose tensors have the
+            indices of `content`'s: what its layers are compared with.
+        spared: Layers that the recipe left float because of their noise.
+    """
+
+    content: bytes
+    float_file: bytes
+    spared: tuple[str, ...] = ()
+
+
+def apply_recipe(
+    tflite: bytes,
+    recipe: Recipe,
+    representative: Sequence[np.ndarray] = (),
+    keep_float: Collection[str] = (),
+    layers: Collection[str] = (),
+    seed: int = 0,
+) -> Quantised:
+    """Stores the weights, and perhaps the activations, as a recipe says.
+
+    Args:
+        tflite: A float32 flatbuffer, waveform in, without appended metadata.
+        recipe: What to do. The front end stays float32 in all of them.
+        representative: Clips of the training data, float32 `(samples,)`, for the
+            recipes that need them.
+        keep_float: Names of layers that stay float32.
+        layers: Names of the Keras layers, to find them in the file; () guesses them.
+        seed: Seed of the draws behind the scales of activations.
+
+    Raises:
+        ConversionError: If no operator comes from a layer named `frontend`, so that
+            it could not be spared, or a weight is not finite.
+        ValueError: If a recipe needs representative clips and there are none, or
+            `keep_float` names a layer without weights in the file.
+    """
+    if recipe.weights == "float32":
+        return Quantised(tflite, tflite)
+    require_front_end(tflite)
+    _check_keep_float(tflite, keep_float, layers)
+    is_spared = _sparing(keep_float, layers)
+    if recipe.weights == "float16":
+        return Quantised(halve_weights(tflite, is_spared), tflite)
+    if recipe.activations == "float32":
+        return Quantised(quantize_weights(tflite, is_spared), tflite)
+    if not len(representative):
+        raise ValueError(
+            f"quantize={recipe.name!r} needs representative clips of the training "
+            "data, from which it takes the range of every activation. Received: none. "
+            "Pass representative=... (--representative DATA), or take 'dynamic'."
+        )
+    made = quantize_static(tflite, representative, is_spared, seed)
+    return Quantised(
+        # The layers that kept float activations, and those behind the pooling.
+        quantize_weights(made.content, is_spared),
+        made.float_file,
+        tuple(dict.fromkeys(layer_of(path, layers) for path in made.spared)),
+    )
+
+
+def _sparing(
+    keep_float: Collection[str], layers: Collection[str]
+) -> Callable[[Any, Any], bool]:
+    def is_spared(graph: Any, operator: Any) -> bool:
+        if is_of_front_end(graph, operator):
+            return True
+        path = graph.subgraphs[0].tensors[operator.outputs[0]].name.decode()
+        return not set(keep_float).isdisjoint(names_in(path, layers))
+
+    return is_spared
+
+
+def _check_keep_float(
+    tflite: bytes, keep_float: Collection[str], layers: Collection[str]
+) -> None:
+    if not keep_float:
+        return
+    weighted = ("CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED")
+    paths = [
+        operator.path
+        for operator in list_operators(tflite)
+        if operator.name in weighted and not operator.is_front_end
+    ]
+    known = {name for path in paths for name in names_in(path, layers)}
+    missing = [name for name in keep_float if name not in known]
+    if missing:
+        shown = list(dict.fromkeys(layer_of(path, layers) for path in paths))
+        raise ValueError(
+            "keep_float must name layers that can be quantised: "
+            f"{', '.join(shown)}. Received: {', '.join(missing)}."
+        )
