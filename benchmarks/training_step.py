@@ -10,7 +10,7 @@ softmax over five labels, the batch in memory already. Ours is the compiled step
 `cry-tf train` takes with a recipe that trains every layer. The original is its class
 in training mode, eager, with the linear layer and the log-softmax of its template for
 fine-tuning; SpecAugment and dropout are in it as its authors wrote them, PyTorch's own
-Adam after it. bfloat16 is Keras's policy `mixed_bfloat16`, and `torch.autocast`. Each
+Adam after it. bfloat16 is `--precision bfloat16`, and `torch.autocast`. Each
 preset runs in a process of its own, in which the variants take turns, one step each;
 weights are random, drawn from a seed. A ratio is the median over the turns of the
 original's step in float32 by ours of the same turn, so that a busy machine disturbs
@@ -63,16 +63,14 @@ def our_step(preset: str, variant: str, batch: Any, truth: Any) -> Callable[[], 
     precision, *is_jit = variant.split()
     record = registry.get(preset)
     keras.utils.set_random_seed(0)
-    keras.config.set_dtype_policy(POLICIES[precision])
-    model = CryClassifier(record.build(None, **record.from_scratch), LABELS)
+    arguments = {**record.from_scratch, "dtype": POLICIES[precision]}
+    model = CryClassifier(record.build(None, **arguments), LABELS)
     compile_once(model, recipe.INFANTCRYNET, jit_compile=bool(is_jit))
-    # Each graph is traced under its own policy, in the first step.
     given = tf.data.Dataset.from_tensors((batch, truth)).repeat()
     elements = iter(given)
     model.make_train_function()
     step: Any = model.train_function
     step(elements)
-    keras.config.set_dtype_policy("float32")
     return lambda: float(step(elements)["loss"])
 
 
