@@ -54,7 +54,7 @@ def trained(name: str, epochs: int, rate: float, clips: list, truth: np.ndarray)
     steps = epochs * -(-len(x) // 16)
     schedule: Any = keras.optimizers.schedules.CosineDecay(rate, steps)
     model.compile(keras.optimizers.Adam(schedule), "sparse_categorical_crossentropy")
-    model.fit(x, truth, batch_size=16, epochs=epochs, verbose="0")
+    model.fit(x, truth, batch_size=16, epochs=epochs, verbose=0)  # type: ignore[arg-type]
     return model
 
 

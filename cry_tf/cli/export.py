@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from cry_export.recipe import RECIPES
+from cry_tf.cli import searching
 from cry_tf.cli.console import Console, import_tensorflow_quietly
 
 if TYPE_CHECKING:
@@ -39,6 +40,8 @@ examples:
   cry-tf export runs/detect -o phone.tflite --length 3 --quantize int8
   cry-tf export runs/detect -o cry.tflite --length 3 --length dynamic
                              (writes cry_3s.tflite and cry_dynamic.tflite)
+  cry-tf export runs/small runs/large -o cry.tflite --search --max-bytes 300k \\
+      --max-latency-ms 20
   cry-tf export runs/detect -o small.tflite --compress prune=0.8
 """
 
@@ -56,7 +59,10 @@ def add_parser(subparsers: Any) -> None:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument(
-        "run", metavar="RUN", help="run folder of cry-tf train, or a .keras file"
+        "run",
+        metavar="RUN",
+        nargs="+",
+        help="run folder of cry-tf train or distill, or a .keras file",
     )
     parser.add_argument(
         "-o", "--output", metavar="FILE.tflite", required=True, help="file to write"
@@ -118,6 +124,7 @@ def add_parser(subparsers: Any) -> None:
     parser.add_argument(
         "--json", action="store_true", help="print the comparison as JSON on stdout"
     )
+    searching.add_arguments(parser)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -129,6 +136,9 @@ def run(args: argparse.Namespace) -> int:
         OSError: If something cannot be read or written.
     """
     console = Console(is_json=args.json)
+    if args.search:
+        return searching.run(args, console)
+    searching.refuse_without_search(args)
     import_tensorflow_quietly()
     from cry_export import ParityError
     from cry_export.artefact import check_target
@@ -138,7 +148,7 @@ def run(args: argparse.Namespace) -> int:
     request = compressing.check_request(
         args.compress, args.compress_epochs, args.quantize
     )
-    model_path, found = _find(args.run)
+    model_path, found = _find(args.run[0])
     given: list[float | Literal["dynamic"]] = args.length or ["dynamic"]
     lengths = list(dict.fromkeys(given))
     paths = [

@@ -111,7 +111,7 @@ def run(args: argparse.Namespace, console: Console) -> int:
         runs,
         output,
         limits,
-        export=_Exporter(args.seed, lengths[0]),
+        export=_Exporter(args, lengths[0]),
         dataset=dataset,
         positive=args.positive,
         overwrite=args.overwrite,
@@ -137,18 +137,30 @@ def run(args: argparse.Namespace, console: Console) -> int:
 class _Exporter:
     """Exports a run as `cry-tf export` does; reads each model and its clips once."""
 
-    def __init__(self, seed: int, length: Any):
-        self._seed, self._length = seed, length
-        self._read: dict[Path, tuple[Any, Any]] = {}
+    def __init__(self, args: argparse.Namespace, length: Any):
+        self._args, self._length = args, length
+        self._read: dict[Path, tuple[Any, Any, Any]] = {}
+
+    def _of(self, run: RunFolder) -> tuple[Any, Any, Any]:
+        """Returns the model, the clips to compare on, and those for int8."""
+        from cry_tf import exporting
+        from cry_tf.data import load
+
+        if run.path not in self._read:
+            given = (self._args.check, self._args.representative)
+            found = [
+                exporting.run_clips(run) if data is None else load(data)
+                for data in given
+            ]
+            self._read[run.path] = run.load_model(), found[0], found[1]
+        return self._read[run.path]
 
     def __call__(self, run: RunFolder, path: Path, recipe: str) -> None:
         from cry_export.recipe import RECIPES
         from cry_tf import exporting
         from cry_tf.model_card import model_card
 
-        if run.path not in self._read:
-            self._read[run.path] = run.load_model(), exporting.run_clips(run)
-        model, clips = self._read[run.path]
+        model, check, representative = self._of(run)
         needs_clips = RECIPES[recipe].needs_representative
         with warnings.catch_warnings():
             # `cry-tf train` has told of these clips.
@@ -157,12 +169,12 @@ class _Exporter:
                 model,
                 path,
                 quantize=recipe,
-                check=clips,
+                check=check,
                 length=self._length,
                 provenance=exporting.run_provenance(run),
-                representative=clips if needs_clips else None,
+                representative=representative if needs_clips else None,
                 card=model_card(model, run),
-                seed=self._seed,
+                seed=self._args.seed,
             )
 
 

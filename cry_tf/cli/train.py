@@ -15,6 +15,7 @@ from cry_tf.heads import HEADS
 from cry_tf.training import recipe as recipes
 from cry_tf.training.cluster import STRATEGIES
 from cry_tf.training.recipe import IMBALANCES
+from cry_tf.training.recipe_record import PRECISIONS
 
 if TYPE_CHECKING:
     from cry_tf.training.settings import Settings
@@ -171,6 +172,13 @@ def add_parser(subparsers: Any) -> None:
         "recipe that trains its layers (default: the recipe's, no)",
     )
     parser.add_argument(
+        "--precision",
+        choices=PRECISIONS,
+        help="bfloat16 computes the backbone in half the digits where every layer is "
+        "trained, faster on processors that have it; the saved model is float32 "
+        "(default: the recipe's, float32)",
+    )
+    parser.add_argument(
         "--no-baselines",
         action="store_true",
         help="leave out the rows of MFCC + GMM and MFCC + SVM",
@@ -312,6 +320,7 @@ def _settings(args: argparse.Namespace, earlier: dict[str, Any] | None) -> Setti
 def _recipe(args: argparse.Namespace, recipe: recipes.Recipe) -> recipes.Recipe:
     names = ("epochs", "batch_size", "micro_batch", "learning_rate", "dropout", "head")
     names += ("imbalance", "augment", "augment_copies", "mixup", "spec_augment")
+    names += ("precision",)
     asked = {name: getattr(args, name) for name in names}
     has_copies = args.augment not in (None, "none") and recipe.trains == "head"
     if has_copies and args.augment_copies is None:

@@ -210,6 +210,12 @@ def _front_end(settings: Settings) -> dict[str, Any]:
     return {name: value for name, value in asked.items() if value}
 
 
+def _dtype(settings: Settings) -> dict[str, Any]:
+    """Returns what makes a backbone compute as the recipe says."""
+    precision = settings.recipe.precision
+    return {} if precision == "float32" else {"dtype": f"mixed_{precision}"}
+
+
 def _check_backbone(settings: Settings) -> None:
     """Fetches weights, or says that they are missing, before a clip is decoded."""
     registry.get(settings.backbone)
@@ -233,6 +239,7 @@ def _build(prepared: Prepared, settings: Settings) -> Any:
         prepared.bandwidth.cutoff_hz,
         trainable=settings.recipe.trains == "all",
         **_front_end(settings),
+        **_dtype(settings),
     )
     return model_class(
         _hiding(backbone, settings),
@@ -251,8 +258,11 @@ def _hiding(backbone: Any, settings: Settings) -> Any:
 
 
 def _uncompiled(model: Any) -> Any:
-    """Returns a copy without optimizer, whose state would treble the file."""
-    copy = type(model).from_config(model.get_config())
+    """Returns a copy to save: float32, and no optimizer, which trebles the file."""
+    config = model.get_config()
+    if model.backbone.dtype_policy.name != "float32":
+        config["backbone"]["config"]["dtype"] = "float32"
+    copy = type(model).from_config(config)
     copy.set_weights(model.get_weights())
     return copy
 

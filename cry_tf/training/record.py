@@ -283,6 +283,8 @@ def recipe_sentence(recipe: Recipe) -> str:
         parts.append(f"mixup {recipe.mixup:g}")
     if recipe.spec_augment:
         parts.append("SpecAugment")
+    if recipe.precision != "float32":
+        parts.append(f"computed in {recipe.precision}")
     if recipe.pre_emphasis:
         parts.append(f"pre-emphasis {recipe.pre_emphasis:g}")
     if recipe.z_score:
