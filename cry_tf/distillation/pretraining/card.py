@@ -8,9 +8,9 @@ from typing import Any
 _LIMITS = """\
 ## Limits
 
-- They are what a small network could take over from AudioSet networks on two hours
-  of sound. They are a place to begin from, not a tagger of AudioSet's classes: the
-  heads that gave the classes are not kept.
+- They are what a small network could take over from AudioSet networks on less than
+  two hours of sound. They are a place to begin from, not a tagger of AudioSet's
+  classes: the heads that gave the classes are not kept.
 - Never judge a model that began from them on the clips listed in
   `{heard}` (the first 16 digits of the SHA-256 of each file):
   it has heard them, if without their labels.
