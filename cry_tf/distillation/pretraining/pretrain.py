@@ -72,7 +72,7 @@ def pretrain(
     Args:
         dataset: Recordings; labels are used for the figures alone.
         wanted: What to do.
-        output: Folder for `STUDENT_pretrained.npz`, and beside it, under the same
+        output: Folder for `STUDENT.npz`, and beside it, under the same
             name, `.npz.sha256`, `.json` (figures and settings), `.md` (the card)
             and `.heard.txt` (digests of the files that were trained on).
         cache: Folder of the teachers' answers, None for `windows` in `output`.
@@ -86,7 +86,7 @@ def pretrain(
         FileExistsError: If the weights file exists.
     """
     output = Path(output).expanduser()
-    target = output / f"{wanted.student}_pretrained.npz"
+    target = output / f"{wanted.student}.npz"
     if target.exists():
         raise FileExistsError(
             f"{target} exists and is not overwritten: choose another folder."

@@ -138,7 +138,7 @@ def test_a_student_is_pretrained_and_its_card_tells_how(tmp_path, capsys):
     argv = [str(tmp_path / "data"), "-o", str(tmp_path / "out"), "--epochs", "2"]
     argv += ["--windows", "3", "--hold-out", "3", "--teacher"]
     assert command.main([*argv, f"yamnet_audioset={teacher}"]) == 0
-    made = tmp_path / "out" / "ds_cnn_s_pretrained.npz"
+    made = tmp_path / "out" / "ds_cnn_s.npz"
     record = json.loads(made.with_suffix(".json").read_text())
     assert record["history"][1]["scores"] < record["history"][0]["scores"]
     assert record["windows"] == 3 * record["trained_on"]["clips"]
