@@ -8,11 +8,12 @@ from typing import Any
 _LIMITS = """\
 ## Limits
 
-- They are what remains of two AudioSet networks in a hundredth of their size, learned
-  on a few hours of sound. They are a place to begin from, not a tagger of 521 classes:
-  the heads that gave the classes are not kept.
-- Never judge a model that began from them on the clips listed in `{heard}` (the first
-  16 digits of the SHA-256 of each file): it has heard them, if without their labels.
+- They are what a small network could take over from AudioSet networks on less than
+  two hours of sound. They are a place to begin from, not a tagger of AudioSet's
+  classes: the heads that gave the classes are not kept.
+- Never judge a model that began from them on the clips listed in
+  `{heard}` (the first 16 digits of the SHA-256 of each file):
+  it has heard them, if without their labels.
   `cry-tf evaluate` and `cry-tf train` warn where they find such clips. Published
   figures of ours that compare students trained from random weights never use them.
 - Few infants, in few places, most of them recorded at 8 kHz, stand behind the cries.

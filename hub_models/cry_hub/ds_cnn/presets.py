@@ -10,7 +10,7 @@ from cry_lite.front_ends import YAMNET
 DS_CNN_PRESETS = (
     Preset(
         name="ds_cnn_s",
-        summary="our small student on YAMNet's patches, distilled from YAMNet and mn04",
+        summary="our small student, distilled from YAMNet and mn04",
         backbone="cry_hub.ds_cnn.ds_cnn:DSCNN",
         arguments=MappingProxyType({"size": "s"}),
         front_end=YAMNET,
@@ -31,12 +31,23 @@ DS_CNN_PRESETS = (
     ),
     Preset(
         name="ds_cnn_m",
-        summary="our larger student on YAMNet's patches, trained from scratch",
+        summary="our larger student, distilled from YAMNet and mn04",
         backbone="cry_hub.ds_cnn.ds_cnn:DSCNN",
         arguments=MappingProxyType({"size": "m"}),
         front_end=YAMNET,
         licence="Apache-2.0",
         paper="https://arxiv.org/abs/1711.07128",
-        source="trained by you: no pretrained weights are published",
+        source="distilled from YAMNet and EfficientAT mn04, see the card beside them",
+        files=(
+            WeightsFile(
+                name="ds_cnn_m_pretrained.npz",
+                digest=(
+                    "sha256:5da325ccca83a6c4d377df06526af35b"
+                    "2f18a552f0f241ff35c04fab77fec191"
+                ),
+                size_bytes=1_637_238,
+            ),
+        ),
+        shipped="ds_cnn/weights/ds_cnn_m_pretrained.npz",
     ),
 )

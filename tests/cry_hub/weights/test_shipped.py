@@ -11,7 +11,7 @@ from cry_hub import registry
 from cry_hub.preset import WeightsFile
 from cry_hub.weights import shipped, store
 
-SHIPPED = ("ds_cnn_s",)
+SHIPPED = ("ds_cnn_s", "ds_cnn_m")
 
 
 @pytest.fixture(autouse=True)
