@@ -93,7 +93,7 @@ def run(args: argparse.Namespace) -> None:
         name: RunTeacher(teacher_run(name, file, data, folder, console))
         for name, file in weights.items()
     }
-    for seed in range(args.seeds):
+    for seed in range(args.first_seed, args.first_seed + args.seeds):
         student = Settings(
             task="detect",
             recipe=recipe,
@@ -245,6 +245,7 @@ def main() -> None:
     parser.add_argument("-o", "--output", required=True)
     parser.add_argument("--teacher", action="append", default=[])
     parser.add_argument("--student", default="ds_cnn_s")
+    parser.add_argument("--first-seed", type=int, default=0)
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--folds", type=int, default=2)
     parser.add_argument("--epochs", type=int, default=12)

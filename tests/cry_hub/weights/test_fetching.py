@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import importlib.util
 import subprocess
@@ -151,7 +152,9 @@ def test_without_a_network_the_way_by_hand_is_told(publish, content):
         store.fetch("ds_cnn_s")
 
 
-def test_what_nobody_published_cannot_be_fetched():
+def test_what_nobody_published_cannot_be_fetched(monkeypatch):
+    record = dataclasses.replace(registry.get("ds_cnn_s"), files=(), shipped=None)
+    monkeypatch.setitem(registry._PRESETS, "ds_cnn_s", record)
     with pytest.raises(cry_hub.WeightsError, match="Nothing is published for ds_cnn_s"):
         store.fetch("ds_cnn_s")
 

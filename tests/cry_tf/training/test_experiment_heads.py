@@ -15,10 +15,14 @@ from cry_tf.training.experiment import train
 from cry_tf.training.run import RunFolder
 from cry_tf.training.settings import Settings
 
-pytestmark = pytest.mark.usefixtures("shallow_student")
-
 QUICK = recipe.QUICK.replace(epochs=2, learning_rate=0.05)
 NETWORK_HEADS = [head for head in HEADS if head not in ARRAY_HEADS]
+
+
+@pytest.fixture(scope="module")
+def shallow_student():
+    """The whole student stands in: int8 weights of half its layers, drawn at random,
+    move what a fitted head answers by more than the gate lets pass."""
 
 
 @pytest.fixture(scope="module")
