@@ -146,7 +146,7 @@ class Runner:
             overwrite=path.exists(),
             resume=not path.exists(),
             embeddings_dir=self._work / "embeddings",
-            origin=Path(self._data).name,
+            origin=str(Path(self._data).absolute()),
         )
         metrics = run.metrics
         if row != self._of_study(row):
@@ -167,7 +167,7 @@ class Runner:
             seed=row.seed,
             overwrite=True,
             embeddings_dir=self._work / "embeddings",
-            origin=Path(self._data).name,
+            origin=str(Path(self._data).absolute()),
         )
         return {"comparisons": [entry.to_dict() for entry in made.comparisons]}
 
@@ -242,7 +242,7 @@ def compute(args: argparse.Namespace, rows: Sequence[Row]) -> None:
     args.work.mkdir(parents=True, exist_ok=True)
     runner = Runner(args.data, args.work, weights)
     for number, row in enumerate(rows, start=1):
-        if row in done:
+        if "error" not in done.get(row, {"error": "not run yet"}):
             continue
         if time.monotonic() - began > 60 * args.minutes:
             print("the time is over: the same command goes on", file=sys.stderr)

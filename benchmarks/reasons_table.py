@@ -9,6 +9,7 @@ from typing import Any
 
 from cry_tf.reproduce.clips import BY_CLIP
 
+GROUPED = "BY GROUP: each device or infant is on one side of every fold."
 FIGURES = ("accuracy", "balanced_accuracy", "macro_f1", "auc")
 _HEADER = ("", "seeds", "accuracy", "balanced", "macro-F1", "AUC", "balanced, seed 0")
 
@@ -20,7 +21,7 @@ def print_tables(found: Mapping[Any, dict[str, Any]]) -> None:
         found: Figures by row.
     """
     for split, title in (
-        ("grouped", "Folds by group (device, infant)"),
+        ("grouped", GROUPED),
         ("by_clip", BY_CLIP),
     ):
         rows = {row: entry for row, entry in found.items() if row.split == split}
@@ -46,7 +47,12 @@ def _print_split(title: str, rows: Mapping[Any, dict[str, Any]]) -> None:
         what = f"{row.backbone}, {row.recipe}, {row.pooling}, {row.head}"
         lines[what].append((row.seed, entry["model"]))
     print(f"\n{title}")
-    print(f"{first['clips']} clips, {first['groups']} groups, 5 folds\n")
+    print(
+        f"{first['clips']} clips, {first['groups']} groups, 5 folds; mean ± standard ",
+        end="",
+    )
+    print("deviation over seeds;")
+    print("last column: 95 % interval over groups of the balanced accuracy, one seed\n")
     _print_columns([_HEADER, *(_cells(name, found) for name, found in lines.items())])
 
 
