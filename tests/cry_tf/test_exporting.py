@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import math
 
+import keras
 import numpy as np
 import pytest
 import soundfile
@@ -81,12 +82,13 @@ def test_the_file_answers_as_the_model_at_any_length(model, recordings, tmp_path
         np.testing.assert_allclose(runtime(waveform), expected, atol=1e-5)
 
 
-def test_the_z_score_travels_into_the_file(recordings, tmp_path, rng):
+def test_the_z_score_travels_into_the_file(tmp_path, rng):
     given = {"pre_emphasis": 0.97, "z_score": True}
+    keras.utils.set_random_seed(0)
     model = CryClassifier.from_preset("ds_cnn_s", LABELS, weights=None, **given)
-    made = exporting.export(
-        model, tmp_path / "cry.tflite", "none", check=load(recordings)
-    )
+    # Noise: the bands that a tone leaves empty are rounding, which z-score amplifies.
+    clips = [0.1 * rng.standard_normal(16_000) for _ in range(3)]
+    made = exporting.export(model, tmp_path / "cry.tflite", "none", check=clips)
     analyzer = Analyzer(made.path)
     assert analyzer.spec.front_end == model.backbone.front_end_spec
     night = 0.2 + 0.05 * rng.standard_normal(5 * 16_000).astype(np.float32)
