@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import keras
 import numpy as np
 
 from cry_tf.augment import Policy, policies
@@ -17,13 +16,12 @@ from cry_tf.training import micro_batch
 from cry_tf.training.embedding import embed
 from cry_tf.training.fit import HeadTrainer, HoldOut, Trainer
 from cry_tf.training.fit_heads import FittedTrainer
-from cry_tf.training.fit_stages import StagedTrainer
 from cry_tf.training.fit_waveforms import WaveformTrainer
-from cry_tf.training.layer_groups import LayerGroups
 from cry_tf.training.listener import Listener
 from cry_tf.training.preparation import Prepared
 from cry_tf.training.settings import Settings
 from cry_tf.training.stage import Stage
+from cry_tf.training.staged_trainers import make_staged
 from cry_tf.training.strategy import ONE_DEVICE, Devices
 
 
@@ -45,6 +43,7 @@ def make_trainer(
     listener: Listener,
     cache: EmbeddingCache,
     devices: Devices = ONE_DEVICE,
+    maps_dir: Path | None = None,
 ) -> tuple[Trainer, Prepared]:
     """Returns a trainer, and the clips that it can train on.
 
@@ -58,6 +57,7 @@ def make_trainer(
         listener: Hears how many embeddings are done, and clips left out.
         cache: Where embeddings are kept.
         devices: Where every layer is trained, if all are.
+        maps_dir: Where feature maps are kept, see `make_staged`.
 
     Raises:
         ValueError: If too few clips are left, the backbone gives NaN, or the noise
@@ -84,7 +84,7 @@ def make_trainer(
         )
         return trainer, prepared
     if recipe.trains == "all":
-        return _staged(model, prepared, settings, listener, cache, policy)
+        return _staged(model, prepared, settings, listener, cache, policy, maps_dir)
     embeddings, prepared = _embed(model, prepared, settings, policy, listener, cache)
     if recipe.is_fitted:
         kept = prepared.dataset
@@ -108,39 +108,27 @@ def _staged(
     listener: Listener,
     cache: EmbeddingCache,
     policy: Policy | None,
+    maps_dir: Path | None,
 ) -> tuple[Trainer, Prepared]:
     """Returns a trainer of several stages, and the clips it can train on."""
     recipe = settings.recipe
-    groups = LayerGroups(model)
     found: Any = None
     if any(stage.trains == "head" for stage in recipe.stages):
-        found, prepared = _embed(model, prepared, settings, None, listener, cache)
+        copied = policy if recipe.augment_copies else None
+        found, prepared = _embed(model, prepared, settings, copied, listener, cache)
     dataset = prepared.dataset
-    micro = _micro_batch(model, dataset, settings, listener)
-    parts: list[HeadTrainer | WaveformTrainer] = []
-    for stage in recipe.stages:
-        groups.thaw(stage)
-        if stage.trains == "head":
-            parts.append(_head_trainer(model, found, settings, stage))
-            continue
-        # Its own graph over the same layers: what is traced differs by stage.
-        graph = keras.Model(model.input, model.output, name=f"{stage.trains}_layers")
-        parts.append(
-            WaveformTrainer(
-                graph,
-                dataset,
-                recipe,
-                settings.seed,
-                policy,
-                stage=stage,
-                hold_out=_hold_out(dataset, settings),
-                factors=groups.factors(graph.trainable_variables, stage.depth_factor),
-                sample_rate_hz=model.spec.sample_rate_hz,
-                jit_compile=model.backbone.prefers_jit,
-                micro_batch=micro,
-            )
-        )
-    return StagedTrainer(parts, groups), prepared
+    trainer = make_staged(
+        model,
+        dataset,
+        settings,
+        listener,
+        policy,
+        lambda stage: _head_trainer(model, found, settings, stage),
+        maps_dir,
+        hold_out=_hold_out(dataset, settings),
+        micro_batch=_micro_batch(model, dataset, settings, listener),
+    )
+    return trainer, prepared
 
 
 def _head_trainer(
