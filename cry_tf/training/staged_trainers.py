@@ -63,7 +63,6 @@ def make_staged(
             "stage": stage,
             "factors": groups.factors(graph.trainable_variables, stage.depth_factor),
             "sample_rate_hz": model.spec.sample_rate_hz,
-            "jit_compile": model.backbone.prefers_jit,
         }
 
     for stage in recipe.stages:

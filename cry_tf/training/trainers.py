@@ -13,6 +13,7 @@ from cry_tf.augment import Policy, policies
 from cry_tf.data import Dataset, EmbeddingCache, Embeddings, sound_source
 from cry_tf.data.splitting import split_indices
 from cry_tf.training import micro_batch
+from cry_tf.training.compilation import is_compiled
 from cry_tf.training.embedding import embed
 from cry_tf.training.fit import HeadTrainer, HoldOut, Trainer
 from cry_tf.training.fit_heads import FittedTrainer
@@ -71,7 +72,7 @@ def make_trainer(
     if recipe.trains == "all" and is_plain:
         micro = None  # several devices share a batch, and cannot accumulate
         if devices.replicas == 1:
-            micro = _micro_batch(model, prepared.dataset, settings, listener)
+            micro = find_micro_batch(model, prepared.dataset, settings, listener)
         trainer = WaveformTrainer(
             model,
             prepared.dataset,
@@ -79,6 +80,9 @@ def make_trainer(
             seed,
             policy,
             hold_out=_hold_out(prepared.dataset, settings),
+            jit_compile=is_compiled(
+                model, prepared.dataset, recipe.max_seconds, policy
+            ),
             micro_batch=micro,
             devices=devices,
         )
@@ -126,7 +130,8 @@ def _staged(
         lambda stage: _head_trainer(model, found, settings, stage),
         maps_dir,
         hold_out=_hold_out(dataset, settings),
-        micro_batch=_micro_batch(model, dataset, settings, listener),
+        jit_compile=is_compiled(model, dataset, recipe.max_seconds, policy),
+        micro_batch=find_micro_batch(model, dataset, settings, listener),
     )
     return trainer, prepared
 
@@ -210,9 +215,17 @@ def _lacking(dataset: Dataset, places: np.ndarray) -> list[str]:
     return [label for n, label in enumerate(dataset.labels) if n not in found]
 
 
-def _micro_batch(
+def find_micro_batch(
     model: Any, dataset: Dataset, settings: Settings, listener: Listener
 ) -> int | None:
+    """Returns how many clips are in memory at once, None for a whole batch.
+
+    Args:
+        model: A `CryModel`.
+        dataset: The clips.
+        settings: Of the run.
+        listener: Hears what was chosen, where the recipe leaves it open.
+    """
     recipe = settings.recipe
     if recipe.micro_batch != "auto":
         return recipe.micro_batch
