@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
@@ -16,7 +17,6 @@ from cry_tf.data import Dataset, sound_source
 from cry_tf.data.decoding import decoding_threads
 from cry_tf.data.embedding_plan import EmbeddingPlan
 from cry_tf.data.epoch_order import EpochOrder
-from cry_tf.training import array_file
 from cry_tf.training.versions import Versions
 
 
@@ -130,10 +130,38 @@ class FeatureMaps:
 
     def _read(self, number: np.ndarray) -> list[np.ndarray]:
         path = self._path(self._keys[int(number)])
-        found = array_file.load(path)
-        if found is None:
-            raise OSError(f"The feature maps in {path} are damaged. Begin anew.")
-        return [found[1][f"map{n}"] for n in range(len(self._specs))]
+        content = np.fromfile(path, np.uint8)
+        at = 8 * len(self._specs)
+        found = []
+        for steps, spec in zip(content[:at].view(np.int64), self._specs, strict=True):
+            shape = (int(steps), *spec.shape[2:])
+            kept_type = _kept_type(spec).as_numpy_dtype
+            size = int(np.prod(shape)) * np.dtype(kept_type).itemsize
+            found.append(content[at : at + size].view(kept_type).reshape(shape))
+            at += size
+        return found
+
+    def _write(self, key: str, outputs: Any) -> None:
+        """Writes a file: the steps of each map, int64, then one after the other.
+
+        Not NumPy's format: reading that takes longer than a step of a small network.
+        """
+        path = self._path(key)
+        part = path.with_suffix(".part")
+        maps = [
+            tf.cast(output[0], _kept_type(spec)).numpy()
+            for output, spec in zip(outputs, self._specs, strict=True)
+        ]
+        try:
+            with open(part, "wb") as file:
+                file.write(np.array([len(each) for each in maps], np.int64).tobytes())
+                file.writelines(each.tobytes() for each in maps)
+            os.replace(part, path)
+        except OSError as error:
+            raise OSError(
+                f"Feature maps could not be kept in {self.folder} ({error}). Make "
+                "room there, or take a recipe without a stage of the last layers."
+            ) from error
 
     def _compute(
         self,
@@ -151,26 +179,13 @@ class FeatureMaps:
         for _ in range(len(plan.entries) - len(missing)):
             tell()
         for key, waveform in plan.waveforms(missing, sample_rate_hz):
-            outputs: Any = run(waveform[None])
-            arrays = {
-                f"map{number}": tf.cast(output[0], _kept_type(spec)).numpy()
-                for number, (output, spec) in enumerate(
-                    zip(outputs, self._specs, strict=True)
-                )
-            }
-            try:
-                array_file.save(self._path(key), arrays)
-            except OSError as error:
-                raise OSError(
-                    f"Feature maps could not be kept in {self.folder} ({error}). Make "
-                    "room there, or take a recipe without a stage of the last layers."
-                ) from error
+            self._write(key, run(waveform[None]))
             tell()
         for error in plan.errors.values():
             raise error
 
     def _path(self, key: str) -> Path:
-        return self.folder / f"{key}.npz"
+        return self.folder / f"{key}.maps"
 
 
 def _kept_type(spec: Any) -> Any:
