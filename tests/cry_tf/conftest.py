@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -83,15 +82,19 @@ def weights(shallow_student, tmp_path_factory) -> Path:
 
 @pytest.fixture
 def start_command() -> Callable[..., subprocess.Popen[str]]:
-    """Starts `cry-tf` with that network in a process of its own."""
+    """Starts `cry-tf` with that network in a process of its own.
 
-    def start(argv: list[str], **options: Any) -> subprocess.Popen[str]:
+    It has as many threads as this one: with fewer, sums are rounded otherwise.
+    """
+
+    def start(
+        argv: list[str], first: str = "", **options: Any
+    ) -> subprocess.Popen[str]:
         return subprocess.Popen(
-            [sys.executable, "-c", _COMMAND, *argv],
+            [sys.executable, "-c", f"{first}\n{_COMMAND}", *argv],
             **{"stderr": subprocess.DEVNULL, **options},
             stdout=subprocess.DEVNULL,
             text=True,
-            env={**os.environ, "TF_NUM_INTRAOP_THREADS": "1"},
         )
 
     return start
