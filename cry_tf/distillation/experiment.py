@@ -31,12 +31,14 @@ from cry_tf.models import CryClassifier, CryDetector
 from cry_tf.models.preset import load_backbone
 from cry_tf.training import detection_labels, record
 from cry_tf.training.cross_validation import HistoryRow
+from cry_tf.training.fold_checks import check_folds
 from cry_tf.training.kept_run import KeptRun
 from cry_tf.training.listener import Listener, Silence
 from cry_tf.training.preparation import Prepared, prepare
+from cry_tf.training.recipe_words import recipe_sentence
 from cry_tf.training.run import MODEL_FILE, RunFolder
 from cry_tf.training.threshold import ChosenThreshold
-from cry_tf.training.trainers import check_folds, find_policy
+from cry_tf.training.trainers import find_policy
 
 _OFFSET_SHARE = 0.8  # as in `cry_tf.training.experiment`
 
@@ -106,7 +108,7 @@ def distil(
         tempfile.TemporaryDirectory() as work,
     ):
         find_policy(student)  # before every clip is decoded
-        listener.line(f"recipe: {record.recipe_sentence(student.recipe)}")
+        listener.line(f"recipe: {recipe_sentence(student.recipe)}")
         prepared = prepare(dataset, student, listener)
         check_alike(teachers, prepared.dataset.labels, student.task)
         lesson = _lesson(prepared, settings, unlabelled, Path(work), listener)

@@ -10,7 +10,8 @@ import numpy as np
 
 from cry_tf.data import Embeddings
 from cry_tf.personal.source import Pooled
-from cry_tf.training.fit import HeadTrainer, Trainer
+from cry_tf.training.fit import Trainer
+from cry_tf.training.fit_embeddings import HeadTrainer
 from cry_tf.training.fit_heads import FittedTrainer
 from cry_tf.training.recipe import Recipe
 from cry_tf.training.run import RunFolder

@@ -12,9 +12,9 @@ from cry_export import ConversionError, ParityError
 from cry_tf import exporting
 from cry_tf.data.dataset import Dataset
 from cry_tf.evaluation.scorer import load_scorer
-from cry_tf.training.experiment import uncompiled
 from cry_tf.training.fit import Trainer
 from cry_tf.training.fit_keras import History
+from cry_tf.training.run_model import uncompiled
 
 QUANTIZATIONS = ("none", "dynamic")
 

@@ -25,11 +25,12 @@ from cry_tf.reproduce.teaching import HeardTrainer, Teaching
 from cry_tf.training import detection_labels
 from cry_tf.training.baselines import score_baselines
 from cry_tf.training.cross_validation import cross_validate
-from cry_tf.training.experiment import as_precise
+from cry_tf.training.fold_checks import check_folds
 from cry_tf.training.listener import Listener, Silence
 from cry_tf.training.preparation import Prepared, prepare
+from cry_tf.training.run_model import as_precise
 from cry_tf.training.settings import Settings
-from cry_tf.training.trainers import check_folds, make_trainer
+from cry_tf.training.trainers import make_trainer
 
 
 @dataclass(frozen=True)

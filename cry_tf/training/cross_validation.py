@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -139,3 +141,12 @@ def history_rows(fold: str, history: History) -> list[HistoryRow]:
         HistoryRow(fold, stage, number, *figures)
         for number, (stage, *figures) in enumerate(columns, start=1)
     ]
+
+
+def write_history(path: Path, history: Sequence[HistoryRow]) -> None:
+    """Writes one row an epoch, CSV."""
+    with open(path, "w", newline="", encoding="utf-8") as stream:
+        names = [field.name for field in dataclasses.fields(HistoryRow)]
+        writer = csv.DictWriter(stream, names, lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(dataclasses.asdict(row) for row in history)  # None is empty

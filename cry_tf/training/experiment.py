@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import csv
-import dataclasses
 import importlib.util
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import keras
 import numpy as np
 
-import cry_hub
-from cry_hub import registry
 from cry_hub.weights import store
 from cry_hub.weights.shipped import heard_by
 from cry_tf.augment import Policy
@@ -22,36 +18,32 @@ from cry_tf.data import EmbeddingCache, sound_source
 from cry_tf.data.content import content_sha256
 from cry_tf.data.dataset import Dataset
 from cry_tf.evaluation import result_folder, summary_text
-from cry_tf.evaluation.figures import Summary
 from cry_tf.evaluation.judgement import pretrained_overlap
 from cry_tf.evaluation.metrics import measure
 from cry_tf.evaluation.predictions import Predictions
-from cry_tf.heads import model_head, storing
-from cry_tf.heads.gaussian_mixture import GaussianMixtureHead
-from cry_tf.heads.support_vectors import SVMHead
-from cry_tf.layers import SpecAugment
-from cry_tf.models import CryClassifier, CryDetector, with_spec_augment
-from cry_tf.models.preset import load_backbone
-from cry_tf.training import detection_labels, record, strategy
-from cry_tf.training.baselines import BASELINES, score_baselines
+from cry_tf.training import detection_labels, record, run_model, strategy
 from cry_tf.training.course import Fold
 from cry_tf.training.cross_validation import (
     FINAL,
     HistoryRow,
     cross_validate,
     history_rows,
+    write_history,
 )
 from cry_tf.training.fit import Trainer
 from cry_tf.training.fit_stages import StagedTrainer
+from cry_tf.training.fold_checks import check_folds
 from cry_tf.training.forecast import Forecast
 from cry_tf.training.kept_run import KeptRun
 from cry_tf.training.listener import Listener, Silence
-from cry_tf.training.preparation import Prepared, prepare
-from cry_tf.training.recipe import Recipe
-from cry_tf.training.run import FEATURES_FILE, MODEL_FILE, RunFolder
+from cry_tf.training.measured_baselines import measure_baselines
+from cry_tf.training.preparation import prepare
+from cry_tf.training.recipe_words import recipe_sentence
+from cry_tf.training.run import RunFolder
+from cry_tf.training.run_report import operating_points
 from cry_tf.training.settings import Settings
 from cry_tf.training.threshold import ChosenThreshold
-from cry_tf.training.trainers import check_folds, find_policy, make_trainer
+from cry_tf.training.trainers import find_policy, make_trainer
 
 # An event that has begun ends a little lower, so that it does not stutter.
 _OFFSET_SHARE = 0.8
@@ -123,15 +115,15 @@ def train(
     ):
         if resume and not kept.has_progress:
             listener.line("nothing is kept of an earlier run: it begins anew")
-        _check_backbone(settings)
+        run_model.check_backbone(settings)
         policy = find_policy(settings)  # before every clip is decoded
         kept.require_same(_facts(dataset, settings, policy))
-        listener.line(f"recipe: {record.recipe_sentence(settings.recipe)}")
+        listener.line(f"recipe: {recipe_sentence(settings.recipe)}")
         prepared = prepare(dataset, settings, listener)
         keras.utils.set_random_seed(settings.seed)
         devices.check_alike("clips", prepared.dataset.sha256, settings.seed)
         with devices.scope():
-            model = _build(prepared, settings)
+            model = run_model.build(prepared, settings)
         for difference in record.differences(earlier, prepared, model):
             listener.warn(difference)
         listener.line(f"backbone: {settings.backbone}, {model.backbone.weights_source}")
@@ -155,8 +147,8 @@ def train(
                 onset_threshold=chosen.threshold,
                 offset_threshold=_OFFSET_SHARE * chosen.threshold,
             )
-        _save(part, uncompiled(model), trainer)
-        _write_history(part / "history.csv", history)
+        run_model.save(part, run_model.uncompiled(model), trainer)
+        write_history(part / "history.csv", history)
         made = record.Made(
             settings=settings,
             prepared=prepared,
@@ -164,13 +156,15 @@ def train(
             predictions=predictions,
             metrics=measure(predictions),
             threshold=chosen,
-            baselines=_baselines(prepared, predictions, settings, cache, listener),
+            baselines=measure_baselines(
+                prepared, predictions, settings, cache.dir, listener
+            ),
             origin=origin,
             notes=trainer.notes if isinstance(trainer, StagedTrainer) else (),
         )
         record.write(part, made)
         summary_text.tell(
-            listener, made.metrics, record.operating_points(made), made.baselines
+            listener, made.metrics, operating_points(made), made.baselines
         )
     devices.wait()
     return RunFolder.open(path)
@@ -204,81 +198,6 @@ def _weights_digest(settings: Settings) -> str | None:
     else:
         file = Path(settings.weights).expanduser()
     return content_sha256(file) if file.is_file() else None
-
-
-def _front_end(settings: Settings) -> dict[str, Any]:
-    """Returns what a recipe asks of the front end, beyond the usual."""
-    recipe = settings.recipe
-    asked = {"pre_emphasis": recipe.pre_emphasis, "z_score": recipe.z_score}
-    return {name: value for name, value in asked.items() if value}
-
-
-def as_precise(recipe: Recipe) -> dict[str, Any]:
-    """Returns what makes a backbone compute as the recipe says."""
-    precision = recipe.precision
-    return {} if precision == "float32" else {"dtype": f"mixed_{precision}"}
-
-
-def _check_backbone(settings: Settings) -> None:
-    """Fetches weights, or says that they are missing, before a clip is decoded."""
-    registry.get(settings.backbone)
-    if _front_end(settings) or settings.recipe.spec_augment:
-        _hiding(
-            load_backbone(settings.backbone, None, None, True, **_front_end(settings)),
-            settings,
-        )
-    if settings.weights == "pretrained":
-        store.obtain(settings.backbone)
-    elif settings.weights is not None and not Path(settings.weights).is_file():
-        # A folder or the prefix of a checkpoint; loading has the words if not.
-        cry_hub.load(settings.backbone, weights=settings.weights)
-
-
-def _build(prepared: Prepared, settings: Settings) -> Any:
-    model_class = CryDetector if settings.task == "detect" else CryClassifier
-    backbone = load_backbone(
-        settings.backbone,
-        settings.weights,
-        prepared.bandwidth.cutoff_hz,
-        trainable=settings.recipe.trains == "all",
-        **_front_end(settings),
-        **as_precise(settings.recipe),
-    )
-    return model_class(
-        _hiding(backbone, settings),
-        labels=prepared.dataset.labels,
-        pooling=settings.pooling,
-        dropout=settings.recipe.dropout,
-        head=model_head(settings.recipe.head),
-    )
-
-
-def _hiding(backbone: Any, settings: Settings) -> Any:
-    """Lets the backbone hear less in training, if the recipe says so."""
-    if not settings.recipe.spec_augment:
-        return backbone
-    return with_spec_augment(backbone, SpecAugment(seed=settings.seed))
-
-
-def uncompiled(model: Any) -> Any:
-    """Returns a copy to save: float32, and no optimizer, which trebles the file."""
-    config = model.get_config()
-    if model.backbone.dtype_policy.name != "float32":
-        config["backbone"]["config"]["dtype"] = "float32"
-    copy = type(model).from_config(config)
-    copy.set_weights(model.get_weights())
-    return copy
-
-
-def _save(folder: Path, model: Any, trainer: Trainer) -> None:
-    """Writes the model, or what stands before a head that no network can hold."""
-    head = getattr(trainer, "head", None)
-    if not isinstance(head, SVMHead | GaussianMixtureHead):
-        model.save(folder / MODEL_FILE)
-        return
-    features = keras.Model(model.input, model.pooling.output, name="features")
-    features.save(folder / FEATURES_FILE)
-    storing.save(folder, head)
 
 
 def _run(
@@ -319,43 +238,3 @@ def _run(
         positive_label=detection_labels.POSITIVE if is_detector else None,
     )
     return predictions, [*found.history, *history_rows(FINAL, final)]
-
-
-def _baselines(
-    prepared: Prepared,
-    predictions: Predictions,
-    settings: Settings,
-    cache: EmbeddingCache,
-    listener: Listener,
-) -> tuple[tuple[str, Summary], ...]:
-    """Measures classical methods on the folds of the model."""
-    if not settings.baselines:
-        return ()
-    dataset = prepared.dataset
-    steps = len(dataset) + settings.folds * len(BASELINES)
-    with listener.progress("classical baselines", steps) as advance:
-        try:
-            scores = score_baselines(
-                dataset,
-                dataset.fold_indices(settings.folds, settings.seed),
-                settings.seed,
-                is_balanced=settings.recipe.imbalance != "none",
-                cutoff_hz=prepared.bandwidth.cutoff_hz,
-                cache_dir=cache.dir,
-                tell=advance,
-            )
-        except (ValueError, OSError) as error:  # the model itself is not lost
-            listener.warn(f"the classical baselines are left out: {error}")
-            return ()
-    return tuple(
-        (name, measure(predictions.replace(scores=found)).model)
-        for name, found in scores.items()
-    )
-
-
-def _write_history(path: Path, history: Sequence[HistoryRow]) -> None:
-    with open(path, "w", newline="", encoding="utf-8") as stream:
-        names = [field.name for field in dataclasses.fields(HistoryRow)]
-        writer = csv.DictWriter(stream, names, lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(dataclasses.asdict(row) for row in history)  # None is empty

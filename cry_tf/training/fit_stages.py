@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from cry_tf.training.course import Fold, History, Tell
-from cry_tf.training.fit import HeadTrainer
+from cry_tf.training.fit_embeddings import HeadTrainer
 from cry_tf.training.fit_keras import fit_courses
 from cry_tf.training.fit_waveforms import WaveformTrainer
 from cry_tf.training.layer_groups import LayerGroups

@@ -13,10 +13,10 @@ from cry_tf.data import Dataset, sound_source
 from cry_tf.data.epoch_order import EpochOrder
 from cry_tf.training import imbalance, memory
 from cry_tf.training.course import Course, compile_once
+from cry_tf.training.devices import ONE_DEVICE, Devices
 from cry_tf.training.fit import SCORING_BATCH, HoldOut, KerasTrainer
 from cry_tf.training.recipe import Recipe
 from cry_tf.training.stage import Stage
-from cry_tf.training.strategy import ONE_DEVICE, Devices
 
 _SCORING_SECONDS = 320.0
 

@@ -15,16 +15,14 @@ from cry_lite import __version__
 from cry_tf.data.clip import Problem
 from cry_tf.data.content import content_digests
 from cry_tf.data.dataset import Dataset
-from cry_tf.evaluation.detection import OperatingPoint
 from cry_tf.evaluation.figures import Metrics, Summary
 from cry_tf.evaluation.predictions import Predictions
-from cry_tf.evaluation.report import Report, render
+from cry_tf.evaluation.report import render
 from cry_tf.evaluation.result_folder import write_json
 from cry_tf.evaluation.verdict import verdict
-from cry_tf.heads import HEADS
 from cry_tf.training.preparation import Prepared
-from cry_tf.training.recipe import Recipe
 from cry_tf.training.run import FORMAT
+from cry_tf.training.run_report import report_of, split_sentence
 from cry_tf.training.settings import Settings
 from cry_tf.training.threshold import ChosenThreshold
 
@@ -64,7 +62,7 @@ def write(folder: Path, made: Made) -> None:
     """Writes `config.json`, `metrics.json`, `predictions.csv` and `report.html`."""
     config = _config(made)
     write_json(folder / "config.json", config)
-    metrics = {"split": _split(made), "verdict": verdict(made.metrics)}
+    metrics = {"split": split_sentence(made), "verdict": verdict(made.metrics)}
     metrics |= made.metrics.to_dict()
     metrics["baselines"] = {
         name: dataclasses.asdict(summary) for name, summary in made.baselines
@@ -72,7 +70,7 @@ def write(folder: Path, made: Made) -> None:
     metrics["threshold"] = made.threshold.to_dict() if made.threshold else None
     write_json(folder / "metrics.json", metrics)
     made.predictions.write_csv(folder / "predictions.csv")
-    report = render(_report(made, config))
+    report = render(report_of(made, config))
     (folder / "report.html").write_text(report, encoding="utf-8")
 
 
@@ -125,14 +123,6 @@ def versions() -> dict[str, str]:
     return found | {"platform": platform.platform()}
 
 
-def _split(made: Made) -> str:
-    return (
-        f"{made.settings.folds} folds by group, stratified by label, seed "
-        f"{made.settings.seed}; every clip is scored by a model that never heard "
-        "its group."
-    )
-
-
 def _config(made: Made) -> dict[str, Any]:
     settings, prepared = made.settings, made.prepared
     dataset, backbone = prepared.dataset, made.model.backbone
@@ -164,76 +154,6 @@ def _config(made: Made) -> dict[str, Any]:
     }
 
 
-def _report(made: Made, config: dict[str, Any]) -> Report:
-    settings, metrics = made.settings, made.metrics
-    is_detector = settings.task == "detect"
-    warnings = [verdict(metrics)]
-    if made.prepared.problems:
-        warnings.append(
-            f"{len(made.prepared.problems)} clips could not be used and were left out; "
-            "config.json names them."
-        )
-    if metrics.clips == metrics.groups:
-        warnings.append(made.prepared.dataset.grouping)
-    return Report(
-        title="Cry detector" if is_detector else "Cry classifier",
-        lead=(
-            f"Out-of-fold scores of {metrics.clips:,} clips in {metrics.groups:,} "
-            f"groups. {_split(made)}"
-        ),
-        predictions=made.predictions,
-        metrics=metrics,
-        warnings=tuple(sentence for sentence in warnings if sentence),
-        operating_points=operating_points(made),
-        baselines=made.baselines,
-        facts=_facts(made, config),
-    )
-
-
-def operating_points(made: Made) -> tuple[tuple[str, OperatingPoint], ...]:
-    """Returns what each threshold of a detector is, and what it does."""
-    chosen, fixed = made.threshold, made.metrics.operating_point
-    if chosen is None or fixed is None:
-        return ()
-    points = [
-        (f"{fixed.threshold:.2f}, fixed beforehand", fixed),
-        (
-            f"{chosen.threshold:.2f}, the model’s: chosen on these scores for recall "
-            f"{chosen.min_recall:g}",
-            chosen.same_scores,
-        ),
-    ]
-    if chosen.cross_fitted is not None:
-        points.append(("chosen the same way on the other folds", chosen.cross_fitted))
-    return tuple(points)
-
-
-def _facts(made: Made, config: dict[str, Any]) -> tuple[tuple[str, str], ...]:
-    settings, recipe, data = made.settings, made.settings.recipe, config["data"]
-    sha256 = config["weights"]["sha256"]
-    rows = [
-        ("data", f"{data['origin'] or 'given as a Dataset'}, sha256 {data['sha256']}"),
-        ("groups", data["grouping"]),
-    ]
-    if made.prepared.mapping is not None:
-        rows += [("labels", text) for text in made.prepared.mapping.sentences()]
-    rows += [
-        ("bandwidth", made.prepared.bandwidth.reason),
-        ("backbone", f"{settings.backbone}, pooling {settings.pooling}"),
-        (
-            "weights",
-            f"{made.model.backbone.weights_source}"
-            + (f", sha256 {sha256}" if sha256 else ""),
-        ),
-        ("head", f"{recipe.head}: {HEADS[recipe.head]}"),
-        ("recipe", "; ".join((recipe_sentence(recipe), *made.notes))),
-        ("seed", str(settings.seed)),
-        ("versions", ", ".join(f"{k} {v}" for k, v in config["versions"].items())),
-        ("made", config["created"]),
-    ]
-    return tuple(rows)
-
-
 def differences(
     earlier: Mapping[str, Any] | None, prepared: Prepared, model: Any
 ) -> list[str]:
@@ -261,35 +181,3 @@ def differences(
                 "its figures will differ"
             )
     return found
-
-
-def recipe_sentence(recipe: Recipe) -> str:
-    """Returns a recipe in words."""
-    if recipe.is_fitted:
-        parts = ["the head is fitted once", f"imbalance {recipe.imbalance}"]
-    else:
-        parts = [
-            "trains " + ", then ".join(stage.sentence for stage in recipe.stages),
-            f"batch {recipe.batch_size}",
-            f"Adam {recipe.beta_1:g}/{recipe.beta_2:g}",
-            f"dropout {recipe.dropout:g}",
-        ]
-        if recipe.validation:
-            parts.append(f"{recipe.validation:.0%} held out by group to stop early")
-        parts.append(f"imbalance {recipe.imbalance}")
-    if recipe.imbalance == "focal":
-        parts[-1] += f" (gamma {recipe.focal_gamma:g})"
-    if recipe.augment != "none":
-        copies = f", {recipe.augment_copies} copies" if recipe.augment_copies else ""
-        parts.append(f"augmentation {recipe.augment}{copies}")
-    if recipe.mixup:
-        parts.append(f"mixup {recipe.mixup:g}")
-    if recipe.spec_augment:
-        parts.append("SpecAugment")
-    if recipe.precision != "float32":
-        parts.append(f"computed in {recipe.precision}")
-    if recipe.pre_emphasis:
-        parts.append(f"pre-emphasis {recipe.pre_emphasis:g}")
-    if recipe.z_score:
-        parts.append("z-score")
-    return f"{recipe.name}: {', '.join(parts)}"

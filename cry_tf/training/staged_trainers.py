@@ -13,7 +13,7 @@ from cry_tf.augment import Policy
 from cry_tf.data import Dataset
 from cry_tf.training import memory
 from cry_tf.training.feature_maps import FeatureMaps
-from cry_tf.training.fit import HeadTrainer
+from cry_tf.training.fit_embeddings import HeadTrainer
 from cry_tf.training.fit_maps import MapTrainer, last_layers
 from cry_tf.training.fit_stages import StagedTrainer
 from cry_tf.training.fit_waveforms import WaveformTrainer

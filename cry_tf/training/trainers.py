@@ -3,27 +3,25 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from cry_tf.augment import Policy, policies
 from cry_tf.data import Dataset, EmbeddingCache, Embeddings, sound_source
-from cry_tf.data.splitting import split_indices
 from cry_tf.training import micro_batch
 from cry_tf.training.compilation import is_compiled
+from cry_tf.training.devices import ONE_DEVICE, Devices
 from cry_tf.training.embedding import embed
-from cry_tf.training.fit import HeadTrainer, HoldOut, Trainer
+from cry_tf.training.fit import Trainer
+from cry_tf.training.fit_embeddings import HeadTrainer
 from cry_tf.training.fit_heads import FittedTrainer
 from cry_tf.training.fit_waveforms import WaveformTrainer
+from cry_tf.training.fold_checks import hold_out_of
 from cry_tf.training.listener import Listener
 from cry_tf.training.preparation import Prepared
 from cry_tf.training.settings import Settings
 from cry_tf.training.stage import Stage
 from cry_tf.training.staged_trainers import make_staged
-from cry_tf.training.strategy import ONE_DEVICE, Devices
 
 
 def find_policy(settings: Settings) -> Policy | None:
@@ -79,7 +77,7 @@ def make_trainer(
             recipe,
             seed,
             policy,
-            hold_out=_hold_out(prepared.dataset, settings),
+            hold_out=hold_out_of(prepared.dataset, settings),
             jit_compile=is_compiled(
                 model, prepared.dataset, recipe.max_seconds, policy
             ),
@@ -129,7 +127,7 @@ def _staged(
         policy,
         lambda stage: _head_trainer(model, found, settings, stage),
         maps_dir,
-        hold_out=_hold_out(dataset, settings),
+        hold_out=hold_out_of(dataset, settings),
         jit_compile=is_compiled(model, dataset, recipe.max_seconds, policy),
         micro_batch=find_micro_batch(model, dataset, settings, listener),
     )
@@ -149,70 +147,9 @@ def _head_trainer(
         step_s=front_end.patch_hop_samples / front_end.sample_rate_hz,
         copies=embeddings.copies,
         stage=stage,
-        hold_out=_hold_out(dataset, settings),
+        hold_out=hold_out_of(dataset, settings),
         names=[clip.name for clip in dataset.clips],
     )
-
-
-def _hold_out(dataset: Dataset, settings: Settings) -> HoldOut | None:
-    """Returns what takes validation clips from training clips, by group."""
-    share = settings.recipe.validation
-    if not share:
-        return None
-
-    def split(indices: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        train, held = split_indices(dataset.subset(indices), share, settings.seed)
-        return indices[train], indices[held]
-
-    return split
-
-
-def check_folds(
-    dataset: Dataset,
-    folds: Sequence[tuple[np.ndarray, np.ndarray]],
-    settings: Settings,
-    listener: Listener,
-) -> None:
-    """Checks that every fold can be trained, before the first one is.
-
-    Args:
-        dataset: The clips.
-        folds: Places of the training and of the test clips.
-        settings: Of the run.
-        listener: Hears of labels that a fold does not hold out.
-
-    Raises:
-        ValueError: If a training part lacks a label, or too few groups are left
-            to hold validation clips out.
-    """
-    hold_out = _hold_out(dataset, settings)
-    for number, (train, test) in enumerate(folds):
-        lacking = [_lacking(dataset, part) for part in (train, test)]
-        if lacking[0]:
-            raise ValueError(
-                "The training clips of a fold must hold every label. Fold "
-                f"{number} lacks {', '.join(lacking[0])}: all its groups are held "
-                "out. Take fewer folds or another seed, or record more sources."
-            )
-        if lacking[1]:
-            listener.warn(
-                f"fold {number} holds out no clip of {', '.join(lacking[1])}: too few "
-                "groups have it"
-            )
-        if hold_out is not None:
-            try:
-                hold_out(train)
-            except ValueError as error:
-                raise ValueError(
-                    f"The recipe {settings.recipe.name} holds validation clips out "
-                    f"of each fold's training clips, by group. Fold {number}: {error} "
-                    "Or take a recipe without validation: quick or full."
-                ) from error
-
-
-def _lacking(dataset: Dataset, places: np.ndarray) -> list[str]:
-    found = set(dataset.label_indices[places])
-    return [label for n, label in enumerate(dataset.labels) if n not in found]
 
 
 def find_micro_batch(

@@ -5,7 +5,7 @@ import tensorflow as tf
 
 from cry_tf.layers import StatisticPooling
 from cry_tf.training import recipe
-from cry_tf.training.fit import HeadTrainer
+from cry_tf.training.fit_embeddings import HeadTrainer
 
 QUICK = recipe.QUICK.replace(epochs=12, batch_size=8, learning_rate=3e-2)
 FEATURES = 4

@@ -8,12 +8,13 @@ from cry_tf.models import CryClassifier
 from cry_tf.training import recipe as recipes
 from cry_tf.training.course import Fold, compile_once
 from cry_tf.training.fit import validation_loss
+from cry_tf.training.fold_checks import check_folds
 from cry_tf.training.kept_run import Slot
 from cry_tf.training.listener import Silence
 from cry_tf.training.preparation import prepare
 from cry_tf.training.settings import Settings
 from cry_tf.training.stage import Stage
-from cry_tf.training.trainers import check_folds, make_trainer
+from cry_tf.training.trainers import make_trainer
 
 pytestmark = pytest.mark.usefixtures("shallow_student")
 

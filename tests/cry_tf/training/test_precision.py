@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 
 from cry_tf.data import load
-from cry_tf.training import recipe, record
+from cry_tf.training import recipe
 from cry_tf.training.experiment import train
+from cry_tf.training.recipe_words import recipe_sentence
 from cry_tf.training.settings import Settings
 
 pytestmark = pytest.mark.usefixtures("shallow_student")
@@ -57,8 +58,8 @@ def test_a_run_computes_in_bfloat16_and_saves_float32(
 
 
 def test_the_record_says_so():
-    assert "computed in bfloat16" in record.recipe_sentence(HALF)
-    assert "bfloat16" not in record.recipe_sentence(recipe.FULL)
+    assert "computed in bfloat16" in recipe_sentence(HALF)
+    assert "bfloat16" not in recipe_sentence(recipe.FULL)
 
 
 def test_a_recipe_of_an_earlier_version_is_float32():
