@@ -27,9 +27,10 @@ infant it is) or a manifest CSV with the columns file, label and group.
 recipes:
   quick         the backbone stays as it came, only the head is trained: seconds on a
                 laptop. The default, unless --weights none.
-  finetune      the head first, then the last quarter of the backbone's layers, then
-                all, deeper layers slower; warm-up, cosine decay, early stopping on a
-                fifth of each fold's training clips, by group, best weights kept.
+  finetune      the head first, then the last quarter of the backbone's layers, on
+                feature maps computed once, then all, deeper layers slower; warm-up,
+                cosine decay, early stopping on a fifth of each fold's training clips,
+                by group, best weights kept.
   full          every layer is trained, from the waveform on, at learning rate 1e-3.
                 The default with --weights none.
   vggish        the VGGish paper: pre-emphasis, z-score, every layer, Adam 1e-4, 30
@@ -152,8 +153,8 @@ def add_parser(subparsers: Any) -> None:
         "--augment-copies",
         metavar="K",
         type=int,
-        help="augmented embeddings of each clip, where the head alone is trained "
-        f"(default with --augment: {_COPIES})",
+        help="augmented copies of each clip, made once, where the head or the last "
+        f"layers are trained (default with --augment: {_COPIES})",
     )
     parser.add_argument(
         "--noise", metavar="DIR", help="folder of sounds that --augment mixes in"
@@ -322,8 +323,8 @@ def _recipe(args: argparse.Namespace, recipe: recipes.Recipe) -> recipes.Recipe:
     names += ("imbalance", "augment", "augment_copies", "mixup", "spec_augment")
     names += ("precision",)
     asked = {name: getattr(args, name) for name in names}
-    has_copies = args.augment not in (None, "none") and recipe.trains == "head"
-    if has_copies and args.augment_copies is None:
+    is_augmented = args.augment not in (None, "none")
+    if is_augmented and recipe.has_computed_stage and args.augment_copies is None:
         asked["augment_copies"] = _COPIES
     changes = {name: value for name, value in asked.items() if value is not None}
     return recipe.replace(**changes)

@@ -16,6 +16,7 @@ from cry_tf.distillation.distiller import Distiller
 from cry_tf.distillation.lesson import Lesson
 from cry_tf.distillation.teachers import TEACHER_LOGITS, WAVEFORM
 from cry_tf.training import imbalance
+from cry_tf.training.compilation import is_compiled
 from cry_tf.training.course import Course, Fold, History, State, Tell
 from cry_tf.training.fit import SCORING_BATCH
 from cry_tf.training.fit_keras import fit_courses
@@ -36,6 +37,8 @@ class StudentTrainer:
         temperature: See `Distiller`.
         alpha: See there; 1 for a student alone.
         teacher_weights: One number a teacher, None for equal ones.
+        micro_batch: Clips that are in memory at once, a divisor of the recipe's
+            batch; None for all of them.
     """
 
     def __init__(
@@ -47,6 +50,7 @@ class StudentTrainer:
         temperature: float,
         alpha: float,
         teacher_weights: Sequence[float] | None = None,
+        micro_batch: int | None = None,
     ):
         self._model, self._lesson = model, lesson
         self._recipe, self._seed = recipe, seed
@@ -56,10 +60,23 @@ class StudentTrainer:
         self._distiller = Distiller(
             None, model, temperature, alpha, teacher_weights=teacher_weights
         )
+        self._micro = micro_batch or recipe.batch_size
+        self._scored_at_once = min(micro_batch or SCORING_BATCH, SCORING_BATCH)
+        whole = max(1, min(recipe.batch_size, len(lesson.dataset) // 2))
+        accumulated = max(1, whole // self._micro)
         self._distiller.compile(
-            Adam(recipe.learning_rate, beta_1=recipe.beta_1, beta_2=recipe.beta_2),
+            Adam(
+                recipe.learning_rate,
+                beta_1=recipe.beta_1,
+                beta_2=recipe.beta_2,
+                gradient_accumulation_steps=accumulated if accumulated > 1 else None,
+            ),
             metrics=["accuracy"],
+            jit_compile=is_compiled(
+                model, lesson.dataset, recipe.max_seconds, lesson.policy
+            ),
         )
+        model.jit_compile = self._distiller.jit_compile  # it scores, uncompiled itself
         self._state = State(self._distiller)
 
     def reset(self) -> None:
@@ -105,7 +122,7 @@ class StudentTrainer:
         shown = np.concatenate([shown, indices[truth[indices] < 0]])
         every = (shown[:, None] * lesson.versions + np.arange(lesson.versions)).ravel()
         # A step at least twice an epoch, also in a small fold.
-        batch_size = max(1, min(recipe.batch_size, len(indices) // 2))
+        batch_size = max(1, min(self._micro, len(indices) // 2))
         order = EpochOrder(every, self._seed, batch_size, len(indices))
         kept = tf.constant(logits.reshape(-1, *logits.shape[2:]))
         known, weighed = tf.constant(truth), tf.constant(weights[truth])
@@ -146,6 +163,7 @@ class StudentTrainer:
         longest_s = max(sound_source.info(clip.path).duration_s for clip in part.clips)
         most = max(1, int(_SCORING_SECONDS / max(longest_s, 1e-3)))
         batches = part.to_tf(
-            batch_size=min(most, SCORING_BATCH), sample_rate_hz=self._rate_hz
+            batch_size=min(most, self._scored_at_once),
+            sample_rate_hz=self._rate_hz,
         )
         return self._model.predict(batches, verbose=0)

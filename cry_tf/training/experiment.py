@@ -42,6 +42,7 @@ from cry_tf.training.cross_validation import (
     history_rows,
 )
 from cry_tf.training.fit import Trainer
+from cry_tf.training.fit_stages import StagedTrainer
 from cry_tf.training.forecast import Forecast
 from cry_tf.training.kept_run import KeptRun
 from cry_tf.training.listener import Listener, Silence
@@ -140,7 +141,7 @@ def train(
             listener.line(f"strategy: {settings.strategy}, {devices.sentence}")
         cache = EmbeddingCache(embeddings_dir)
         trainer, prepared = make_trainer(
-            model, prepared, settings, listener, cache, devices
+            model, prepared, settings, listener, cache, devices, kept.maps
         )
         logs = None if tensorboard is None else Path(tensorboard).expanduser()
         predictions, history = _run(
@@ -164,6 +165,7 @@ def train(
             threshold=chosen,
             baselines=_baselines(prepared, predictions, settings, cache, listener),
             origin=origin,
+            notes=trainer.notes if isinstance(trainer, StagedTrainer) else (),
         )
         record.write(part, made)
         summary_text.tell(

@@ -22,6 +22,7 @@ from cry_tf.training.course import Course, Fold, History, Tell, compile_once
 from cry_tf.training.fit_keras import fit_courses
 from cry_tf.training.recipe import Recipe
 from cry_tf.training.stage import Stage
+from cry_tf.training.versions import Versions
 from cry_tf.training.whole_epochs import WholeEpochs
 
 SCORING_BATCH = 64
@@ -132,10 +133,7 @@ class HeadTrainer(KerasTrainer):
         super().__init__(recipe, stage, hold_out)
         self._truth, self._seed, self._names = truth, seed, names
         every = [*embeddings, *(copy for clip in copies for copy in clip)]
-        self._versions = _versions(len(embeddings), [len(clip) for clip in copies])
-        self._clip = np.empty(len(every), np.int64)  # of each version
-        for clip, versions in enumerate(self._versions):
-            self._clip[versions] = clip
+        self._versions = Versions(len(embeddings), [len(clip) for clip in copies])
         self._steps = tf.constant(np.concatenate(every))  # (all steps, features)
         self._lengths = np.array([len(clip) for clip in every])
         self._starts = np.cumsum(self._lengths) - self._lengths
@@ -157,7 +155,7 @@ class HeadTrainer(KerasTrainer):
         weights = np.ones(len(self._truth), np.float32)
         weights[indices] = imbalance.clip_weights(truth, recipe.imbalance)
         shown = imbalance.shown_places(truth, recipe.imbalance, self._seed)
-        versions = np.concatenate([self._versions[index] for index in indices[shown]])
+        versions = self._versions.of(indices[shown])
         order = EpochOrder(versions, self._seed, recipe.batch_size, len(indices))
         self._epochs.begin(order, self.stage, weights)
         return Course(
@@ -168,7 +166,7 @@ class HeadTrainer(KerasTrainer):
             self._epochs.batches,
             done=self._epochs.done,
             names=lambda places: (
-                [self._names[int(clip)] for clip in self._clip[places]]
+                [self._names[int(clip)] for clip in self._versions.clip[places]]
                 if len(self._names)
                 else []
             ),
@@ -195,7 +193,7 @@ class HeadTrainer(KerasTrainer):
         lengths = np.minimum(self._lengths, self._longest)
 
         def gather(places, seed, weights):
-            clip = tf.gather(self._clip, places)
+            clip = tf.gather(self._versions.clip, places)
             inputs = self._gather(places, lengths)
             truth, weight = tf.gather(self._truth, clip), tf.gather(weights, clip)
             if self._mixup is None:
@@ -239,15 +237,3 @@ def validation_loss(
         weights = len(trained_truth) / np.maximum(counts, 1)
     losses = -np.log(np.maximum(scores[np.arange(len(truth)), truth], 1e-7))
     return float(np.average(losses, weights=weights[truth]))
-
-
-def _versions(clips: int, copies: Sequence[int]) -> list[np.ndarray]:
-    """Returns for each clip the places of itself and of its copies.
-
-    The clips come first, then all copies, clip by clip.
-    """
-    ends = clips + np.cumsum(copies, dtype=int)
-    return [
-        np.append(clip, np.arange(end - count, end))
-        for clip, (end, count) in enumerate(zip(ends, copies, strict=True))
-    ] or [np.array([clip]) for clip in range(clips)]

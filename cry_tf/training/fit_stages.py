@@ -19,12 +19,16 @@ class StagedTrainer:
     Args:
         parts: A trainer a stage, over the same layers; the last one scores.
         groups: Thaws what a stage trains.
+        notes: What should be known of the stages.
     """
 
     def __init__(
-        self, parts: Sequence[HeadTrainer | WaveformTrainer], groups: LayerGroups
+        self,
+        parts: Sequence[HeadTrainer | WaveformTrainer],
+        groups: LayerGroups,
+        notes: Sequence[str] = (),
     ):
-        self._parts, self._groups = parts, groups
+        self._parts, self._groups, self.notes = parts, groups, tuple(notes)
         self.epochs: Sequence[int] = [part.stage.epochs for part in parts]
 
     def reset(self) -> None:

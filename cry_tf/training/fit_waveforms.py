@@ -85,16 +85,9 @@ class WaveformTrainer(KerasTrainer):
         weights = np.zeros(len(self._dataset.labels), np.float32)
         weights[truth] = imbalance.clip_weights(truth, recipe.imbalance)
         shown = imbalance.shown_places(truth, recipe.imbalance, self._seed)
-        order = EpochOrder(indices[shown], self._seed, self._micro, len(indices))
-        batches = self._dataset.to_tf(
-            batch_size=self._micro,
-            sample_rate_hz=self._rate_hz,
-            shuffle=True,
-            seed=self._seed,
-            max_seconds=recipe.max_seconds,
-            augment=self._policy,
-            order=order,
-        )
+        versions = self._versions(indices[shown])
+        order = EpochOrder(versions, self._seed, self._micro, len(indices))
+        batches = self._training(order)
         batches = batches.map(lambda x, y: (x, y, tf.gather(weights, y)))
         if recipe.mixup:
             mixup = Mixup(recipe.mixup, len(weights), self._seed)
@@ -106,11 +99,36 @@ class WaveformTrainer(KerasTrainer):
             self.stage,
             order,
             batches,
-            names=lambda places: [self._dataset.clips[n].name for n in places],
+            names=lambda versions: [self._name(version) for version in versions],
             advice=(
                 f"Lower --micro-batch (now {self._micro}), which gives the same steps "
                 f"in less memory, or max_seconds (now {recipe.max_seconds:g})."
             ),
+        )
+
+    def _versions(self, indices: np.ndarray) -> np.ndarray:
+        """Returns the numbers of what training shows of these clips."""
+        return indices
+
+    def _name(self, version: int) -> str:
+        return self._dataset.clips[version].name
+
+    def _training(self, order: EpochOrder) -> Any:
+        """Returns batches of (inputs, labels) in an order of versions."""
+        return self._dataset.to_tf(
+            batch_size=self._micro,
+            sample_rate_hz=self._rate_hz,
+            shuffle=True,
+            seed=self._seed,
+            max_seconds=self._recipe.max_seconds,
+            augment=self._policy,
+            order=order,
+        )
+
+    def _scored(self, indices: np.ndarray, at_once: int) -> Any:
+        """Returns batches as `_training` does, of whole clips in this order."""
+        return self._dataset.subset(indices).to_tf(
+            batch_size=at_once, sample_rate_hz=self._rate_hz
         )
 
     def predict(self, indices: np.ndarray) -> np.ndarray:
@@ -119,12 +137,12 @@ class WaveformTrainer(KerasTrainer):
         Raises:
             ValueError: If the memory is too small.
         """
-        part = self._dataset.subset(indices)
+        clips = [self._dataset.clips[place] for place in indices]
         # One long recording must not be padded to by a whole batch of them.
-        longest_s = max(sound_source.info(clip.path).duration_s for clip in part.clips)
+        longest_s = max(sound_source.info(clip.path).duration_s for clip in clips)
         most = max(1, int(_SCORING_SECONDS / max(longest_s, 1e-3)))
         most = min(most, self._scored_at_once)
-        batches = part.to_tf(batch_size=most, sample_rate_hz=self._rate_hz)
+        batches = self._scored(indices, most)
         self._scoring = self._devices.local_copy(self._model, self._scoring)
         advice = (
             f"Clips are scored whole, the longest lasts {longest_s:.0f} s: cut it into "
@@ -135,5 +153,5 @@ class WaveformTrainer(KerasTrainer):
                 f"Give a lower --micro-batch (now {most} clips are scored at once), or "
                 f"cut the longest clip, {longest_s:.0f} s, into shorter ones."
             )
-        with memory.explained(f"{len(part)} clips were scored", advice):
+        with memory.explained(f"{len(clips)} clips were scored", advice):
             return self._scoring.predict(batches, verbose=0)

@@ -6,12 +6,13 @@ import contextlib
 import json
 import os
 import shutil
-import zipfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+
+from cry_tf.training import array_file
 
 _SETTINGS = "run.json"
 _NOW = "now.npz"
@@ -26,10 +27,11 @@ class KeptRun:
 
     Attributes:
         folder: Where it is, `.NAME.resume` beside the run.
+        maps: Folder in it, for what is computed once and needed until then.
     """
 
     def __init__(self, folder: Path):
-        self.folder = folder
+        self.folder, self.maps = folder, folder / "maps"
 
     @classmethod
     def of(cls, path: str | os.PathLike[str]) -> KeptRun:
@@ -68,13 +70,13 @@ class KeptRun:
                 f"{self.folder}. Wait for it, or choose another folder."
             ) from None
         try:
-            if self.has_progress and not is_resumed:
-                if not is_replaced:
-                    raise FileExistsError(
-                        f"{self.folder} keeps an interrupted run. Go on with it with "
-                        "--resume, or throw it away with --overwrite."
-                    )
-                self._empty()
+            if self.has_progress and not (is_resumed or is_replaced):
+                raise FileExistsError(
+                    f"{self.folder} keeps an interrupted run. Go on with it with "
+                    "--resume, or throw it away with --overwrite."
+                )
+            if not (self.has_progress and is_resumed):
+                self._empty()  # also of what was killed before its first epoch
             yield self
         except BaseException:
             if not self.has_progress:
@@ -111,14 +113,13 @@ class KeptRun:
 
     def save_fold(self, name: str, scores: np.ndarray, history: Any) -> None:
         """Keeps a finished fold, and forgets the epochs that led to it."""
-        _save(
-            self.folder / f"fold-{name}.npz", {"history": history}, {"scores": scores}
-        )
+        file = self.folder / f"fold-{name}.npz"
+        array_file.save(file, {"scores": scores}, {"history": history})
         (self.folder / _NOW).unlink(missing_ok=True)
 
     def fold(self, name: str) -> tuple[np.ndarray, Any] | None:
         """Returns scores and history of a finished fold, or None."""
-        found = _load(self.folder / f"fold-{name}.npz")
+        found = array_file.load(self.folder / f"fold-{name}.npz")
         if found is None:
             return None
         return found[1]["scores"], found[0]["history"]
@@ -128,6 +129,7 @@ class KeptRun:
         return Slot(self.folder / _NOW, name)
 
     def _empty(self) -> None:
+        shutil.rmtree(self.maps, ignore_errors=True)
         for file in self.folder.iterdir():
             if file.name != _LOCK:
                 file.unlink()
@@ -149,11 +151,11 @@ class Slot:
             facts: JSON types.
             arrays: By name.
         """
-        _save(self._path, {**facts, "fold": self._name}, arrays)
+        array_file.save(self._path, arrays, {**facts, "fold": self._name})
 
     def load(self) -> tuple[dict[str, Any], dict[str, np.ndarray]] | None:
         """Returns what was saved, or None if it is damaged or of another fold."""
-        found = _load(self._path)
+        found = array_file.load(self._path)
         return None if found is None or found[0]["fold"] != self._name else found
 
 
@@ -164,25 +166,6 @@ def _flat(values: Any, name: str = "") -> dict[str, Any]:
     for key, value in values.items():
         flat |= _flat(value, f"{name}.{key}" if name else key)
     return flat
-
-
-def _save(
-    path: Path, facts: Mapping[str, Any], arrays: Mapping[str, np.ndarray]
-) -> None:
-    text = np.frombuffer(json.dumps(facts).encode(), np.uint8)
-    part = path.with_name(f"{path.name}.part")
-    with open(part, "wb") as file:
-        np.savez(file, _facts=text, **arrays)  # type: ignore[arg-type]
-    os.replace(part, path)
-
-
-def _load(path: Path) -> tuple[dict[str, Any], dict[str, np.ndarray]] | None:
-    try:
-        with np.load(path, allow_pickle=False) as archive:
-            arrays = dict(archive)
-        return json.loads(arrays.pop("_facts").tobytes()), arrays
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
-        return None
 
 
 def _write(path: Path, content: bytes) -> None:

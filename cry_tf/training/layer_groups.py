@@ -43,10 +43,15 @@ class LayerGroups:
 
     def thaw(self, stage: Stage) -> None:
         """Lets the layers that a stage trains be trained, and no others."""
-        frozen = GROUPS - _TRAINED[stage.trains]
-        for number, group in enumerate(self.groups):
+        trained = self.trained(stage)
+        for group in self.groups:
             for layer in group:
-                layer.trainable = number >= frozen
+                layer.trainable = any(layer is each for each in trained)
+
+    def trained(self, stage: Stage) -> list[keras.layers.Layer]:
+        """Returns the layers of the backbone that a stage trains."""
+        groups = self.groups[GROUPS - _TRAINED[stage.trains] :]
+        return [layer for group in groups for layer in group]
 
     def factors(self, variables: Sequence[Any], depth_factor: float) -> list[float]:
         """Returns for each variable its share of the head's learning rate."""

@@ -54,8 +54,10 @@ class Recipe:
         focal_gamma: Of `imbalance="focal"`, 0 or more.
         augment: Name of a policy of `cry_tf.augment`, `none` for none. Only
             training clips are changed.
-        augment_copies: With `trains="head"`: augmented copies of each training
-            clip whose embeddings are computed once, 0 or more.
+        augment_copies: Augmented copies of each training clip, made once, that the
+            stages `head` and `last` are trained on besides it; 0 or more. With an
+            augmentation and 0, `head` is trained on the clips alone and `last` from
+            the waveform, augmented anew in each epoch.
         mixup: Alpha of the Beta distribution that mixup draws from, 0 for none.
         spec_augment: True hides stretches of time and bands of the spectrogram in
             training, see `cry_tf.layers.SpecAugment`; where layers are trained from
@@ -142,13 +144,15 @@ class Recipe:
                 f"faster. Received: precision={self.precision!r}, trains='head'."
             )
         self._check_stages()
-        has_copies = self.trains == "head" and self.augment != "none"
-        if has_copies != (self.augment_copies > 0):
+        may_have = self.has_computed_stage and self.augment != "none"
+        must_have = may_have and self.trains == "head"
+        if not must_have <= (self.augment_copies > 0) <= may_have:
             raise ValueError(
-                "augment_copies says how many augmented embeddings a clip has where "
-                "the head alone is trained: at least 1 there with an augmentation, 0 "
-                f"otherwise. Received: trains={self.trains!r}, "
-                f"augment={self.augment!r}, augment_copies={self.augment_copies!r}."
+                "augment_copies says how many augmented copies a clip has in the "
+                "stages head and last: where the head alone is trained, at least 1 "
+                "there with an augmentation, 0 without one or such a stage. Received: "
+                f"trains={self.trains!r}, augment={self.augment!r}, "
+                f"augment_copies={self.augment_copies!r}."
             )
         if self.spec_augment and self.trains == "head":
             raise ValueError(
@@ -209,6 +213,11 @@ class Recipe:
     def is_fitted(self) -> bool:
         """Whether the head is fitted in one go, not trained by gradient."""
         return self.head in FITTED_HEADS
+
+    @property
+    def has_computed_stage(self) -> bool:
+        """Whether a stage trains on what a frozen part computed once."""
+        return any(stage.trains != "all" for stage in self.stages)
 
     @property
     def stages(self) -> tuple[Stage, ...]:

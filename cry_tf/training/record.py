@@ -46,6 +46,7 @@ class Made:
         threshold: Of a detector.
         baselines: Names and figures of classical methods on the same folds.
         origin: Where the data came from.
+        notes: What should be known of how it was trained.
     """
 
     settings: Settings
@@ -56,6 +57,7 @@ class Made:
     threshold: ChosenThreshold | None
     baselines: tuple[tuple[str, Summary], ...]
     origin: str
+    notes: tuple[str, ...] = ()
 
 
 def write(folder: Path, made: Made) -> None:
@@ -157,6 +159,7 @@ def _config(made: Made) -> dict[str, Any]:
             "cutoff_hz": prepared.bandwidth.cutoff_hz,
             "reason": prepared.bandwidth.reason,
         },
+        "training_notes": list(made.notes),
         "versions": versions(),
     }
 
@@ -223,7 +226,7 @@ def _facts(made: Made, config: dict[str, Any]) -> tuple[tuple[str, str], ...]:
             + (f", sha256 {sha256}" if sha256 else ""),
         ),
         ("head", f"{recipe.head}: {HEADS[recipe.head]}"),
-        ("recipe", recipe_sentence(recipe)),
+        ("recipe", "; ".join((recipe_sentence(recipe), *made.notes))),
         ("seed", str(settings.seed)),
         ("versions", ", ".join(f"{k} {v}" for k, v in config["versions"].items())),
         ("made", config["created"]),

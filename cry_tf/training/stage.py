@@ -17,8 +17,8 @@ class Stage:
     Attributes:
         trains: `head` trains what follows the backbone, on embeddings that are
             computed once. `last` trains the last quarter of the backbone's layers
-            and the head from the waveform, the first layers frozen, batch norm
-            included. `all` trains every layer.
+            and the head, on feature maps that the first layers compute once: they
+            are frozen, batch norm included. `all` trains every layer.
         epochs: Passes over the training clips, positive.
         learning_rate: Of the head, positive; the highest one where it changes.
         warmup_epochs: Over so many epochs the rate rises in a line from 0, 0 or

@@ -7,23 +7,22 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import keras
 import numpy as np
 
 from cry_tf.augment import Policy, policies
 from cry_tf.data import Dataset, EmbeddingCache, Embeddings, sound_source
 from cry_tf.data.splitting import split_indices
 from cry_tf.training import micro_batch
+from cry_tf.training.compilation import is_compiled
 from cry_tf.training.embedding import embed
 from cry_tf.training.fit import HeadTrainer, HoldOut, Trainer
 from cry_tf.training.fit_heads import FittedTrainer
-from cry_tf.training.fit_stages import StagedTrainer
 from cry_tf.training.fit_waveforms import WaveformTrainer
-from cry_tf.training.layer_groups import LayerGroups
 from cry_tf.training.listener import Listener
 from cry_tf.training.preparation import Prepared
 from cry_tf.training.settings import Settings
 from cry_tf.training.stage import Stage
+from cry_tf.training.staged_trainers import make_staged
 from cry_tf.training.strategy import ONE_DEVICE, Devices
 
 
@@ -45,6 +44,7 @@ def make_trainer(
     listener: Listener,
     cache: EmbeddingCache,
     devices: Devices = ONE_DEVICE,
+    maps_dir: Path | None = None,
 ) -> tuple[Trainer, Prepared]:
     """Returns a trainer, and the clips that it can train on.
 
@@ -58,6 +58,7 @@ def make_trainer(
         listener: Hears how many embeddings are done, and clips left out.
         cache: Where embeddings are kept.
         devices: Where every layer is trained, if all are.
+        maps_dir: Where feature maps are kept, see `make_staged`.
 
     Raises:
         ValueError: If too few clips are left, the backbone gives NaN, or the noise
@@ -71,7 +72,7 @@ def make_trainer(
     if recipe.trains == "all" and is_plain:
         micro = None  # several devices share a batch, and cannot accumulate
         if devices.replicas == 1:
-            micro = _micro_batch(model, prepared.dataset, settings, listener)
+            micro = find_micro_batch(model, prepared.dataset, settings, listener)
         trainer = WaveformTrainer(
             model,
             prepared.dataset,
@@ -79,12 +80,15 @@ def make_trainer(
             seed,
             policy,
             hold_out=_hold_out(prepared.dataset, settings),
+            jit_compile=is_compiled(
+                model, prepared.dataset, recipe.max_seconds, policy
+            ),
             micro_batch=micro,
             devices=devices,
         )
         return trainer, prepared
     if recipe.trains == "all":
-        return _staged(model, prepared, settings, listener, cache, policy)
+        return _staged(model, prepared, settings, listener, cache, policy, maps_dir)
     embeddings, prepared = _embed(model, prepared, settings, policy, listener, cache)
     if recipe.is_fitted:
         kept = prepared.dataset
@@ -108,39 +112,28 @@ def _staged(
     listener: Listener,
     cache: EmbeddingCache,
     policy: Policy | None,
+    maps_dir: Path | None,
 ) -> tuple[Trainer, Prepared]:
     """Returns a trainer of several stages, and the clips it can train on."""
     recipe = settings.recipe
-    groups = LayerGroups(model)
     found: Any = None
     if any(stage.trains == "head" for stage in recipe.stages):
-        found, prepared = _embed(model, prepared, settings, None, listener, cache)
+        copied = policy if recipe.augment_copies else None
+        found, prepared = _embed(model, prepared, settings, copied, listener, cache)
     dataset = prepared.dataset
-    micro = _micro_batch(model, dataset, settings, listener)
-    parts: list[HeadTrainer | WaveformTrainer] = []
-    for stage in recipe.stages:
-        groups.thaw(stage)
-        if stage.trains == "head":
-            parts.append(_head_trainer(model, found, settings, stage))
-            continue
-        # Its own graph over the same layers: what is traced differs by stage.
-        graph = keras.Model(model.input, model.output, name=f"{stage.trains}_layers")
-        parts.append(
-            WaveformTrainer(
-                graph,
-                dataset,
-                recipe,
-                settings.seed,
-                policy,
-                stage=stage,
-                hold_out=_hold_out(dataset, settings),
-                factors=groups.factors(graph.trainable_variables, stage.depth_factor),
-                sample_rate_hz=model.spec.sample_rate_hz,
-                jit_compile=model.backbone.prefers_jit,
-                micro_batch=micro,
-            )
-        )
-    return StagedTrainer(parts, groups), prepared
+    trainer = make_staged(
+        model,
+        dataset,
+        settings,
+        listener,
+        policy,
+        lambda stage: _head_trainer(model, found, settings, stage),
+        maps_dir,
+        hold_out=_hold_out(dataset, settings),
+        jit_compile=is_compiled(model, dataset, recipe.max_seconds, policy),
+        micro_batch=find_micro_batch(model, dataset, settings, listener),
+    )
+    return trainer, prepared
 
 
 def _head_trainer(
@@ -222,9 +215,17 @@ def _lacking(dataset: Dataset, places: np.ndarray) -> list[str]:
     return [label for n, label in enumerate(dataset.labels) if n not in found]
 
 
-def _micro_batch(
+def find_micro_batch(
     model: Any, dataset: Dataset, settings: Settings, listener: Listener
 ) -> int | None:
+    """Returns how many clips are in memory at once, None for a whole batch.
+
+    Args:
+        model: A `CryModel`.
+        dataset: The clips.
+        settings: Of the run.
+        listener: Hears what was chosen, where the recipe leaves it open.
+    """
     recipe = settings.recipe
     if recipe.micro_batch != "auto":
         return recipe.micro_batch

@@ -51,24 +51,24 @@ class MergeMask(keras.layers.Layer):
 
 @keras.saving.register_keras_serializable(package="cry_tf")
 class SplitPatches(keras.layers.Layer):
-    """Gives the embeddings of patches back to their clips.
+    """Gives the embeddings of patches, or what comes before, back to their clips.
 
     Call arguments:
-        inputs: Float tensor `(batch * patches, features)`.
+        inputs: Tensor `(batch * patches, ..., features)`.
         patches: The tensor `(batch, patches, ...)` that `MergePatches` had; only
             its shape is read.
     Output shape:
-        `(batch, patches, features)`.
+        `(batch, patches, ..., features)`.
     """
 
     def call(self, inputs, patches):
         shape: Any = ops.shape(patches)
         # -1 where it can be: a shape known to the compiler needs no computing.
         batch = shape[0] if patches.shape[1] is None else -1
-        return ops.reshape(inputs, (batch, shape[1], inputs.shape[-1]))
+        return ops.reshape(inputs, (batch, shape[1], *inputs.shape[1:]))
 
     def compute_output_shape(self, inputs_shape, patches_shape):
-        return (*patches_shape[:2], inputs_shape[-1])
+        return (*patches_shape[:2], *inputs_shape[1:])
 
 
 @keras.saving.register_keras_serializable(package="cry_tf")

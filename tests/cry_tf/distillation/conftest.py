@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 import keras
 import numpy as np
@@ -94,3 +95,62 @@ def make_network() -> Callable[..., keras.Model]:
 @pytest.fixture
 def vectors(rng) -> np.ndarray:
     return rng.normal(size=(8, 5)).astype(np.float32)
+
+
+def softmax(logits):
+    scores = np.exp(logits - logits.max(axis=-1, keepdims=True))
+    return scores / scores.sum(axis=-1, keepdims=True)
+
+
+def sigmoid(logits):
+    return 1 / (1 + np.exp(-logits))
+
+
+def divergence(p, q):
+    return p * np.log(p / q)
+
+
+def loss_of_the_paper(y, teachers, student, temperature, alpha, activation="softmax"):
+    """The loss of each clip as PAPERS.md writes it, float64, equal teachers."""
+    teachers, student = (np.asarray(each, np.float64) for each in (teachers, student))
+    if activation == "softmax":
+        p = softmax(teachers / temperature).mean(axis=0)
+        soft = divergence(p, softmax(student / temperature)).sum(axis=-1)
+        is_labelled = y >= 0
+        hard = -np.log(softmax(student)[np.arange(len(y)), y])
+    else:
+        p = sigmoid(teachers / temperature).mean(axis=0)
+        q = sigmoid(student / temperature)
+        soft = (divergence(p, q) + divergence(1 - p, 1 - q)).mean(axis=-1)
+        is_labelled = (y >= 0).all(axis=-1)
+        q = sigmoid(student)
+        hard = -(y * np.log(q) + (1 - y) * np.log(1 - q)).mean(axis=-1)
+    hard = np.where(is_labelled, hard, 0)
+    return alpha * hard + (1 - alpha) * temperature**2 * soft
+
+
+def logits(model, x):
+    return keras.Model(model.input, model.get_layer("logits").output)(x).numpy()
+
+
+def compiled(distiller, optimizer="sgd", **kwargs):
+    distiller.compile(optimizer, run_eagerly=True, **kwargs)
+    return distiller
+
+
+@pytest.fixture(scope="session")
+def reference() -> Callable[..., np.ndarray]:
+    """The loss of the paper in NumPy."""
+    return loss_of_the_paper
+
+
+@pytest.fixture(scope="session")
+def logits_of() -> Callable[..., np.ndarray]:
+    """What a network says before its activation."""
+    return logits
+
+
+@pytest.fixture(scope="session")
+def eager() -> Callable[..., Any]:
+    """Compiles a distiller that needs no tracing."""
+    return compiled
