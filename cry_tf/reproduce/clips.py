@@ -6,6 +6,8 @@ import dataclasses
 import re
 from typing import Literal
 
+import numpy as np
+
 from cry_tf.data.dataset import Dataset
 from cry_tf.training import detection_labels
 
@@ -32,6 +34,29 @@ def by_clip(dataset: Dataset) -> Dataset:
         dataclasses.replace(clip, group=f"clip:{clip.name}") for clip in dataset.clips
     )
     return dataclasses.replace(dataset, clips=clips, grouping=BY_CLIP, problems=[])
+
+
+def drawn(dataset: Dataset, most: int | None, seed: int) -> Dataset:
+    """Returns some of the clips, each label of each infant in its share of all.
+
+    Args:
+        dataset: The clips.
+        most: How many; None for all. A label of an infant keeps a clip, so that
+            there may be more where these are many.
+        seed: Draws them.
+    """
+    if most is None or most >= len(dataset):
+        return dataset
+    rng = np.random.default_rng(seed)
+    _, kind = np.unique(
+        [f"{clip.label}\n{clip.group}" for clip in dataset.clips], return_inverse=True
+    )
+    rank = np.empty(len(dataset))  # of a clip among those alike, in [0, 1)
+    for each in range(kind.max() + 1):
+        alike = np.flatnonzero(kind == each)
+        rank[alike] = rng.permutation(len(alike)) / len(alike)
+    count = max(most, int((rank == 0).sum()))
+    return dataset.subset(np.sort(np.argsort(rank, kind="stable")[:count]))
 
 
 def is_synthetic(dataset: Dataset) -> bool:

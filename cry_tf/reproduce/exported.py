@@ -12,6 +12,7 @@ from cry_export import ConversionError, ParityError
 from cry_tf import exporting
 from cry_tf.data.dataset import Dataset
 from cry_tf.evaluation.scorer import load_scorer
+from cry_tf.training.experiment import uncompiled
 from cry_tf.training.fit import Trainer
 from cry_tf.training.fit_keras import History
 
@@ -79,8 +80,11 @@ class ExportingTrainer:
 
     def _score(self, fold: Dataset, quantization: str) -> np.ndarray:
         path = self._work / f"{quantization}.tflite"
+        model = self._model
+        if model.backbone.dtype_policy.name != "float32":  # a file is, all the same
+            model = uncompiled(model)
         made = exporting.export(
-            self._model, path, quantize=quantization, check=fold, overwrite=True
+            model, path, quantize=quantization, check=fold, overwrite=True
         )
         self.file_bytes[quantization] = made.file_bytes
         score = load_scorer(path).score

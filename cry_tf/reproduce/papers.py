@@ -156,7 +156,12 @@ def with_stand_in(paper: Paper, preset: str, recipe: str = "") -> Paper:
     """
     registry.get(preset)
 
+    own = {row.name for row in paper.rows if row.preset == paper.network}
+
     def replaced(row: Row) -> Row:
+        if row.teacher in own:
+            title = f"{row.title} [taught by {preset}]"
+            row = dataclasses.replace(row, title=title)
         if row.preset != paper.network or row.classical:
             return row
         title = f"{row.title} [{preset}]"
@@ -164,9 +169,9 @@ def with_stand_in(paper: Paper, preset: str, recipe: str = "") -> Paper:
         return dataclasses.replace(row, preset=preset, recipe=chosen, title=title)
 
     sentence = (
-        f"NOT THE PAPER'S NETWORK: rows marked [{preset}] have {preset} in place of "
-        f"{paper.network}, as asked for. Their figures say nothing about the paper's "
-        "network."
+        f"NOT THE PAPER'S NETWORK: rows marked with {preset} have {preset} in place of "
+        f"{paper.network}, as asked for, or for a teacher. Their figures say nothing "
+        "about the paper's network."
     )
     rows = tuple(replaced(row) for row in paper.rows)
     return dataclasses.replace(paper, rows=rows, stand_in=sentence)

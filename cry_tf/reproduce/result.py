@@ -31,6 +31,8 @@ class Identity:
         split: `by_clip` or `by_infant`.
         data_sha256: Digest of names, labels, groups and contents of the clips.
         weights_sha256: Digest of the installed weights, or None.
+        teacher: Of the network that teaches this one, or None.
+        loss: Temperature and share of the labels where there is a teacher.
         versions: Of everything that can change a figure.
     """
 
@@ -39,6 +41,8 @@ class Identity:
     split: Split
     data_sha256: str
     weights_sha256: str | None
+    teacher: Identity | None = None
+    loss: dict[str, float] | None = None
     versions: dict[str, str] = dataclasses.field(default_factory=versions)
 
     def to_dict(self) -> dict[str, Any]:
@@ -55,6 +59,8 @@ class Identity:
         method = experiment.classical.replace(" + ", "_").lower() or "-".join(
             (experiment.preset, experiment.weights or "random", experiment.pooling)
         )
+        if experiment.teacher:
+            method += f"-of-{experiment.teacher}"
         return f"{experiment.task}-{method}-{self.split}-{key}.json"
 
 

@@ -36,6 +36,8 @@ class Experiment:
         recipe: Name of the recipe.
         classical: Name of a classical method that takes the network's place, or "".
         exports: Whether each fold's model becomes a file as well.
+        teacher: Name of the row whose network, trained on the same folds, teaches
+            this one, or "" for the labels alone.
     """
 
     task: Literal["detect", "reason"]
@@ -45,6 +47,7 @@ class Experiment:
     recipe: str
     classical: str = ""
     exports: bool = False
+    teacher: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,7 +66,6 @@ class Row:
             each by its clips).
         file: "" for the model in memory; `none` or `dynamic` for the `.tflite` of
             that quantization, which then has its size told.
-        needs: What this version lacks for it, or "".
         task: See `Experiment`, as the others below.
         preset: See there.
         weights: See there.
@@ -71,6 +73,7 @@ class Row:
         recipe: See there.
         classical: See there.
         exports: See there.
+        teacher: See there.
     """
 
     paper: Literal["infantcrynet", "vggish"]
@@ -85,10 +88,10 @@ class Row:
     pooling: str = "statistic"
     classical: str = ""
     exports: bool = False
+    teacher: str = ""
     size: str = ""
     part: str = "all"
     file: Literal["", "none", "dynamic"] = ""
-    needs: str = ""
 
     def __post_init__(self) -> None:
         """Checks what no type checker sees."""
@@ -118,6 +121,7 @@ class Row:
             recipe=self.recipe,
             classical=self.classical,
             exports=self.exports,
+            teacher=self.teacher,
         )
 
     @property

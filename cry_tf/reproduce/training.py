@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import keras
 import numpy as np
 
 from cry_tf.data import Dataset, EmbeddingCache, sound_source
+from cry_tf.distillation.settings import DistillSettings
 from cry_tf.evaluation.predictions import Predictions
 from cry_tf.models import CryClassifier, CryDetector
 from cry_tf.reproduce.clips import Split, by_clip
@@ -18,13 +20,31 @@ from cry_tf.reproduce.exported import ExportingTrainer
 from cry_tf.reproduce.measuring import Measured, measure_part
 from cry_tf.reproduce.result import Result
 from cry_tf.reproduce.row import Experiment
+from cry_tf.reproduce.taught import TaughtTrainer
+from cry_tf.reproduce.teaching import HeardTrainer, Teaching
 from cry_tf.training import detection_labels
 from cry_tf.training.baselines import score_baselines
 from cry_tf.training.cross_validation import cross_validate
+from cry_tf.training.experiment import as_precise
 from cry_tf.training.listener import Listener, Silence
 from cry_tf.training.preparation import Prepared, prepare
 from cry_tf.training.settings import Settings
 from cry_tf.training.trainers import check_folds, make_trainer
+
+
+@dataclass(frozen=True)
+class Trained:
+    """What a training on one split gave.
+
+    Attributes:
+        result: Its figures.
+        predictions: Of each variant, with the true groups.
+        teaching: What its networks say of every clip, if that was asked for.
+    """
+
+    result: Result
+    predictions: dict[str, Predictions]
+    teaching: Teaching | None = None
 
 
 def run(
@@ -36,7 +56,10 @@ def run(
     work: Path,
     listener: Listener,
     embeddings_dir: Path | None = None,
-) -> tuple[Result, dict[str, Predictions]]:
+    *,
+    teaching: Teaching | None = None,
+    teaches: bool = False,
+) -> Trained:
     """Cross-validates an experiment on one split.
 
     Args:
@@ -48,9 +71,8 @@ def run(
         work: An empty folder for files on the way.
         listener: Hears how far it is.
         embeddings_dir: Where embeddings are kept, see `EmbeddingCache`.
-
-    Returns:
-        The result, and the predictions of each variant with the true groups.
+        teaching: What the teacher of each fold says, or None for the labels alone.
+        teaches: Whether the networks are to say what they make of every clip.
 
     Raises:
         ValueError: If labels or groups do not suffice, or a loss is not finite.
@@ -64,14 +86,20 @@ def run(
     if experiment.classical:
         found = _classical(prepared, experiment, settings, cache, listener)
         (scores, folds), sizes, refused = found, {}, {}
-        weights, accuracy = "none", None
+        weights, accuracy, heard = "none", None, None
     else:
         keras.backend.clear_session()
         keras.utils.set_random_seed(settings.seed)
         model = _build(prepared, settings)
         weights = model.backbone.weights_source
-        trainer, prepared = make_trainer(model, prepared, settings, listener, cache)
-        exporting = None
+        if teaching is None:
+            trainer, prepared = make_trainer(model, prepared, settings, listener, cache)
+        else:
+            how = DistillSettings(student=settings)
+            trainer = TaughtTrainer(model, prepared.dataset, how, teaching, listener)
+        exporting, heard = None, None
+        if teaches:
+            trainer = heard = HeardTrainer(trainer, len(prepared.dataset))
         if experiment.exports:
             trainer = exporting = ExportingTrainer(
                 trainer, model, prepared.dataset, work
@@ -92,7 +120,7 @@ def run(
         variant: _predictions(prepared.dataset, infant_of, values, folds, settings)
         for variant, values in scores.items()
     }
-    return Result(
+    result = Result(
         parts={v: _measure(found, parts) for v, found in predictions.items()},
         file_bytes=sizes,
         refused=refused,
@@ -100,7 +128,8 @@ def run(
         weights=weights,
         training_accuracy=accuracy,
         seconds=time.monotonic() - started,
-    ), predictions
+    )
+    return Trained(result, predictions, heard.teaching(folds) if heard else None)
 
 
 def _build(prepared: Prepared, settings: Settings) -> Any:
@@ -115,6 +144,7 @@ def _build(prepared: Prepared, settings: Settings) -> Any:
         cutoff_hz=prepared.bandwidth.cutoff_hz,
         trainable_backbone=recipe.trains == "all",
         dropout=recipe.dropout,
+        **as_precise(recipe),
         # Only what is asked for: most backbones have no such argument.
         **{name: value for name, value in asked.items() if value},
     )

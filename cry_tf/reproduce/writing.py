@@ -10,11 +10,12 @@ from pathlib import Path
 from cry_tf.evaluation.page import facts, page, table
 from cry_tf.evaluation.result_folder import write_json
 from cry_tf.reproduce.papers import Paper
-from cry_tf.reproduce.tables import FORMAT, Reproduced, Table, tables, to_dict
+from cry_tf.reproduce.reproduced import Reproduced
+from cry_tf.reproduce.tables import Table, tables
+from cry_tf.reproduce.tables_json import FORMAT, to_dict
 from cry_tf.training.listener import Listener
 from cry_tf.training.record import versions
 
-ROWS = "rows"
 TABLES = "tables.json"
 INTERVALS = (
     "In brackets: 95 % interval, 1,000 bootstrap draws of whole infants (groups) in "

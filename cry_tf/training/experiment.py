@@ -47,6 +47,7 @@ from cry_tf.training.forecast import Forecast
 from cry_tf.training.kept_run import KeptRun
 from cry_tf.training.listener import Listener, Silence
 from cry_tf.training.preparation import Prepared, prepare
+from cry_tf.training.recipe import Recipe
 from cry_tf.training.run import FEATURES_FILE, MODEL_FILE, RunFolder
 from cry_tf.training.settings import Settings
 from cry_tf.training.threshold import ChosenThreshold
@@ -154,7 +155,7 @@ def train(
                 onset_threshold=chosen.threshold,
                 offset_threshold=_OFFSET_SHARE * chosen.threshold,
             )
-        _save(part, _uncompiled(model), trainer)
+        _save(part, uncompiled(model), trainer)
         _write_history(part / "history.csv", history)
         made = record.Made(
             settings=settings,
@@ -212,9 +213,9 @@ def _front_end(settings: Settings) -> dict[str, Any]:
     return {name: value for name, value in asked.items() if value}
 
 
-def _dtype(settings: Settings) -> dict[str, Any]:
+def as_precise(recipe: Recipe) -> dict[str, Any]:
     """Returns what makes a backbone compute as the recipe says."""
-    precision = settings.recipe.precision
+    precision = recipe.precision
     return {} if precision == "float32" else {"dtype": f"mixed_{precision}"}
 
 
@@ -241,7 +242,7 @@ def _build(prepared: Prepared, settings: Settings) -> Any:
         prepared.bandwidth.cutoff_hz,
         trainable=settings.recipe.trains == "all",
         **_front_end(settings),
-        **_dtype(settings),
+        **as_precise(settings.recipe),
     )
     return model_class(
         _hiding(backbone, settings),
@@ -259,7 +260,7 @@ def _hiding(backbone: Any, settings: Settings) -> Any:
     return with_spec_augment(backbone, SpecAugment(seed=settings.seed))
 
 
-def _uncompiled(model: Any) -> Any:
+def uncompiled(model: Any) -> Any:
     """Returns a copy to save: float32, and no optimizer, which trebles the file."""
     config = model.get_config()
     if model.backbone.dtype_policy.name != "float32":

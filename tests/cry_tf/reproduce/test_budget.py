@@ -1,3 +1,5 @@
+import dataclasses
+
 import pytest
 
 from cry_tf.reproduce import budget, papers
@@ -27,10 +29,28 @@ def test_a_small_budget_says_what_it_left_out():
     assert settings.recipe.epochs == 3
     # Table 2 lists five folds.
     assert settings.folds == 5
-    assert "small budget: 3 of 30 epochs" in budget_sentence(row, BUDGETS["small"])
+    sentence = budget_sentence(row, BUDGETS["small"])
+    assert "small budget, recipe vggish: 3 of 30 epochs" in sentence
     row = ROWS["infantcrynet", "cnn14"]
     assert settings_for(row, BUDGETS["small"], 0).folds == 3
     assert "3 of 5 folds" in budget_sentence(row, BUDGETS["small"])
+
+
+def test_a_tiny_budget_and_a_precision_are_told_too():
+    row = ROWS["infantcrynet", "scratch_ds_cnn_m_distilled"]
+    half = dataclasses.replace(BUDGETS["tiny"], precision="bfloat16")
+    recipe = settings_for(row, half, 0).recipe
+    assert (recipe.name, recipe.batch_size, recipe.precision) == (
+        "distill",
+        16,
+        "bfloat16",
+    )
+    sentence = budget_sentence(row, half)
+    assert "16 clips a step, not 32" in sentence
+    assert "computed in bfloat16" in sentence
+    # A head alone is not trained in bfloat16.
+    row = dataclasses.replace(ROWS["vggish", "mean"], recipe="quick")
+    assert settings_for(row, half, 0).recipe.precision == "float32"
 
 
 def test_what_is_trained_does_not_depend_on_what_the_budget_does_not_limit():
@@ -42,5 +62,5 @@ def test_what_is_trained_does_not_depend_on_what_the_budget_does_not_limit():
 
 
 def test_an_unknown_budget_is_one_sentence():
-    with pytest.raises(ValueError, match="small, full"):
+    with pytest.raises(ValueError, match="tiny, small, full"):
         budget.get("huge")

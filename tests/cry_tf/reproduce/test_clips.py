@@ -2,7 +2,7 @@ import pytest
 
 from cry_tf.data.clip import Clip
 from cry_tf.data.dataset import Dataset
-from cry_tf.reproduce.clips import BY_CLIP, by_clip, for_task, is_synthetic
+from cry_tf.reproduce.clips import BY_CLIP, by_clip, drawn, for_task, is_synthetic
 
 
 def made_of(*pairs):
@@ -56,3 +56,20 @@ def test_synthetic_clips_are_known_by_their_column():
     clip = Clip("a.wav", "hungry", "a", {"synthetic": "yes"})  # type: ignore[arg-type]
     assert is_synthetic(Dataset((clip,), ("hungry",)))
     assert not is_synthetic(made_of(("hungry", "a")))
+
+
+def test_fewer_clips_keep_the_share_of_each_label_of_each_infant():
+    dataset = made_of(
+        *[("hungry", "a")] * 40, *[("tired", "a")] * 20, *[("tired", "b")] * 3
+    )
+    found = drawn(dataset, 21, 0)
+    kinds = [(clip.label, clip.group) for clip in found.clips]
+    assert len(kinds) == 21
+    assert abs(kinds.count(("hungry", "a")) - 40 / 3) <= 1
+    assert abs(kinds.count(("tired", "a")) - 20 / 3) <= 1
+    assert kinds.count(("tired", "b")) == 1
+    assert drawn(dataset, 21, 0).clips == found.clips
+    assert drawn(dataset, 21, 1).clips != found.clips
+    assert drawn(dataset, None, 0) is dataset
+    # The rare one is never left out.
+    assert {(c.label, c.group) for c in drawn(dataset, 1, 0).clips} == set(kinds)

@@ -58,13 +58,14 @@ def test_a_row_whose_file_was_refused_says_why_and_is_not_run_again(
 
     runs = []
 
-    def made(dataset, experiment, settings, split, parts, *rest):
+    def made(dataset, experiment, settings, split, *rest, **more):
         runs.append(split)
         part = Measured(
             20, 10, {"accuracy": Estimate(0.5)}, "hungry", {"accuracy": 0.5}
         )
         every = {name: {"all": part} for name in ("keras", "none")}
-        return Result(every, {"none": 9}, {"dynamic": REFUSAL}, 0, "", 0.5, 1.0), {}
+        found = Result(every, {"none": 9}, {"dynamic": REFUSAL}, 0, "", 0.5, 1.0)
+        return training.Trained(found, {})
 
     monkeypatch.setattr(training, "run", made)
     for rows in (["teacher", "quantized"], ["teacher", "quantized"], ["max"]):

@@ -1,4 +1,5 @@
 import contextlib
+import dataclasses
 import json
 import shutil
 
@@ -8,8 +9,8 @@ from cry_tf.data import load
 from cry_tf.reproduce import papers, training, writing
 from cry_tf.reproduce.budget import BUDGETS
 from cry_tf.reproduce.clips import BY_CLIP, SPLITS
+from cry_tf.reproduce.reproduced import NOT_ASKED, SYNTHETIC
 from cry_tf.reproduce.reproduction import reproduce
-from cry_tf.reproduce.tables import NOT_ASKED, SYNTHETIC
 from cry_tf.training.listener import Silence
 
 pytestmark = pytest.mark.usefixtures("shallow_student")
@@ -193,8 +194,19 @@ def test_rows_without_weights_say_so_and_are_not_replaced(few, tmp_path, no_trai
         assert out[name]["by_infant"]["reason"] == sentence
     assert "wavegram_logmel_cnn14_audioset" in out["wavegram"]["by_clip"]["reason"]
     assert "nothing but cries" in out["detect_cnn10"]["by_clip"]["reason"]
-    assert "needs cry-tf distill" in out["distilled"]["by_clip"]["reason"]
+    reason = out["quantized_distilled"]["by_clip"]["reason"]
+    assert reason.startswith("resnet22_audioset is not installed")
+    assert reason.endswith(sentence)  # of its teacher
     assert sentence in (tmp_path / "out" / "report.html").read_text()
+
+
+def test_a_budget_of_clips_is_told_and_every_method_is_measured_on_them(few, tmp_path):
+    few_clips = dataclasses.replace(BUDGETS["full"], name="tiny", clips=12)
+    run(papers.get("vggish"), few, tmp_path / "out", few_clips, rows=SVM)
+    assert told(tmp_path / "out")["mfcc_svm"]["by_infant"]["clips"] == 12
+    for name in ("tables.md", "report.html", "tables.json"):
+        text = (tmp_path / "out" / name).read_text()
+        assert "tiny budget: 12 of 20 clips" in text
 
 
 def test_too_few_infants_stop_the_split_by_infant_alone(few, tmp_path):

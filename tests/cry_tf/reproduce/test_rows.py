@@ -108,9 +108,19 @@ def test_what_the_papers_train_alike_is_trained_once():
     assert len({row.experiment for row in tables}) == 1
 
 
-def test_rows_that_need_the_distiller_say_so():
-    lacking = [row.name for row in papers.get("infantcrynet").rows if row.needs]
-    assert lacking == ["distilled", "quantized_distilled"]
+def test_a_teacher_is_a_row_of_the_same_task_that_has_none_itself():
+    rows = {row.name: row for row in papers.get("infantcrynet").rows}
+    taught = [row for row in rows.values() if row.teacher]
+    assert {"distilled", "quantized_distilled"} <= {row.name for row in taught}
+    for row in taught:
+        teacher = rows[row.teacher]
+        assert (teacher.task, teacher.teacher) == (row.task, "")
+        # Nothing of a row without pretraining comes from pretrained weights.
+        assert not row.name.startswith("scratch_") or teacher.weights is None
+    # One CNN14 teaches every student, and is the one of Table 3.
+    assert rows["scratch_teacher"].experiment == rows["cnn14_scratch"].experiment
+    assert rows["distilled"].experiment == rows["quantized_distilled"].experiment
+    assert rows["distilled"].experiment != rows["student"].experiment
 
 
 def test_a_percentage_keeps_the_digits_that_were_printed():

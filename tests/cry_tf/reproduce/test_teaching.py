@@ -1,0 +1,146 @@
+import dataclasses
+
+import numpy as np
+import pytest
+
+from cry_tf.data import load
+from cry_tf.distillation.settings import DistillSettings
+from cry_tf.models import CryClassifier
+from cry_tf.reproduce import papers, teaching, training
+from cry_tf.reproduce.budget import settings_for
+from cry_tf.reproduce.exported import ExportingTrainer
+from cry_tf.reproduce.reproduction import reproduce
+from cry_tf.reproduce.result import Identity
+from cry_tf.reproduce.taught import TaughtTrainer
+from cry_tf.reproduce.teaching import HeardTrainer, Teaching
+from cry_tf.training.course import Fold
+from cry_tf.training.listener import Silence
+
+pytestmark = pytest.mark.usefixtures("shallow_student")
+
+
+@pytest.fixture
+def teaches():
+    """Two folds of four clips, two labels."""
+    scores = np.array(
+        [[[0.9, 0.1], [0.8, 0.2], [0.0, 1.0], [0.5, 0.5]]] * 2, np.float32
+    )
+    scores[1] = scores[1, ::-1]
+    return Teaching(scores, np.array([0, 1, 0, 1]))
+
+
+@pytest.fixture
+def identity():
+    row = next(r for r in papers.get("infantcrynet").rows if r.name == "teacher")
+    return Identity(row.experiment, None, "by_clip", "0", None)  # type: ignore[arg-type]
+
+
+def test_each_fold_has_the_teacher_that_did_not_hear_its_test_clips(teaches):
+    found = teaches.logits(1, np.array([2, 0]))
+    assert found.shape == (4, 1, 1, 2)
+    scores = np.exp(found[:, 0, 0])
+    np.testing.assert_allclose(scores, teaches.scores[1], atol=1e-6)
+    assert np.isfinite(found).all()
+    with pytest.raises(ValueError, match="same clips of a fold"):
+        teaches.logits(1, np.array([0, 1]))
+
+
+def test_what_is_taught_is_read_back_as_it_was_or_not_at_all(
+    teaches, identity, tmp_path
+):
+    teaching.write(tmp_path, identity, teaches)
+    found = teaching.read(tmp_path, identity)
+    assert found is not None
+    np.testing.assert_array_equal(found.scores, teaches.scores)
+    np.testing.assert_array_equal(found.folds, teaches.folds)
+    other = dataclasses.replace(identity, data_sha256="1")
+    assert teaching.read(tmp_path, other) is None
+    (kept,) = tmp_path.iterdir()
+    kept.write_bytes(kept.read_bytes()[:100])
+    assert teaching.read(tmp_path, identity) is None
+
+
+def test_a_teacher_is_asked_about_every_clip_of_each_fold():
+    class Counts:
+        epochs = (1,)
+        asked = 0
+
+        def predict(self, indices):
+            self.asked += 1
+            return np.stack([indices, np.full(len(indices), self.asked)], axis=1)
+
+    trainer = HeardTrainer(Counts(), 4)  # type: ignore[arg-type]
+    np.testing.assert_array_equal(trainer.predict(np.array([1, 3]))[:, 0], [1, 3])
+    trainer.predict(np.array([0, 2]))
+    found = trainer.teaching(np.array([1, 0, 1, 0]))
+    assert found.scores.shape == (2, 4, 2)
+    np.testing.assert_array_equal(found.scores[1, :, 1], 2)
+
+
+def test_a_student_takes_a_step_of_several_micro_batches(few, tiny):
+    dataset = load(few)
+    row = next(r for r in papers.get("infantcrynet").rows if r.name == "distilled")
+    settings = settings_for(row, tiny, 0)
+    settings = dataclasses.replace(
+        settings, recipe=settings.recipe.replace(batch_size=8, micro_batch=4)
+    )
+    model = CryClassifier.from_preset("ds_cnn_s", dataset.labels, weights=None)
+    folds = np.arange(20) % 5
+    taught = Teaching(np.full((5, 20, 2), 0.5, np.float32), folds)
+    trainer = TaughtTrainer(
+        model, dataset, DistillSettings(student=settings), taught, Silence()
+    )
+    trainer.reset()
+    trainer.fit(np.flatnonzero(folds != 2), fold=Fold("2"))
+    optimizer = trainer._trainer._distiller.optimizer
+    assert int(optimizer.iterations) == 2  # 16 clips, 8 a step
+    assert trainer.predict(np.arange(3)).shape == (3, 2)
+    with pytest.raises(ValueError, match="hear the same clips"):
+        TaughtTrainer(
+            model,
+            dataset.subset(range(8)),
+            DistillSettings(student=settings),
+            taught,
+            Silence(),
+        )
+
+
+def test_a_teacher_is_trained_once_for_its_row_and_all_its_students(
+    infantcrynet, few, tmp_path, tiny, monkeypatch
+):
+    runs = []
+    real = training.run
+
+    def counted(dataset, experiment, settings, split, *rest, **more):
+        runs.append((experiment.preset, experiment.teacher, split))
+        return real(dataset, experiment, settings, split, *rest, **more)
+
+    def made(self, fold, quantization):
+        self.file_bytes[quantization] = {"none": 9, "dynamic": 3}[quantization]
+        return self._trainer.predict(np.arange(len(fold)))
+
+    monkeypatch.setattr(training, "run", counted)
+    # Converting takes most of the time, and has tests of its own.
+    monkeypatch.setattr(ExportingTrainer, "_score", made)
+    row = "scratch_ds_cnn_s_distilled"
+    args = (infantcrynet, load(few), tmp_path / "out")
+    found = reproduce(*args, budget=tiny, rows=[row])
+    student = ("ds_cnn_s", "scratch_teacher")
+    teacher = ("ds_cnn_s", "")
+    order = [(*teacher, "by_clip"), (*student, "by_clip")]
+    order += [(*teacher, "by_infant"), (*student, "by_infant")]
+    assert runs == order
+    for split in ("by_clip", "by_infant"):
+        for name in (row, "scratch_ds_cnn_s_quantized_distilled", "scratch_teacher"):
+            assert found.cells[name, split].measured is not None, name
+    assert "[taught by ds_cnn_s]" in (tmp_path / "out" / "tables.md").read_text()
+    runs.clear()
+    for path in (tmp_path / "out" / "rows").glob("*scratch_teacher*"):
+        path.unlink()
+    reproduce(*args, budget=tiny, rows=[row])
+    assert runs == [(*student, "by_clip"), (*student, "by_infant")]
+    for path in (tmp_path / "out" / "rows").glob("*.npz"):
+        path.unlink()
+    runs.clear()
+    reproduce(*args, budget=tiny, rows=["scratch_teacher", row])
+    assert runs == []
