@@ -10,7 +10,9 @@ is done; the same command goes on after an interruption and computes only what i
 missing, and `--show` prints the table of what is there. `--parts`, `--backbones`,
 `--poolings`, `--splits` and `--seeds` choose rows, `--minutes` begins none after that
 time. `personal` takes the runs of `quick`, and finds out what a few clips of the same
-infant add. Embeddings and runs on the way are kept in the folder of `--work`.
+infant add. `finetune` takes hours: `--epochs 3,2` lets its stages `last` and `all` have
+so many in place of the recipe's 5 and 10, and the table says so. Embeddings and runs on
+the way are kept in the folder of `--work`.
 """
 
 from __future__ import annotations
@@ -105,15 +107,23 @@ class Runner:
         data: Folder per label or manifest CSV.
         work: Folder of embeddings and runs.
         weights: Backbone to its weights: `pretrained` or a file.
+        epochs: Of the stages `last` and `all` of finetune, None for the recipe's.
     """
 
-    def __init__(self, data: str, work: Path, weights: dict[str, str]):
+    def __init__(
+        self,
+        data: str,
+        work: Path,
+        weights: dict[str, str],
+        epochs: Sequence[int] | None,
+    ):
         from cry_tf.data import load
         from cry_tf.reproduce.clips import by_clip
 
         grouped = load(data)
         self._datasets = {"grouped": grouped, "by_clip": by_clip(grouped)}
         self._data, self._work, self._weights = data, work, weights
+        self._epochs = epochs
 
     def run(self, row: Row) -> dict[str, Any]:
         """Returns the figures of a row."""
@@ -129,9 +139,15 @@ class Runner:
         from cry_tf.training.experiment import train
         from cry_tf.training.settings import Settings
 
+        recipe = recipes.get(row.recipe).replace(head=row.head)
+        if row.part == "finetune" and self._epochs:
+            head, last = recipe.before
+            of_last, of_all = self._epochs
+            last = dataclasses.replace(last, epochs=of_last)
+            recipe = recipe.replace(before=(head, last), epochs=of_all)
         settings = Settings(
             task="reason",
-            recipe=recipes.get(row.recipe).replace(head=row.head),
+            recipe=recipe,
             backbone=row.backbone,
             weights=self._weights.get(row.backbone, "pretrained"),
             pooling=row.pooling,
@@ -195,6 +211,11 @@ def names(text: str) -> list[str]:
     return text.split(",")
 
 
+def two_counts(text: str) -> list[int]:
+    of_last, of_all = map(int, text.split(","))
+    return [of_last, of_all]
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(
         description=(__doc__ or "").splitlines()[0],
@@ -209,6 +230,7 @@ def main() -> int:
     parser.add_argument("--poolings", type=names, default=list(POOLINGS))
     parser.add_argument("--splits", type=names, default=list(SPLITS))
     parser.add_argument("--seeds", type=names, default=["0", "1", "2"])
+    parser.add_argument("--epochs", type=two_counts, metavar="LAST,ALL")
     parser.add_argument("--minutes", type=float, default=float("inf"))
     parser.add_argument("--show", action="store_true", help="compute nothing")
     args = parser.parse_args()
@@ -240,9 +262,11 @@ def compute(args: argparse.Namespace, rows: Sequence[Row]) -> None:
     done = read(args.rows)
     weights = dict(entry.split("=", 1) for entry in args.weights)
     args.work.mkdir(parents=True, exist_ok=True)
-    runner = Runner(args.data, args.work, weights)
+    runner = Runner(args.data, args.work, weights, args.epochs)
     for number, row in enumerate(rows, start=1):
-        if "error" not in done.get(row, {"error": "not run yet"}):
+        budget = {"epochs": args.epochs} if row.part == "finetune" else {}
+        before = done.get(row, {"error": "not run yet"})
+        if "error" not in before and before.get("epochs") == budget.get("epochs"):
             continue
         if time.monotonic() - began > 60 * args.minutes:
             print("the time is over: the same command goes on", file=sys.stderr)
@@ -253,7 +277,8 @@ def compute(args: argparse.Namespace, rows: Sequence[Row]) -> None:
         except ValueError as error:
             figures = {"error": str(error)}
         seconds = round(time.monotonic() - start, 1)
-        entry = {"row": dataclasses.asdict(row), "seconds": seconds, **figures}
+        facts = {"row": dataclasses.asdict(row), "seconds": seconds}
+        entry = {**facts, **budget, **figures}
         with open(args.rows, "a", encoding="utf-8") as stream:
             stream.write(json.dumps(entry) + "\n")
         print(f"{number}/{len(rows)} {row.name}: {seconds} s", file=sys.stderr)

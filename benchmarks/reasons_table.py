@@ -44,7 +44,11 @@ def _print_split(title: str, rows: Mapping[Any, dict[str, Any]]) -> None:
         for name, summary in entry["baselines"].items():
             lines[name].append((row.seed, summary))
     for row, entry in rows.items():
-        what = f"{row.backbone}, {row.recipe}, {row.pooling}, {row.head}"
+        recipe = row.recipe
+        if entry.get("epochs"):
+            of_last, of_all = entry["epochs"]
+            recipe += f" (last {of_last}, all {of_all} epochs)"
+        what = f"{row.backbone}, {recipe}, {row.pooling}, {row.head}"
         lines[what].append((row.seed, entry["model"]))
     print(f"\n{title}")
     print(
