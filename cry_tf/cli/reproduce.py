@@ -25,7 +25,8 @@ papers:
                  cry as well. Beside them, rows of ours: CNN14 teaches ds_cnn_m and
                  ds_cnn_s, and Table 5 without pretraining (--rows scratch_teacher,
                  scratch_distilled,... need no weights).
-  vggish         Tables 2-3: five folds; precision, recall and F1 of each label.
+  vggish         Tables 2-3: five folds; precision, recall and F1 of each label. Both
+                 without pretraining too (--rows scratch).
 
 examples:
   cry-tf reproduce infantcrynet recordings/ -o tables/infantcrynet --budget small
