@@ -32,7 +32,7 @@ examples:
   cry-tf reproduce infantcrynet recordings/ -o tables/infantcrynet --budget small
   cry-tf reproduce infantcrynet recordings/ -o tables/poolings --rows max,average
   cry-tf reproduce infantcrynet recordings/ -o tables/y --stand-in yamnet_audioset
-  cry-tf reproduce infantcrynet recordings/ -o tables/small --budget small \
+  cry-tf reproduce infantcrynet recordings/ -o tables/small --budget small \\
       --rows teacher,quantized,distilled,quantized_distilled,ds_cnn_m_distilled
   cry-tf reproduce vggish --synthetic paper_set/ -o tables/vggish --budget small
 """
