@@ -154,7 +154,7 @@ def main() -> None:
     parser.add_argument("--noise", type=Path, required=True)
     parser.add_argument("--rates-hz", type=int, nargs="+", default=[16_000, 32_000])
     parser.add_argument("--seconds", type=float, default=7.0)
-    parser.add_argument("--step", type=float, default=0.16, help="seconds a clip")
+    parser.add_argument("--step", type=float, default=0.33, help="seconds a clip")
     parser.add_argument("--clips", type=int, default=100)
     parser.add_argument("--runs", type=int, default=3)
     parser.add_argument("--train", type=int, default=0, help="steps of CNN10")

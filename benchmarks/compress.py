@@ -1,20 +1,24 @@
 """What pruning, clustering and qat do to bytes, time and answers of two networks.
 
-    python benchmarks/compress.py DATA
+    python benchmarks/compress.py DATA --files FOLDER
 
 DATA is a folder per label or a manifest CSV with cries and other sounds, the groups
 of which are kept whole. Each network learns from random weights to tell cries from
-the rest, on one part of the groups; every figure is measured on the others.
+the rest, on one part of the groups; every figure is measured on the others. Files lie
+in FOLDER; what is there already is measured again without a training, so that a busy
+machine may train and a quiet one measure.
 """
 
 from __future__ import annotations
 
 import argparse
 import gzip
+import json
 import os
 import sys
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -41,6 +45,7 @@ COMPRESSIONS = ("prune=0.8", "cluster=16", "qat")
 # Recordings of phones end there: what is above would tell the data sets apart.
 CUTOFF_HZ = 4000.0
 RECIPES = ("none", "dynamic")
+DONE = "seconds.json"
 
 
 def trained(name: str, epochs: int, rate: float, clips: list, truth: np.ndarray):
@@ -58,8 +63,18 @@ def trained(name: str, epochs: int, rate: float, clips: list, truth: np.ndarray)
     return model
 
 
-def files(model: CryDetector, what: str | None, clips: list, epochs: int | None):
-    """Yields recipe and flatbuffer of each file of a model, compressed or not."""
+def write_files(
+    model: CryDetector, what: str | None, clips: list, epochs: int | None, folder: Path
+) -> None:
+    """Writes each file of a model, compressed or not, and how long it took."""
+    began, took = time.monotonic(), {}
+    for recipe, content in _files(model, what, clips, epochs):
+        took[recipe] = time.monotonic() - began
+        (folder / f"{recipe}.tflite").write_bytes(content)
+    (folder / DONE).write_text(json.dumps(took), "utf-8")
+
+
+def _files(model: CryDetector, what: str | None, clips: list, epochs: int | None):
     if what is None:
         for recipe in RECIPES:
             yield recipe, to_tflite(model, get(recipe), None)
@@ -73,15 +88,13 @@ def files(model: CryDetector, what: str | None, clips: list, epochs: int | None)
         yield recipe, to_tflite(made.model, get(recipe), None)
 
 
-def rows(
-    name: str, model: CryDetector, train: list, test: list, truth: np.ndarray, epochs
-) -> Iterator[list[str]]:
+def rows(name: str, folder: Path, test: list, truth: np.ndarray) -> Iterator[list[str]]:
     """Yields one row of the table a file."""
     before = None
     for what in (None, *COMPRESSIONS):
-        began = time.monotonic()
-        for recipe, content in files(model, what, train, epochs):
-            spent_s = time.monotonic() - began
+        part = folder / place(name, what)
+        for recipe, spent_s in json.loads((part / DONE).read_text("utf-8")).items():
+            content = (part / f"{recipe}.tflite").read_bytes()
             runtime = LiteRTModel(content)
             runtime(test[0])
             scores, times = [], []
@@ -114,6 +127,10 @@ def rows(
             yield row
 
 
+def place(name: str, what: str | None) -> str:
+    return f"{name}-{(what or 'plain').replace('=', '-')}"
+
+
 def waveforms(data: Dataset, rate: int, seconds: float) -> list[np.ndarray]:
     return [clip for _, clip in data.waveforms(rate, max_seconds=seconds)]
 
@@ -121,6 +138,7 @@ def waveforms(data: Dataset, rate: int, seconds: float) -> list[np.ndarray]:
 def main() -> int:
     parser = argparse.ArgumentParser(description="Measures every compression.")
     parser.add_argument("data", metavar="DATA", help="folder or manifest of sounds")
+    parser.add_argument("--files", metavar="FOLDER", required=True, type=Path)
     parser.add_argument("--limit", type=int, default=400, help="number of clips")
     parser.add_argument("--seconds", type=float, default=2.0, help="of each clip")
     parser.add_argument("--epochs", type=int, help="of each compression")
@@ -140,10 +158,17 @@ def main() -> int:
         if args.networks and name not in args.networks.split(","):
             continue
         sample_rate_hz = 32_000 if name.startswith("cnn") else 16_000
-        heard = waveforms(train, sample_rate_hz, args.seconds)
-        model = trained(name, epochs, rate, heard, train.label_indices)
+        parts = {what: args.files / place(name, what) for what in (None, *COMPRESSIONS)}
+        left = [what for what in parts if not (parts[what] / DONE).is_file()]
+        if left:
+            heard = waveforms(train, sample_rate_hz, args.seconds)
+            model = trained(name, epochs, rate, heard, train.label_indices)
+            # A folder is of one training.
+            for what, part in parts.items():
+                part.mkdir(parents=True, exist_ok=True)
+                write_files(model, what, heard, args.epochs, part)
         judged = waveforms(test, sample_rate_hz, args.seconds)
-        table += rows(name, model, heard, judged, truth, args.epochs)
+        table += rows(name, args.files, judged, truth)
     widths = [max(len(row[i]) for row in table) for i in range(len(header))]
     print(machine("tensorflow", "keras", "tensorflow-model-optimization"))
     print(

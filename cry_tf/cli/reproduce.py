@@ -25,13 +25,14 @@ papers:
                  cry as well. Beside them, rows of ours: CNN14 teaches ds_cnn_m and
                  ds_cnn_s, and Table 5 without pretraining (--rows scratch_teacher,
                  scratch_distilled,... need no weights).
-  vggish         Tables 2-3: five folds; precision, recall and F1 of each label.
+  vggish         Tables 2-3: five folds; precision, recall and F1 of each label. Both
+                 without pretraining too (--rows scratch).
 
 examples:
   cry-tf reproduce infantcrynet recordings/ -o tables/infantcrynet --budget small
   cry-tf reproduce infantcrynet recordings/ -o tables/poolings --rows max,average
   cry-tf reproduce infantcrynet recordings/ -o tables/y --stand-in yamnet_audioset
-  cry-tf reproduce infantcrynet recordings/ -o tables/small --budget small \
+  cry-tf reproduce infantcrynet recordings/ -o tables/small --budget small \\
       --rows teacher,quantized,distilled,quantized_distilled,ds_cnn_m_distilled
   cry-tf reproduce vggish --synthetic paper_set/ -o tables/vggish --budget small
 """

@@ -5,7 +5,8 @@ kHz, the rate of the paper's clips; of CNN10, ResNet22 and Wavegram-Logmel-CNN, 
 has weights for 32 kHz alone; rows of Table 3 other than
 CNN14's have statistic pooling as well; "M" of Table 5 is printed as the paper does,
 and ours are the bytes of a `.tflite`, waveform in and labels inside. Temperature and
-share of the labels in the loss are those of `cry-tf distill`. In each fold the teacher
+share of the labels in the loss are those of `cry-tf distill`. An arrow leads from a
+teacher to its student. In each fold the teacher
 is the CNN14 that was trained on that fold's training clips, so that neither teacher
 nor student has heard the clips on which they are judged.
 
@@ -34,7 +35,7 @@ TITLES = {
     "Table 3": "Network architectures, infant cry classification",
     "Table 4": "Pooling methods, CNN14 with pretraining",
     "Table 5": "Model compression",
-    _OURS: "CNN14 with pretraining teaches networks of ours, not in the paper",
+    _OURS: "CNN14 with pretraining teaches (->) networks of ours, not in the paper",
     _SCRATCH: "Table 5 and our students, every network from random weights, not in "
     "the paper",
     "Beside": "Classical methods on the same folds, not in the paper",
@@ -74,9 +75,9 @@ def _of_our_students(table: str, prefix: str, teacher: str) -> Iterator[Row]:
         if not prefix:
             yield _ours(table, preset, f"{preset} alone", "none", **facts)
         facts["teacher"] = teacher
-        title, name = f"CNN14 -> {preset}, distilled", f"{prefix}{preset}"
+        title, name = f"CNN14 -> {preset}", f"{prefix}{preset}"
         yield _ours(table, f"{name}_distilled", title, "none", **facts)
-        title += " + quantized"
+        title += " + quantization"
         yield _ours(table, f"{name}_quantized_distilled", title, "dynamic", **facts)
 
 
@@ -86,10 +87,10 @@ def _without_pretraining() -> Iterator[Row]:
     taught = {**resnet22, "teacher": "scratch_teacher"}
     yield _ours(table, "scratch_teacher", "CNN14 (teacher)", "none", **cnn14)
     yield _ours(table, "scratch_student", "Resnet22 (student)", "none", **resnet22)
-    title = "CNN14 -> Resnet22, distilled"
+    title = "CNN14 -> Resnet22"
     yield _ours(table, "scratch_distilled", title, "none", **taught)
-    yield _ours(table, "scratch_quantized", "CNN14, quantized", "dynamic", **cnn14)
-    title += " + quantized"
+    yield _ours(table, "scratch_quantized", "CNN14 + quantization", "dynamic", **cnn14)
+    title += " + quantization"
     yield _ours(table, "scratch_quantized_distilled", title, "dynamic", **taught)
     yield from _of_our_students(table, "scratch_", "scratch_teacher")
 

@@ -119,24 +119,37 @@ def in_its_words(paper: Paper, dataset: Dataset) -> Dataset:
 
 
 def with_own_labels(paper: Paper, labels: Sequence[str]) -> tuple[Row, ...]:
-    """Returns the paper's rows, and one for each label that it does not have."""
-    shown = {row.part for row in paper.rows if row.part.startswith("label:")}
-    if not shown:
-        return paper.rows
-    pattern = next(row for row in paper.rows if row.part in shown)
-    more = tuple(
-        dataclasses.replace(
-            pattern,
-            name=f"label_{label}",
-            title=f"{label} (not in the paper)",
-            part=f"label:{label}",
-            figures=(),
-        )
-        for label in labels
-        if f"label:{label}" not in shown
-    )
-    last = max(i for i, row in enumerate(paper.rows) if row.part in shown)
-    return (*paper.rows[: last + 1], *more, *paper.rows[last + 1 :])
+    """Returns the paper's rows, and one for each label that it does not have.
+
+    They stand behind the labels of the paper, in every table that has those.
+    """
+    rows = list(paper.rows)
+    for table in paper.titles:
+        shown = [row for row in rows if row.table == table and _label(row)]
+        if not shown:
+            continue
+        known = {_label(row) for row in shown}
+        prefix = shown[0].name.removesuffix(_label(shown[0]))
+        more = [
+            dataclasses.replace(
+                shown[0],
+                name=f"{prefix}label_{label}",
+                title=f"{label} (not in the paper)",
+                part=f"label:{label}",
+                figures=(),
+            )
+            for label in labels
+            if label not in known
+        ]
+        behind = rows.index(shown[-1]) + 1
+        rows[behind:behind] = more
+    return tuple(rows)
+
+
+def _label(row: Row) -> str:
+    """Returns the label that a row is about, "" for none."""
+    name, _, label = row.part.partition(":")
+    return label if name == "label" else ""
 
 
 def with_stand_in(paper: Paper, preset: str, recipe: str = "") -> Paper:

@@ -129,8 +129,8 @@ class Row:
         """What is shown, also where the paper printed nothing."""
         if self.figures:
             return tuple(figure.measure for figure in self.figures)
-        is_label = self.part.startswith("label:")
-        return ("precision", "recall", "f1") if is_label else ("accuracy",)
+        is_accuracy = self.part in ("all", "folds") or self.part.startswith("fold:")
+        return ("accuracy",) if is_accuracy else ("precision", "recall", "f1")
 
 
 def percent(value: float) -> Figure:

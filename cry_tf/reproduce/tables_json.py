@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from typing import Any
 
-from cry_tf.reproduce.budget import budget_sentence, settings_for
+from cry_tf.reproduce.budget import budget_sentence, loss_for, settings_for
 from cry_tf.reproduce.clips import SPLITS
 from cry_tf.reproduce.reproduced import Reproduced
 from cry_tf.reproduce.row import Row
@@ -45,6 +45,7 @@ def _row_dict(found: Reproduced, row: Row) -> dict[str, Any]:
     values = dataclasses.asdict(row)
     values["budget"] = budget_sentence(row, found.budget)
     values["settings"] = settings.to_dict()
+    values["loss"] = loss_for(row, found.budget, found.seed)
     for split in SPLITS:
         cell = found.cells[row.name, split]
         values[split] = {"reason": cell.reason}

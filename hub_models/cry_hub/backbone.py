@@ -21,7 +21,8 @@ class Backbone(keras.Model):
     Attributes:
         front_end_spec: How the network hears.
         prefers_jit: Whether XLA (`jit_compile`) makes it faster on a CPU; a
-            measured figure per architecture.
+            measured figure per architecture in float32. In bfloat16 it slowed CNN10
+            and CNN14 down, so that no backbone of that dtype prefers it.
         patches_per_batch: Steps of the time axis to run at once for the best
             speed on a CPU without gradients.
         head_layers: Names of the layers of a preset's own head.
@@ -40,7 +41,7 @@ class Backbone(keras.Model):
         of `time_mask`.
     """
 
-    prefers_jit: ClassVar[bool] = False
+    prefers_jit: bool = False
     patches_per_batch: ClassVar[int] = 64
     head_layers: ClassVar[tuple[str, ...]] = ("logits",)
     no_tflite_because: ClassVar[str | None] = None
@@ -53,6 +54,8 @@ class Backbone(keras.Model):
         super().__init__(inputs, outputs, **kwargs)
         if dtype is not None:
             self.dtype_policy = keras.dtype_policies.get(dtype)
+        if self.compute_dtype != "float32":
+            self.prefers_jit = False
         self.front_end_spec = front_end_spec
         self.weights_source = "random initialisation"
         self.weights_sha256: str | None = None

@@ -196,6 +196,7 @@ def test_a_step_of_fit_trains_every_trainable_weight(preset, is_eager, rng):
 
 def test_mixed_bfloat16_comes_close(preset, backbone, rng):
     mixed = registry.get(preset).build(dtype="mixed_bfloat16")
+    assert not mixed.prefers_jit
     mixed.set_weights(backbone.get_weights())
     assert mixed.get_layer("frontend").dtype_policy.compute_dtype == "float32"
     waveform = clip(rng, 30_000)[None]

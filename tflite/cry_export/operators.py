@@ -7,11 +7,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import flatbuffers
 import numpy as np
 
 from cry_export.errors import ConversionError
 from cry_export.quiet import quiet
+from cry_export.sharing_builder import SharingBuilder
 
 with quiet():  # its shared libraries greet on import
     from tensorflow.lite.python import schema_py_generated as schema
@@ -91,21 +91,13 @@ def read_graph(tflite: bytes) -> Any:
     return schema.ModelT.InitFromObj(schema.Model.GetRootAsModel(tflite, 0))
 
 
-class _AligningBuilder(flatbuffers.Builder):
-    """Puts constants at multiples of 16 bytes, as the schema asks (force_align).
-
-    Python's flatbuffers package leaves that out; a device may map and read them
-    where they lie.
-    """
-
-    def CreateNumpyVector(self, x: Any) -> int:
-        self.Prep(16, x.nbytes)
-        return super().CreateNumpyVector(x)
-
-
 def write_graph(graph: Any) -> bytes:
     """Writes a `ModelT` tree back into a TFLite flatbuffer."""
-    builder = _AligningBuilder(1024)
+    for subgraph in graph.subgraphs:
+        for operator in subgraph.operators:
+            for name in ("inputs", "outputs"):  # as one vector, which can be shared
+                setattr(operator, name, np.array(getattr(operator, name), np.int32))
+    builder = SharingBuilder()
     builder.Finish(graph.Pack(builder), file_identifier=b"TFL3")
     return bytes(builder.Output())
 

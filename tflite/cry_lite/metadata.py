@@ -134,7 +134,7 @@ def pack(
     with zipfile.ZipFile(file, "a", zipfile.ZIP_STORED) as archive:
         for name, text in (
             (_LABELS, "".join(f"{label}\n" for label in spec.labels)),
-            (_SETTINGS, json.dumps(settings, indent=2, allow_nan=False)),
+            (_SETTINGS, json.dumps(settings, separators=(",", ":"), allow_nan=False)),
         ):
             # A ZipInfo of its own carries no clock, unlike a bare name.
             archive.writestr(zipfile.ZipInfo(name), text.encode())

@@ -1,3 +1,6 @@
+from types import SimpleNamespace
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -5,7 +8,8 @@ from cry_export import ConversionError
 from cry_tf.data.clip import Clip
 from cry_tf.data.dataset import Dataset
 from cry_tf.evaluation.figures import Estimate
-from cry_tf.reproduce import training
+from cry_tf.models import CryClassifier
+from cry_tf.reproduce import exported, training
 from cry_tf.reproduce.exported import ExportingTrainer
 from cry_tf.reproduce.measuring import Measured
 from cry_tf.reproduce.reproduction import reproduce
@@ -49,6 +53,32 @@ def test_a_refused_file_costs_its_own_scores_alone(four, monkeypatch, tmp_path):
     assert trainer.file_bytes == {"none": 9}
     assert set(trainer.scores) == {"none"}
     np.testing.assert_array_equal(trainer.scores["none"], 0.25)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "mixed_bfloat16"])
+def test_a_network_that_was_trained_in_bfloat16_becomes_a_float32_file(
+    four, tmp_path, monkeypatch, shallow_student, dtype
+):
+    seen = []
+
+    def export(model, path, **_):
+        seen.append(model)
+        return SimpleNamespace(file_bytes=9)
+
+    scorer = SimpleNamespace(score=lambda waveform: np.full(2, 0.5))
+    monkeypatch.setattr(exported.exporting, "export", export)
+    monkeypatch.setattr(exported, "load_scorer", lambda path: scorer)
+    monkeypatch.setattr(Dataset, "waveforms", lambda *_: [(0, None), (1, None)])
+    model: Any = CryClassifier.from_preset(
+        "ds_cnn_s", ["a", "b"], weights=None, dtype=dtype
+    )
+    trainer = ExportingTrainer(Halves(), model, four, tmp_path)  # type: ignore[arg-type]
+    trainer.predict(np.array([0, 1]))
+    for given in seen:
+        assert given.backbone.dtype_policy.name == "float32"
+        for one, other in zip(given.weights, model.weights, strict=True):
+            np.testing.assert_array_equal(one, other)
+    assert [given is model for given in seen] == [dtype == "float32"] * 2
 
 
 def test_a_row_whose_file_was_refused_says_why_and_is_not_run_again(

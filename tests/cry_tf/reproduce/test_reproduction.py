@@ -97,8 +97,9 @@ def test_a_quantized_row_is_the_file_that_would_ship(
     full, small = (
         out[name]["by_infant"]["file_bytes"] for name in ("teacher", "quantized")
     )
-    # ds_cnn_s has 60 k parameters, of 4 bytes and of 1; both carry a front end.
-    assert 2 * small < full
+    # The shallow student has 16 k parameters, of 4 bytes and of 1; the front end and
+    # the graph, about 50 kB, are alike in both.
+    assert small < 0.75 * full
     assert out["quantized"]["by_infant"]["clips"] == 20
     for name in ("cnn14", "statistic"):
         assert (

@@ -105,7 +105,33 @@ def test_what_the_papers_train_alike_is_trained_once():
     assert rows["resnet22"].experiment == rows["student"].experiment
     assert rows["cnn14_scratch"].experiment.weights is None
     tables = [row for row in papers.get("vggish").rows if row.table != "Beside"]
-    assert len({row.experiment for row in tables}) == 1
+    for weights in ("pretrained", None):
+        found = {row.experiment for row in tables if row.weights == weights}
+        assert len(found) == 1
+
+
+def test_both_tables_of_vggish_are_there_without_pretraining_too():
+    rows = {row.name: row for row in papers.get("vggish").rows}
+    for name in ("fold_3", "mean", "hunger", "weighted"):
+        scratch = rows[f"scratch_{name}"]
+        assert (scratch.part, scratch.measures) == (
+            rows[name].part,
+            rows[name].measures,
+        )
+        assert (scratch.figures, scratch.weights) == ((), None)
+        assert scratch.experiment == rows["scratch"].experiment
+
+
+def test_a_label_that_the_paper_does_not_have_stands_behind_its_own():
+    vggish = papers.get("vggish")
+    names = [row.name for row in papers.with_own_labels(vggish, ["hunger", "pain"])]
+    for prefix in ("", "scratch_"):
+        at = names.index(f"{prefix}label_pain")
+        assert names[at - 1] == f"{prefix}discomfort"
+        assert names[at + 1] == f"{prefix}weighted"
+    assert len(names) == len(set(names)) == len(vggish.rows) + 2
+    infantcrynet = papers.get("infantcrynet")
+    assert papers.with_own_labels(infantcrynet, ["pain"]) == infantcrynet.rows
 
 
 def test_a_teacher_is_a_row_of_the_same_task_that_has_none_itself():

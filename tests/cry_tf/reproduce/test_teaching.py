@@ -5,12 +5,13 @@ import pytest
 
 from cry_tf.data import load
 from cry_tf.distillation.settings import DistillSettings
+from cry_tf.evaluation.figures import Estimate
 from cry_tf.models import CryClassifier
 from cry_tf.reproduce import papers, teaching, training
 from cry_tf.reproduce.budget import settings_for
-from cry_tf.reproduce.exported import ExportingTrainer
+from cry_tf.reproduce.measuring import Measured
 from cry_tf.reproduce.reproduction import reproduce
-from cry_tf.reproduce.result import Identity
+from cry_tf.reproduce.result import Identity, Result
 from cry_tf.reproduce.taught import TaughtTrainer
 from cry_tf.reproduce.teaching import HeardTrainer, Teaching
 from cry_tf.training.course import Fold
@@ -94,7 +95,6 @@ def test_a_student_takes_a_step_of_several_micro_batches(few, tiny):
     trainer.fit(np.flatnonzero(folds != 2), fold=Fold("2"))
     optimizer = trainer._trainer._distiller.optimizer
     assert int(optimizer.iterations) == 2  # 16 clips, 8 a step
-    assert trainer.predict(np.arange(3)).shape == (3, 2)
     with pytest.raises(ValueError, match="hear the same clips"):
         TaughtTrainer(
             model,
@@ -108,39 +108,79 @@ def test_a_student_takes_a_step_of_several_micro_batches(few, tiny):
 def test_a_teacher_is_trained_once_for_its_row_and_all_its_students(
     infantcrynet, few, tmp_path, tiny, monkeypatch
 ):
-    runs = []
-    real = training.run
+    runs, lessons = [], []
 
-    def counted(dataset, experiment, settings, split, *rest, **more):
+    def made(dataset, experiment, settings, split, *rest, teaching, teaches):
         runs.append((experiment.preset, experiment.teacher, split))
-        return real(dataset, experiment, settings, split, *rest, **more)
+        lessons.append(teaching)
+        part = Measured(20, 10, {"accuracy": Estimate(0.5)}, "a", {"accuracy": 0.5})
+        every = {name: {"all": part} for name in ("keras", "none", "dynamic")}
+        found = Result(every, {"none": 9, "dynamic": 3}, {}, 0, "", 0.5, 1.0)
+        scores = np.full((2, len(dataset), 2), 0.5, np.float32)
+        said = Teaching(scores, np.arange(len(dataset)) % 2) if teaches else None
+        return training.Trained(found, {}, said)
 
-    def made(self, fold, quantization):
-        self.file_bytes[quantization] = {"none": 9, "dynamic": 3}[quantization]
-        return self._trainer.predict(np.arange(len(fold)))
+    monkeypatch.setattr(training, "run", made)
+    first, second = (f"scratch_ds_cnn_{size}_distilled" for size in "sm")
+    folder = tmp_path / "out" / "rows"
 
-    monkeypatch.setattr(training, "run", counted)
-    # Converting takes most of the time, and has tests of its own.
-    monkeypatch.setattr(ExportingTrainer, "_score", made)
-    row = "scratch_ds_cnn_s_distilled"
-    args = (infantcrynet, load(few), tmp_path / "out")
-    found = reproduce(*args, budget=tiny, rows=[row])
+    def run(*rows):
+        runs.clear()
+        return reproduce(
+            infantcrynet, load(few), tmp_path / "out", budget=tiny, rows=rows
+        )
+
+    found = run(first)
+    teacher = ("ds_cnn_s", "")  # stands in for CNN14
     student = ("ds_cnn_s", "scratch_teacher")
-    teacher = ("ds_cnn_s", "")
     order = [(*teacher, "by_clip"), (*student, "by_clip")]
-    order += [(*teacher, "by_infant"), (*student, "by_infant")]
-    assert runs == order
+    assert runs == [*order, (*teacher, "by_infant"), (*student, "by_infant")]
+    assert [lesson is None for lesson in lessons] == [True, False] * 2
     for split in ("by_clip", "by_infant"):
-        for name in (row, "scratch_ds_cnn_s_quantized_distilled", "scratch_teacher"):
+        for name in (first, "scratch_ds_cnn_s_quantized_distilled", "scratch_teacher"):
             assert found.cells[name, split].measured is not None, name
+        assert found.cells[second, split].measured is None
     assert "[taught by ds_cnn_s]" in (tmp_path / "out" / "tables.md").read_text()
-    runs.clear()
-    for path in (tmp_path / "out" / "rows").glob("*scratch_teacher*"):
-        path.unlink()
-    reproduce(*args, budget=tiny, rows=[row])
+    # Another student, another day.
+    run(second, first)
+    student = ("ds_cnn_m", "scratch_teacher")
     assert runs == [(*student, "by_clip"), (*student, "by_infant")]
-    for path in (tmp_path / "out" / "rows").glob("*.npz"):
+    # What was taught is gone: its row stays, until a student needs it.
+    for path in [*folder.glob("*.npz"), *folder.glob("*ds_cnn_m*by_clip*.json")]:
         path.unlink()
-    runs.clear()
-    reproduce(*args, budget=tiny, rows=["scratch_teacher", row])
-    assert runs == []
+    run("scratch_teacher", first, second)
+    assert runs == [(*teacher, "by_clip"), (*student, "by_clip")]
+
+
+def test_a_student_of_a_row_that_failed_says_so(
+    infantcrynet, few, tmp_path, tiny, monkeypatch
+):
+    runs = []
+
+    def fails(dataset, experiment, *rest, **more):
+        runs.append(experiment.teacher)
+        raise ValueError("The loss must stay finite.")
+
+    monkeypatch.setattr(training, "run", fails)
+    rows = ["scratch_teacher", "scratch_ds_cnn_s_distilled"]
+    found = reproduce(infantcrynet, load(few), tmp_path / "x", budget=tiny, rows=rows)
+    assert runs == ["", ""]  # a split each, and not again for the student
+    reason = found.cells[rows[1], "by_clip"].reason
+    assert reason == "its teacher has none: The loss must stay finite."
+
+
+@pytest.mark.slow  # converts two networks in every fold
+def test_a_distilled_row_is_the_file_of_a_student_of_its_fold(
+    infantcrynet, few, tmp_path, tiny
+):
+    rows = ["scratch_ds_cnn_s_quantized_distilled"]
+    found = reproduce(infantcrynet, load(few), tmp_path / "x", budget=tiny, rows=rows)
+    for split in ("by_clip", "by_infant"):
+        cell = found.cells[rows[0], split]
+        assert cell.reason == ""
+        assert cell.measured is not None
+        assert cell.measured.clips == 20
+        assert cell.result is not None
+        sizes = cell.result.file_bytes
+        assert sizes["dynamic"] < 0.75 * sizes["none"]  # the front end is float32
+        assert found.cells["scratch_quantized", split].measured is not None
