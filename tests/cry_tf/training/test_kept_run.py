@@ -77,6 +77,20 @@ def test_an_interrupt_before_the_first_epoch_leaves_nothing(kept):
     assert not kept.folder.exists()
 
 
+def test_what_was_computed_for_an_interrupted_run_goes_with_it(kept):
+    def begin(is_resumed):
+        with kept.open(is_resumed, not is_resumed):
+            found = kept.maps.exists()
+            kept.maps.mkdir(exist_ok=True)
+            kept.slot("0").save({"progress": {}}, {})
+            (kept.maps / "0.maps").touch()
+            raise KeyboardInterrupt(found)
+
+    for is_resumed, is_there in ((False, False), (True, True), (False, False)):
+        with pytest.raises(KeyboardInterrupt, match=str(is_there)):
+            begin(is_resumed)
+
+
 def test_one_process_at_a_time_makes_a_run(kept):
     with (
         kept.open(False, False),

@@ -30,7 +30,7 @@ def text(run, name):
     return (run / name).read_text()
 
 
-# In the second fold, when two of its epochs are done: a process that watches the files
+# In the second fold, when some of its epochs are done: a process that watches the files
 # of another one from outside may be too late for it, or lose patience with it.
 _KILLED = """
 import os, signal
@@ -38,7 +38,8 @@ from cry_tf.training import array_file
 
 def replace(part, path, replace=os.replace):
     facts = array_file.load(part)[0] if path.name == "now.npz" else {}
-    is_then = facts.get("fold") == "1" and facts["progress"]["epoch"] == 3
+    done = facts.get("progress", {})
+    is_then = facts.get("fold") == "1" and (done["stage"], done["epoch"]) == STAGE_EPOCH
     if not is_then or IS_WRITTEN:
         replace(part, path)
     if is_then:
@@ -49,23 +50,32 @@ array_file.os = type("os", (), {"replace": replace})
 
 
 @pytest.mark.parametrize(
-    ("is_written", "more"),
+    ("is_written", "stage_epoch", "more"),
     [
-        (False, ["--epochs", "20", "--mixup", "0.2"]),
+        (False, (0, 3), ["--epochs", "20", "--mixup", "0.2"]),
         # test_fit_stages.py goes on with every layer, in one process.
         pytest.param(
             True,
+            (0, 3),
             ["--recipe", "full", "--epochs", "4", "--augment", "light"],
+            marks=pytest.mark.slow,
+        ),
+        # On feature maps, those of augmented copies among them.
+        pytest.param(
+            True,
+            (1, 2),
+            ["--recipe", "finetune", "--epochs", "2", "--augment", "light"],
             marks=pytest.mark.slow,
         ),
     ],
 )
 def test_a_killed_run_goes_on_and_ends_as_it_would_have(
-    recordings, weights, tmp_path, start_command, is_written, more
+    recordings, weights, tmp_path, start_command, is_written, stage_epoch, more
 ):
     assert main(command(recordings, weights, tmp_path / "whole", *more)) == 0
     argv = command(recordings, weights, tmp_path / "killed", *more)
     killing = _KILLED.replace("IS_WRITTEN", str(is_written))
+    killing = killing.replace("STAGE_EPOCH", str(stage_epoch))
     started = start_command(argv, killing, stderr=subprocess.PIPE)
     said = started.communicate()[1]
     assert started.returncode == -signal.SIGKILL, said
@@ -80,6 +90,8 @@ def test_a_killed_run_goes_on_and_ends_as_it_would_have(
     for name in ("predictions.csv", "history.csv"):
         assert text(tmp_path / "killed", name) == text(tmp_path / "whole", name)
     assert not kept.folder.exists()
+    notes = json.loads(text(tmp_path / "killed", "config.json"))["training_notes"]
+    assert ("feature maps" in "".join(notes)) == ("finetune" in more)
 
 
 def test_changed_settings_are_refused_on_resume_and_nothing_is_lost(
