@@ -67,28 +67,25 @@ def make_staged(
 
     for stage in recipe.stages:
         groups.thaw(stage)
-        name = f"{stage.trains}_layers"
         if stage.trains == "head":
             parts.append(make_head(stage))
             continue
+        name, halves, note = f"{stage.trains}_layers", None, ""
         if stage.trains == "last":
             halves, note = _cut(model, groups.trained(stage), recipe)
-            if halves is not None:
-                maps = _maps(
-                    halves, model, dataset, settings, policy, listener, maps_dir
-                )
-                note = f"on {maps.megabytes:.0f} MB of feature maps computed once"
-                graph = last_layers(model, halves, name)
-                more = arguments_of(graph, stage)
-                parts.append(MapTrainer(graph, maps, dataset, **more))
+        # Its own graph over the same layers: what is traced differs by stage.
+        if halves is None:
+            graph = keras.Model(model.input, model.output, name=name)
+            more = arguments_of(graph, stage)
+            parts.append(WaveformTrainer(graph, dataset, policy=policy, **more))
+        else:
+            maps = _maps(halves, model, dataset, settings, policy, listener, maps_dir)
+            graph = last_layers(model, halves, name)
+            parts.append(MapTrainer(graph, maps, dataset, **arguments_of(graph, stage)))
+            note = f"on {maps.megabytes:.0f} MB of feature maps computed once"
+        if note:
             notes.append(f"the last layers are trained {note}")
             listener.line(notes[-1])
-            if halves is not None:
-                continue
-        # Its own graph over the same layers: what is traced differs by stage.
-        graph = keras.Model(model.input, model.output, name=name)
-        more = arguments_of(graph, stage)
-        parts.append(WaveformTrainer(graph, dataset, policy=policy, **more))
     return StagedTrainer(parts, groups, notes)
 
 
@@ -96,7 +93,6 @@ def _cut(
     model: Any, trained: list[keras.layers.Layer], recipe: Recipe
 ) -> tuple[BackboneCut | None, str]:
     """Cuts the backbone, or says why the waveform is needed in every step."""
-    why = None
     if recipe.mixup:
         why = "mixup mixes waveforms"
     elif recipe.spec_augment:

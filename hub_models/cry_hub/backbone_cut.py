@@ -36,18 +36,16 @@ class BackboneCut:
     top: keras.Model
 
 
-def cut(
-    backbone: Backbone, trained: Iterable[keras.layers.Layer], name: str = "top"
-) -> BackboneCut:
+def cut(backbone: Backbone, trained: Iterable[keras.layers.Layer]) -> BackboneCut:
     """Cuts a backbone in front of the first layers that are trained.
 
     Args:
         backbone: A functional graph.
         trained: Layers of it, at least one. What depends on one of them is the top.
-        name: Of the top.
 
     Raises:
-        ValueError: If the top needs the waveform itself, or what is made of padding.
+        ValueError: If the top needs the waveform itself, or statistics in it take
+            padding in.
     """
     trained = list(trained)
     operations = list(backbone.operations)  # in the order in which they run
@@ -99,7 +97,9 @@ def cut(
     embeddings: Any = keras.Model(tensors, inside[-1].output)(laid_out)
     if split:
         embeddings = split(embeddings, inputs[in_rows.index(True)])
-    return BackboneCut(stem, keras.Model(inputs, embeddings, name=name))
+    return BackboneCut(
+        stem, keras.Model(inputs, embeddings, name=f"{backbone.name}_top")
+    )
 
 
 def _check(backbone: Backbone, top: list[Any], trained: list[Any]) -> None:

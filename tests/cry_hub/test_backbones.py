@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+
 import keras
 import numpy as np
 import pytest
@@ -52,17 +54,29 @@ def preset(request) -> str:
 
 
 @pytest.fixture(scope="module")
-def backbone(preset, few_filters):
-    """The backbone with random weights and moving statistics that are not 0 and 1."""
-    keras.utils.set_random_seed(0)
-    backbone = registry.get(preset).build()
-    rng = np.random.default_rng(0)
-    for variable in backbone.weights:
-        if variable.name in ("beta", "moving_mean"):
-            variable.assign(rng.normal(0, 0.1, variable.shape))
-        elif variable.name == "moving_variance":
-            variable.assign(rng.uniform(0.5, 2.0, variable.shape))
-    return backbone
+def build(few_filters):
+    """Builds a backbone once, with moving statistics that are not 0 and 1."""
+
+    @functools.cache
+    def of(preset):
+        keras.utils.set_random_seed(0)
+        backbone = registry.get(preset).build()
+        rng = np.random.default_rng(0)
+        for variable in backbone.weights:
+            if variable.name in ("beta", "moving_mean"):
+                variable.assign(rng.normal(0, 0.1, variable.shape))
+            elif variable.name == "moving_variance":
+                variable.assign(rng.uniform(0.5, 2.0, variable.shape))
+        return backbone
+
+    return of
+
+
+# Not of the module: some tests name presets themselves, and in some orders of tests
+# pytest would keep the one before.
+@pytest.fixture
+def backbone(preset, build):
+    return build(preset)
 
 
 def test_it_keeps_the_interface(preset, backbone, rng):
