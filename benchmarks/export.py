@@ -1,13 +1,15 @@
 """Size, speed and faithfulness of every export recipe on every backbone.
 
-    python benchmarks/export.py CLIPS --weights yamnet_audioset=FILE.npz \
-        --weights mn04_audioset=mn04_as_mAP_432.pt
+    python benchmarks/export.py CLIPS --files FOLDER \
+        --weights yamnet_audioset=FILE.npz --weights mn04_audioset=mn04_as_mAP_432.pt
 
 CLIPS is a folder of sound files (a folder per label, or a manifest CSV). A preset
 without a weights file gets drawn ones, scaled so that signals keep their size. The
 scores are those of AudioSet's classes where the preset has them, else of two classes.
 Half of the clips give int8 its ranges; the table comes from the other half. Each preset
-runs in a process of its own, where its files take turns clip by clip.
+runs in a process of its own, where its files take turns clip by clip. Files lie in
+FOLDER; what is there already is measured without being made again, so that a busy
+machine may make them and a quiet one measure.
 """
 
 from __future__ import annotations
@@ -32,11 +34,12 @@ HEADER = (
     *("speed 1", "speed 2", "max diff", "mean diff", "same best", "left float"),
 )
 # InfantCryNet (arXiv:2409.19689), Table 5.
+FACTS = "facts.json"
 PAPER_CNN14 = "theirs: 81 MB, quantised 75, distilled and quantised 58"
 
 
-def measure(args: argparse.Namespace) -> list[list[str]]:
-    """Returns one row of the table a recipe, for one preset."""
+def make(args: argparse.Namespace, folder: Path) -> None:
+    """Writes every file of one preset, with clips and Keras's answers to them."""
     import keras
     import numpy as np
 
@@ -47,7 +50,6 @@ def measure(args: argparse.Namespace) -> list[list[str]]:
     from cry_export.reference import weighted_layers
     from cry_export.slimming import slim
     from cry_hub import load, registry
-    from cry_lite.interpreter import LiteRTModel
 
     record = registry.get(args.one)
     head = "audioset" if "audioset" in record.heads else None
@@ -75,11 +77,35 @@ def measure(args: argparse.Namespace) -> list[list[str]]:
 
     content = to_tflite(model, RECIPES["none"], samples)
     layers = weighted_layers(model)
-    files, spared = {}, {}
+    spared = {}
+    folder.mkdir(parents=True, exist_ok=True)
     for name, recipe in RECIPES.items():
         made = apply_recipe(content, recipe, ranges, layers=layers)
-        files[name], spared[name] = slim(made.content, layers), made.spared
-    del content
+        (folder / f"{name}.tflite").write_bytes(slim(made.content, layers))
+        spared[name] = len(made.spared)
+    expected = np.concatenate(
+        [np.asarray(model(clip[None], training=False)) for clip in clips]
+    )
+    np.savez(folder / "clips.npz", clips=np.stack(clips), expected=expected)
+    facts = {"weights": "real" if file else "drawn", "spared": spared}
+    (folder / FACTS).write_text(json.dumps(facts), "utf-8")
+
+
+def measure(args: argparse.Namespace) -> list[list[str]]:
+    """Returns one row of the table a recipe, for one preset."""
+    import numpy as np
+
+    from cry_lite.interpreter import LiteRTModel
+
+    folder = args.files / args.one
+    if not (folder / FACTS).is_file():
+        make(args, folder)
+    if args.make_only:
+        return []
+    facts = json.loads((folder / FACTS).read_text("utf-8"))
+    with np.load(folder / "clips.npz") as archive:
+        clips, expected = archive["clips"], archive["expected"]
+    files = {name: (folder / f"{name}.tflite").read_bytes() for name in facts["spared"]}
     runners = {
         (name, threads): LiteRTModel(each, num_threads=threads)
         for name, each in files.items()
@@ -97,9 +123,6 @@ def measure(args: argparse.Namespace) -> list[list[str]]:
                 times[key][turn, place] = time.perf_counter() - start
     # A clip counts with its fastest round.
     ms = {key: 1e3 * float(np.median(t.min(axis=0))) for key, t in times.items()}
-    expected = np.concatenate(
-        [np.asarray(model(clip[None], training=False)) for clip in clips]
-    )
     rows = []
     for name, each in files.items():
         difference = np.abs(np.stack(found[name]) - expected)
@@ -107,7 +130,7 @@ def measure(args: argparse.Namespace) -> list[list[str]]:
         rows.append(
             [
                 args.one,
-                "real" if file else "drawn",
+                facts["weights"],
                 name,
                 f"{len(each) / 1e6:.3f}",
                 f"{len(gzip.compress(each, 6)) / 1e6:.3f}",
@@ -116,7 +139,7 @@ def measure(args: argparse.Namespace) -> list[list[str]]:
                 f"{difference.max():.1e}",
                 f"{difference.mean():.1e}",
                 f"{same.sum()}/{len(same)}",
-                str(len(spared[name])),
+                str(facts["spared"][name]),
             ]
         )
     return rows
@@ -154,6 +177,8 @@ def main() -> int:
     parser.add_argument("--weights", action="append", default=[], metavar="PRESET=FILE")
     parser.add_argument("--presets", metavar="A,B", help="default: all")
     parser.add_argument("--limit", type=int, default=32, help="clips in the table")
+    parser.add_argument("--files", metavar="FOLDER", required=True, type=Path)
+    parser.add_argument("--make-only", action="store_true", help="measure nothing")
     parser.add_argument("--one", help=argparse.SUPPRESS)
     args = parser.parse_args()
     if args.one:

@@ -88,7 +88,8 @@ def _sizes(found: Reproduced, row: Row) -> tuple[str, str]:
     for split in SPLITS:
         made = found.cells[row.name, split].result
         if made is not None and row.file in made.file_bytes:
-            ours = f"{made.file_bytes[row.file] / 1e6:.1f} MB"
+            size = made.file_bytes[row.file]
+            ours = f"{size / 1e6:.1f} MB" if size >= 1e6 else f"{size / 1e3:.0f} kB"
     return row.size or "–", ours
 
 

@@ -71,26 +71,58 @@ def quantize_static(
             "int8 needs convolutions to quantise, and none is left in this model. Take "
             "quantize='dynamic' (--quantize dynamic), or keep fewer layers float."
         )
+    # Ahead of the clips, so that no draw leaves them out.
+    heard = [*_edges(representative, seed), *representative]
+    float_file, rewritten = _prepare(tflite, representative, heard, chosen, seed)
+
+    def quantised(places: Collection[int]) -> Any:
+        return rewritten(choose(graph, graph.subgraphs[0], is_spared, places))
+
+    spared = find_noisy(float_file, quantised, chosen, heard)
+    if spared:  # made equal for int8 alone, their weights would only lose
+        chosen = choose(graph, graph.subgraphs[0], is_spared, chosen - set(spared))
+        if not chosen:  # what is left is `dynamic`
+            float_file, rewritten = tflite, lambda _: read_graph(tflite)
+        else:
+            float_file, rewritten = _prepare(
+                tflite, representative, heard, chosen, seed
+            )
+    paths = [_path(graph, place) for place in spared]
+    return StaticInt8(write_graph(rewritten(chosen)), float_file, tuple(paths))
+
+
+def _prepare(
+    tflite: bytes,
+    representative: Sequence[np.ndarray],
+    heard: Sequence[np.ndarray],
+    chosen: Collection[int],
+    seed: int,
+) -> tuple[bytes, Callable[[Collection[int]], Any]]:
+    """Returns the equalised float file, and what makes int8 of places in it."""
     float_file = equalize(tflite, representative, chosen)
-    observers = _observe(float_file, representative, chosen, seed)
+    observers = _observe(float_file, heard, chosen, seed)
     means: dict[int, ChannelMeans] = {}
 
     def rewriting(places: Collection[int]) -> Int8Rewriting:
-        graph = read_graph(float_file)
-        kept = choose(graph, graph.subgraphs[0], is_spared, places)
-        made = Int8Rewriting(graph, kept, observers, means)
+        made = Int8Rewriting(read_graph(float_file), places, observers, means)
         made.run()
         return made
 
-    def quantised(places: Collection[int]) -> Any:
-        return rewriting(places).graph
-
     means |= channel_means(float_file, representative, rewriting(chosen).heard)
+    return float_file, lambda places: rewriting(places).graph
 
-    spared = find_noisy(float_file, quantised, chosen, representative)
-    content = write_graph(quantised(chosen - set(spared)))
-    paths = [_path(graph, place) for place in spared]
-    return StaticInt8(content, float_file, tuple(paths))
+
+def _edges(representative: Sequence[np.ndarray], seed: int) -> list[np.ndarray]:
+    """Returns full-scale noise, long and short, and silence.
+
+    The loudest that a microphone can give lies far outside the ranges of most clips,
+    most of all where it breaks off within a patch, and must be answered as before too.
+    """
+    samples = max(len(clip) for clip in representative)
+    noise = np.random.default_rng((seed, 1)).choice((-1.0, 1.0), samples)
+    noise = noise.astype(np.float32)
+    lengths = (1, 2, 5, 8)
+    return [*(noise[: max(1, samples // n)] for n in lengths), np.zeros_like(noise)]
 
 
 def _path(graph: Any, place: int) -> str:
