@@ -54,7 +54,7 @@ def theirs(preset: str, samples: int, args: argparse.Namespace) -> Any:
         def forward(self, waveform: Any) -> Any:
             return self.base(waveform)["clipwise_output"]
 
-    content = io.BytesIO()
+    content: Any = io.BytesIO()
     torch.onnx.export(
         Scores().eval(),
         (torch.zeros(1, samples),),

@@ -56,7 +56,7 @@ def unheard(dataset: Any, student: str) -> np.ndarray:
     """Returns which clips the shipped weights of the student have not heard."""
     known: frozenset[str] = frozenset()
     for file in registry.get(student).files:
-        known |= heard_by(file.digest.removeprefix("sha256:"))
+        known |= heard_by((file.digest or "").removeprefix("sha256:"))
     digests = content_digests(clip.path for clip in dataset.clips)
     return np.array([digest[:16] not in known for digest in digests])
 

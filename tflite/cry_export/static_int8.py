@@ -78,7 +78,7 @@ def quantize_static(
     def quantised(places: Collection[int]) -> Any:
         return rewritten(choose(graph, graph.subgraphs[0], is_spared, places))
 
-    spared = find_noisy(float_file, quantised, chosen, heard)
+    spared = find_noisy(float_file, quantised, chosen, representative)
     if spared:  # made equal for int8 alone, their weights would only lose
         chosen = choose(graph, graph.subgraphs[0], is_spared, chosen - set(spared))
         if not chosen:  # what is left is `dynamic`
