@@ -135,10 +135,14 @@ async function choose(input, file, status) {
 }
 
 async function savedScores() {
-  const [download] = await Promise.all([
-    page.waitForEvent("download"),
-    page.click("#save"),
-  ]);
+  // Once in a while Chromium drops a click's download: another click asks again.
+  let download = null;
+  for (let clicks = 0; !download && clicks < 3; clicks++) {
+    const begun = page.waitForEvent("download", { timeout: 10_000 }).catch(() => null);
+    await page.click("#save");
+    download = await begun;
+  }
+  assert.ok(download, "nothing was saved");
   const csv = await readFile(await download.path(), "utf-8");
   return csv
     .trimEnd()
