@@ -186,7 +186,8 @@ def run_clips(run: RunFolder) -> Dataset:
         raise ValueError(
             "The clips that the model was trained on must be there to compare it on. "
             f"Found none of {len(predictions.files)} at {folder}. Give others with "
-            "--check DATA."
+            "--check DATA, and for int8 those that set its ranges with "
+            "--representative DATA."
         )
     return Dataset(clips, predictions.labels)
 
