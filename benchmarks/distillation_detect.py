@@ -213,9 +213,9 @@ def table(rows: Sequence[dict[str, Any]]) -> str:
         title = f"{mine[0]['student']} alone"
         if name != ALONE:
             title = f"{mine[0]['student']} distilled from {name}"
-        cells = [title, str(len(mine)), _spread([row["auc"] for row in mine])]
+        cells = [title, str(len(mine)), spread([row["auc"] for row in mine])]
         for key in ("teacher_auc", "file_auc"):
-            cells.append(_spread([row[key] for row in mine if row[key] is not None]))
+            cells.append(spread([row[key] for row in mine if row[key] is not None]))
         sizes = [row["file_bytes"] for row in mine if row["file_bytes"]]
         cells.append(f"{max(sizes):,}" if sizes else "")
         lines.append(f"| {' | '.join(cells)} |")
@@ -230,7 +230,7 @@ def table(rows: Sequence[dict[str, Any]]) -> str:
     return "\n".join(lines)
 
 
-def _spread(values: Sequence[float]) -> str:
+def spread(values: Sequence[float]) -> str:
     if not values:
         return ""
     mean = sum(values) / len(values)

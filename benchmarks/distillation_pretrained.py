@@ -27,7 +27,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import keras
 import numpy as np
-from distillation_detect import ALONE, add, auc, read, teacher_run
+from distillation_detect import ALONE, add, auc, read, spread, teacher_run
 from timing import machine
 
 from cry_hub import registry
@@ -193,12 +193,12 @@ def table(rows: Sequence[dict[str, Any]]) -> str:
             start,
             "nobody" if name == ALONE else name,
             str(len(mine)),
-            _spread([row["auc"] for row in mine]),
+            spread([row["auc"] for row in mine]),
             _interval(drawn),
             theirs,
             above,
             "" if mine == base else _interval(drawn - base_drawn, "+"),
-            _spread(files) if files else "refused",
+            spread(files) if files else "refused",
             f"{max(sizes):,}" if sizes else "",
         ]
         lines.append(f"| {' | '.join(cells)} |")
@@ -216,10 +216,6 @@ def table(rows: Sequence[dict[str, Any]]) -> str:
     )
     lines.append(f"{machine('tensorflow', 'keras', 'numpy')}.")
     return "\n".join(lines)
-
-
-def _spread(values: Sequence[float]) -> str:
-    return f"{np.mean(values):.4f} ({min(values):.4f} to {max(values):.4f})"
 
 
 def _interval(drawn: np.ndarray, sign: str = "") -> str:
