@@ -9,6 +9,7 @@ from typing import Any
 import keras
 import numpy as np
 
+from cry_hub.power_spectrum import by_fft, by_products
 from cry_hub.pre_emphasis import pre_emphasized
 from cry_hub.time_mask import check_waveform, completed, fit, larger, real_length
 from cry_hub.z_score import z_scored
@@ -18,9 +19,10 @@ from cry_lite.spec import FrontEndSpec
 
 ops: Any = keras.ops  # Keras types most results as perhaps None
 
-# TFLiteConverter's dynamic-range quantization leaves weights below 1024 elements
-# alone. int8 activations cannot span a power spectrum (91 dB of error).
-_MAX_WEIGHTS = 1023
+# Fewer hold fewer zeros, more need fewer operators. TFLiteConverter's dynamic-range
+# quantization leaves weights below 1024 elements alone: int8 activations cannot span
+# a power spectrum (91 dB of error).
+_MAX_WEIGHTS = 255
 
 # |X| stays below this for a full-scale waveform, so that |X|^2 fits into float16.
 _MAX_MAGNITUDE = 255.0
@@ -58,6 +60,9 @@ class FrontEnd(keras.layers.Layer):
         in_training: Called in training alone, with the float32 output and a bool
             tensor `(batch, steps)`, True where a step is real; what it returns
             takes the output's place. None, as after loading: it is not saved.
+        by_products: Whether matrix products take the place of the FFT, as in the
+            files of `cry_export`, which sets it while it converts: TFLite runs
+            them faster than its FFT. False, as after loading: it is not saved.
 
     Call arguments:
         inputs: Float tensor `(batch, samples)` in [-1, 1] at
@@ -84,6 +89,7 @@ class FrontEnd(keras.layers.Layer):
         super().__init__(name=name, autocast=False, **kwargs)
         self.spec = FrontEndSpec.from_dict(spec) if isinstance(spec, dict) else spec
         self.in_training: Callable[[Any, Any], Any] | None = None
+        self.by_products = False
         num_steps(1, self.spec)  # refuses what has no meaning
         window = fft_window(self.spec)
         # A power of two changes no digit, and the mel matrix takes it back.
@@ -93,7 +99,8 @@ class FrontEnd(keras.layers.Layer):
         scale = 2.0 ** min(0, math.floor(math.log2(_MAX_MAGNITUDE / loudest)))
         self._window = (window * scale).astype(np.float32)
         gain = scale**2 if self.spec.spectrum == "power" else scale
-        self._mel_blocks = tuple(_band_blocks(mel_matrix(self.spec) / gain))
+        # The bin at half the sample rate is where the last band ends, at most.
+        self._mel_blocks = tuple(_band_blocks(mel_matrix(self.spec)[:-1] / gain))
 
     def call(self, inputs, training=None):
         check_waveform(self, inputs)
@@ -169,8 +176,8 @@ class FrontEnd(keras.layers.Layer):
 
     def _log_mel(self, frames: Any) -> Any:
         """Turns `(frames, fft_length)` into `(frames, mel_bands)`."""
-        real, imaginary = ops.rfft(frames * self._window)
-        spectrum = real * real + imaginary * imaginary
+        transformed = by_products if self.by_products else by_fft
+        spectrum = transformed(frames * self._window)
         if self.spec.spectrum == "magnitude":
             # The gradient of a square root at the zeros of silence is NaN.
             spectrum = ops.sqrt(ops.maximum(spectrum, _TINY))

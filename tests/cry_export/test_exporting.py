@@ -96,7 +96,7 @@ def test_the_report_beside_it_has_digest_figures_and_clips(model, spec, clips, f
     assert report["refused"] is False
     assert report["check_clips"] == ["a", "b", "c", "d"]
     assert report["parity"]["max_score_difference"] <= 0.05
-    assert report["operators"]["RFFT2D"] == 1
+    assert "RFFT2D" not in report["operators"]  # slower than products
     assert sorted(os.listdir(folder)) == ["cry.parity.json", "cry.tflite"]
 
 

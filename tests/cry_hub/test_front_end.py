@@ -18,6 +18,7 @@ from cry_lite.front_ends import (
     YAMNET,
 )
 from cry_lite.log_mel import log_mel, num_steps, patches
+from cry_lite.mel import mel_matrix
 
 PANNS = {"panns_32k": PANNS_32K, "panns_16k": PANNS_16K, "panns_8k": PANNS_8K}
 ALL = {
@@ -81,11 +82,14 @@ def waveforms(spec, rng, seconds=2):
     return {name: waveform.astype(np.float32) for name, waveform in made.items()}
 
 
+@pytest.mark.parametrize("by_products", [False, True], ids=["FFT", "products"])
 @every_spec
-def test_equals_the_numpy_reference(spec, rng):
+def test_equals_the_numpy_reference(spec, by_products, rng):
+    layer = FrontEnd(spec)
+    layer.by_products = by_products
     for waveform in waveforms(spec, rng).values():
         expected = reference(waveform, spec)
-        actual = run(FrontEnd(spec), waveform[None])[0, : len(expected)]
+        actual = run(layer, waveform[None])[0, : len(expected)]
         assert_close(actual, expected, waveform, spec)
 
 
@@ -197,6 +201,13 @@ def test_mel_blocks_are_too_small_to_be_quantized_and_complete(spec):
 
 
 @every_spec
+def test_the_bin_at_half_the_sample_rate_has_no_weight(spec):
+    for some in (spec, spec.replace(max_hz=spec.sample_rate_hz / 2)):
+        weights = mel_matrix(some)
+        assert weights[-1].max() < 1e-9 * weights.max()
+
+
+@every_spec
 def test_a_tone_above_the_cutoff_vanishes(spec):
     samples = 2 * spec.sample_rate_hz
     tone = np.sin(2 * np.pi * 3_000 * np.arange(samples) / spec.sample_rate_hz)
@@ -260,6 +271,12 @@ def test_what_has_no_meaning_is_refused():
         FrontEnd(PANNS_32K.replace(patch_frames=96, patch_hop_frames=96))
 
 
+def test_how_it_transforms_is_not_saved():
+    layer = FrontEnd(YAMNET)
+    layer.by_products = True
+    assert not FrontEnd.from_config(layer.get_config()).by_products
+
+
 def to_tflite(model, folder, samples, quantize):
     signature = keras.InputSpec(shape=(1, samples), dtype="float32")
     model.export(folder, input_signature=[signature], verbose=False)
@@ -284,17 +301,21 @@ def run_tflite(interpreter, waveform):
     return sorted(outputs, key=lambda output: -output.ndim)
 
 
-@pytest.mark.parametrize("quantize", [False, True], ids=["float", "dynamic-range"])
+@pytest.mark.parametrize("kind", ["products", "FFT, dynamic-range"])
 @pytest.mark.parametrize("samples", [32_000, None], ids=["static", "any length"])
 @every_spec
-def test_tflite_equals_keras(spec, samples, quantize, tmp_path, rng):
+def test_tflite_equals_keras(spec, samples, kind, tmp_path, rng):
     inputs = keras.Input((samples,), batch_size=1)
     mask = ops.cast(TimeMask(spec)(inputs), "float32")
-    model = keras.Model(inputs, [FrontEnd(spec)(inputs), mask])
-    content = to_tflite(model, tmp_path, samples, quantize)
-    assert len(content) <= 80_000
+    layer = FrontEnd(spec)
+    model = keras.Model(inputs, [layer(inputs), mask])
+    layer.by_products = kind == "products"
+    content = to_tflite(model, tmp_path, samples, quantize=kind != "products")
+    layer.by_products = False
+    assert len(content) <= 100_000
     interpreter = Interpreter(model_content=content)
     used = {op["op_name"] for op in interpreter._get_ops_details()}
+    assert ("RFFT2D" in used) == (kind != "products")
     assert not any("Flex" in op or "CUSTOM" in op.upper() for op in used)
 
     lengths = [(32_000, 32_000), (20_321, 32_000), (0, 32_000)]

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import re
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
 
 import keras
 import numpy as np
@@ -15,7 +17,7 @@ from cry_export.operators import refuse_foreign, refuse_foreign_names
 from cry_export.quantization import apply_recipe
 from cry_export.quiet import quiet
 from cry_export.recipe import Recipe
-from cry_export.reference import weighted_layers
+from cry_export.reference import front_end_of, weighted_layers
 
 
 def to_tflite(
@@ -46,7 +48,7 @@ def to_tflite(
         # Not from_concrete_functions: on a Keras 3 model it writes a file without
         # weights and says nothing. Not format="litert": it lets Flex operators in.
         try:
-            with quiet():
+            with quiet(), without_fft(front_end_of(model)):
                 model.export(
                     folder,
                     format="tf_saved_model",
@@ -72,6 +74,23 @@ def to_tflite(
     return apply_recipe(
         tflite, recipe, representative, layers=weighted_layers(model)
     ).content
+
+
+@contextmanager
+def without_fft(front_end: Any) -> Iterator[None]:
+    """Makes a `FrontEnd` compute products while it is traced, if it is one.
+
+    The runtime's own FFT takes several times as long.
+    """
+    if not hasattr(front_end, "by_products"):
+        yield
+        return
+    given = front_end.by_products
+    front_end.by_products = True
+    try:
+        yield
+    finally:
+        front_end.by_products = given
 
 
 def _missing_operators(message: str) -> list[str]:

@@ -13,6 +13,7 @@ from cry_export.compress.compression import FineTuning
 from cry_export.compress.edges import edges
 from cry_export.compress.fine_tuning import Clips, fine_tune
 from cry_export.compress.twin import HostedLayer
+from cry_export.convert import without_fft
 
 _CONVOLUTIONS = (tf_keras.layers.Conv2D, tf_keras.layers.DepthwiseConv2D)
 _CALIBRATION_CLIPS = 128
@@ -118,11 +119,24 @@ def to_tflite(trained: tf_keras.Model, samples: int | None) -> bytes:
     """
     signature = tf.TensorSpec((1, samples), tf.float32, name="waveform")
     program = tf.function(lambda waveform: trained(waveform, training=False))
-    concrete = program.get_concrete_function(signature)
+    with without_fft(_front_end_of_small_products(trained)):
+        concrete = program.get_concrete_function(signature)
     converter = tf.lite.TFLiteConverter.from_concrete_functions([concrete], trained)
     converter.optimizations = [tf.lite.Optimize.DEFAULT]
     converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS]
     return converter.convert()
+
+
+def _front_end_of_small_products(trained: tf_keras.Model) -> Any:
+    """Returns the front end if its matrices are too small for the converter to round.
+
+    Those for an FFT of 1024 are not: there the FFT stays.
+    """
+    hosts = (each for each in trained.layers if isinstance(each, HostedLayer))
+    for hosted in (each.hosted for each in hosts):
+        if hasattr(hosted, "by_products") and hosted.spec.fft_length <= 512:
+            return hosted
+    return None
 
 
 def _ranges(

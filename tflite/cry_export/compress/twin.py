@@ -41,8 +41,13 @@ class HostedLayer(tf_keras.layers.Layer):
         # Behind a function: Keras 2 would take an attribute apart.
         self._hosted = lambda: layer
 
+    @property
+    def hosted(self) -> Any:
+        """The Keras 3 layer."""
+        return self._hosted()
+
     def build(self, input_shape: Any) -> None:
-        layer = self._hosted()
+        layer = self.hosted
         first = input_shape[0] if isinstance(input_shape, list) else input_shape
         with tf.init_scope():
             if not layer.built and not self._takes_list:
@@ -59,7 +64,7 @@ class HostedLayer(tf_keras.layers.Layer):
         super().build(input_shape)
 
     def call(self, inputs):
-        layer = self._hosted()
+        layer = self.hosted
         inputs = list(inputs) if isinstance(inputs, (list, tuple)) else [inputs]
         split = len(inputs) - len(self._keywords)
         named = dict(zip(self._keywords, inputs[split:], strict=True))
