@@ -173,8 +173,11 @@ def run_clips(run: RunFolder) -> Dataset:
         ValueError: If none of them is where it was.
     """
     predictions = run.predictions()
-    origin = Path(run.config["data"]["origin"]).expanduser()
+    data = run.config["data"]
+    origin = Path(data["origin"]).expanduser()
     folder = origin if origin.is_dir() else origin.parent
+    if data.get("folder"):
+        folder = run.path / data["folder"]  # which may be absolute
     clips = tuple(
         Clip(folder / name, predictions.labels[label], group, name=name)
         for name, label, group in zip(

@@ -5,10 +5,11 @@ from __future__ import annotations
 import dataclasses
 import datetime
 import importlib.metadata
+import os
 import platform
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from cry_lite import __version__
@@ -61,6 +62,7 @@ class Made:
 def write(folder: Path, made: Made) -> None:
     """Writes `config.json`, `metrics.json`, `predictions.csv` and `report.html`."""
     config = _config(made)
+    config["data"]["folder"] = _clips_folder(made.prepared.dataset, folder)
     write_json(folder / "config.json", config)
     metrics = {"split": split_sentence(made), "verdict": verdict(made.metrics)}
     metrics |= made.metrics.to_dict()
@@ -114,6 +116,30 @@ def data_facts(
         ],
         "clip_digests": short_digests(dataset),
     }
+
+
+def _clips_folder(dataset: Dataset, beside: Path) -> str:
+    """Returns the folder that the names of all clips start from, or "".
+
+    Export finds the clips there again, whatever `origin` says in words. What lies
+    in the run's own neighbourhood is told from the run, and moves with it.
+
+    Args:
+        dataset: The clips.
+        beside: A folder in the same place as the run.
+    """
+    found = set()
+    for clip in dataset.clips:
+        path, name = clip.path.parts, PurePosixPath(clip.name).parts
+        if path[-len(name) :] != name:
+            return ""
+        found.add(Path(*path[: -len(name)]).absolute())
+    if len(found) != 1:
+        return ""
+    folder, beside = found.pop(), beside.absolute()
+    if folder.is_relative_to(beside.parent):
+        return Path(os.path.relpath(folder, beside)).as_posix()
+    return str(folder)
 
 
 def versions() -> dict[str, str]:

@@ -41,7 +41,7 @@ from cry_tf.synthesis import (
 )
 
 # How far a file of each recipe may answer from Keras.
-_TOLERANCES = {"none": 1e-4, "float16": 0.02, "dynamic": 0.02}
+_TOLERANCES = {"none": 1e-4, "float16": 0.02, "dynamic": 0.02, "int8": 0.02}
 _CLIP_S = 5.0
 # The last layer is scaled to this spread: scores of 0 and 1 would hide differences.
 _LOGIT_SPREAD = 1.5
@@ -73,7 +73,7 @@ def _write_model(
     folder: Path, name: str, model: CryModel, recipes: Sequence[str]
 ) -> Iterator[dict[str, Any]]:
     rate_hz, decision = model.spec.sample_rate_hz, model.decision
-    _fit_last_layer(model)
+    heard = _fit_last_layer(model)
     clips = {}
     for index, (label, sound) in enumerate(_sounds(model.labels, 2, seed=2)):
         waveform = resample(sound, SAMPLE_RATE_HZ, rate_hz)
@@ -94,6 +94,7 @@ def _write_model(
             recipe,
             check=check,
             length=decision.window_s,
+            representative=heard if recipe == "int8" else None,
         )
         yield {
             "file": path.name,
@@ -115,8 +116,12 @@ def _window_scores(
     return model.predict(windows, verbose=0).tolist()
 
 
-def _fit_last_layer(model: CryModel) -> None:
-    """Points each label at the mean of its sounds: a gentle map, unlike a fit."""
+def _fit_last_layer(model: CryModel) -> list[np.ndarray]:
+    """Points each label at the mean of its sounds: a gentle map, unlike a fit.
+
+    Returns:
+        The sounds, at the rate of the model.
+    """
     rate_hz = model.spec.sample_rate_hz
     labels, sounds = zip(*_sounds(model.labels, 4, seed=1), strict=True)
     waveforms = [resample(sound, SAMPLE_RATE_HZ, rate_hz) for sound in sounds]
@@ -132,6 +137,7 @@ def _fit_last_layer(model: CryModel) -> None:
     )
     kernel *= _LOGIT_SPREAD / ((features - centre) @ kernel).std()
     model.get_layer("logits").set_weights([kernel, -centre @ kernel])
+    return waveforms
 
 
 def _sounds(

@@ -14,7 +14,9 @@ from cry_hub import registry
 from cry_hub.weights.cache_folder import digest_file
 from cry_lite.detector import Analyzer
 from cry_tf.cli import quickstart
+from cry_tf.exporting import run_clips
 from cry_tf.quickstart.scale import STANDARD
+from cry_tf.training.run import RunFolder
 
 pytestmark = pytest.mark.usefixtures("shallow_student")
 
@@ -74,6 +76,12 @@ def test_the_whole_chain_runs_without_data_or_network(tmp_path, capsys):
         assert (output / task / "model.keras").is_file()
         assert task in printed
 
+    # Export finds the recordings again, wherever the folder is by then.
+    output = output.rename(tmp_path / "moved")
+    for task in ("detect", "reason"):
+        run = RunFolder.open(output / task)
+        assert len(run_clips(run)) == run.config["data"]["clips"] > 0
+
     assert Analyzer(output / "detect.tflite").spec.positive_label == "cry"
     assert len(Analyzer(output / "reason.tflite").spec.labels) == 5
     assert soundfile.info(output / "night.wav").duration == 80
@@ -85,7 +93,7 @@ def test_the_whole_chain_runs_without_data_or_network(tmp_path, capsys):
     assert "balanced accuracy" in printed
     assert "of 2 cries found" in printed
     # Nothing half done is left beside it.
-    assert [path.name for path in tmp_path.iterdir()] == ["first"]
+    assert [path.name for path in tmp_path.iterdir()] == ["moved"]
 
 
 def test_real_recordings_without_a_reason_give_a_detector_and_say_so(tmp_path, capsys):

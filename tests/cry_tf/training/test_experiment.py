@@ -83,6 +83,10 @@ def test_the_record_says_how_it_was_made(finished, weights):
     assert config["data"]["groups"] == 12
     assert "label folder" in config["data"]["grouping"]
     assert config["data"]["origin"] == "here"
+    folder = finished.path / config["data"]["folder"]
+    assert all(
+        (folder / row["file"]).is_file() for row in rows(finished, "predictions.csv")
+    )
     assert {"tensorflow", "keras", "cry-tf", "python"} <= set(config["versions"])
 
 
