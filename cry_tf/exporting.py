@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 MAX_CHECK_CLIPS = 100
 MAX_CHECK_SECONDS = 30.0
 # The ranges of activations change little beyond.
-MAX_REPRESENTATIVE_CLIPS = 64
+_FEWEST_REPRESENTATIVE, _MOST_REPRESENTATIVE = 64, 192
 MAX_REPRESENTATIVE_SECONDS = 5.0
 
 
@@ -76,8 +76,9 @@ def export(
             digests of the data and the source of the weights.
         advance: Called after each clip that was compared, for a progress bar.
         representative: For `int8`: clips that the model was trained on, as for
-            `check`, of which at most 64 are drawn, 5 s of each. Clips of both are
-            left out of `check` if enough others are there.
+            `check`, of which a third is drawn, at least 64 and at most 192 if there
+            are so many, 5 s of each. Clips of both are left out of `check` if
+            enough others are there.
         keep_float: Names of layers that stay float32, for instance the one that a
             refusal names.
         card: Lines of the model card inside the file; None writes what the model
@@ -226,13 +227,9 @@ def _representative(
     clips: Any, sample_rate_hz: int, seed: int
 ) -> tuple[Dataset | None, list[np.ndarray]]:
     if isinstance(clips, Dataset):
-        return _decode(
-            clips,
-            sample_rate_hz,
-            MAX_REPRESENTATIVE_CLIPS,
-            MAX_REPRESENTATIVE_SECONDS,
-            seed,
-        )
+        # The rest is left to compare the file on.
+        count = min(max(_FEWEST_REPRESENTATIVE, len(clips) // 3), _MOST_REPRESENTATIVE)
+        return _decode(clips, sample_rate_hz, count, MAX_REPRESENTATIVE_SECONDS, seed)
     samples = round(MAX_REPRESENTATIVE_SECONDS * sample_rate_hz)
     return None, [clip[:samples] for clip in clips]
 

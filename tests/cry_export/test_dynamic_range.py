@@ -12,10 +12,16 @@ from cry_export.recipe import get
 
 
 def weight_types(tflite: bytes) -> dict[str, str]:
-    """Path -> type of the weights of every operator that has any."""
+    """Path -> type of the weights of every operator that has any.
+
+    Weights in float16 are no constant of their operator, but of a DEQUANTIZE.
+    """
     named = ("CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED")
     return {
-        operator.path: operator.constants[0].dtype
+        operator.path: next(
+            (each.dtype for each in operator.constants if len(each.shape) > 1),
+            "float16",
+        )
         for operator in list_operators(tflite)
         if operator.name in named
     }
@@ -48,7 +54,7 @@ def test_no_constant_of_the_front_end_is_quantised(tflite):
 
 
 def test_a_large_matrix_stays_float_in_the_front_end_only():
-    """The size threshold alone would not spare a mel matrix in one piece."""
+    """The size thresholds alone would not spare a mel matrix in one piece."""
     waveform = keras.Input((800,), name="waveform")
     x = keras.layers.Dense(64, name="frontend")(waveform)
     x = keras.layers.Dense(400, name="hidden")(x)
@@ -58,8 +64,28 @@ def test_a_large_matrix_stays_float_in_the_front_end_only():
     assert {path.split("/")[1]: kind for path, kind in types.items()} == {
         "frontend_1": "float32",
         "hidden_1": "int8",
-        "logits_1": "float32",
+        "logits_1": "float16",
     }
+
+
+@pytest.mark.parametrize(("largest", "halved"), [(1.0, ["float16"]), (7e4, [])])
+def test_depthwise_weights_that_float16_can_hold_become_float16(largest, halved, rng):
+    waveform = keras.Input((64,), name="waveform")
+    x = keras.layers.Dense(64, name="frontend")(waveform)
+    x = keras.layers.Reshape((8, 8, 1))(x)
+    x = keras.layers.Conv2D(64, 1, name="conv")(x)
+    depthwise = keras.layers.DepthwiseConv2D(3, name="depthwise")
+    x = keras.layers.GlobalAveragePooling2D()(depthwise(x))
+    model = keras.Model(waveform, x)
+    kernel = rng.uniform(-1, 1, (3, 3, 64, 1))
+    kernel[0, 0, 0, 0] = largest
+    depthwise.set_weights([kernel, np.zeros(64)])
+    operators = list_operators(to_tflite(model, get("dynamic"), 64))
+    assert halved == [
+        operator.constants[0].dtype
+        for operator in operators
+        if operator.name == "DEQUANTIZE"
+    ]
 
 
 def test_int8_weights_are_the_rounded_float_weights(tflite):

@@ -47,7 +47,7 @@ def quantize_weights(
     Depthwise convolutions, weights that are small beside the whole network (fewer
     than 1024 elements, or fewer than 16384 and less than 1/200 of all), weights that
     another operator reads too, biases, and all that comes from the layer named
-    `frontend` stay float32.
+    `frontend` stay as they are.
 
     Args:
         tflite: A float32 TFLite flatbuffer, without appended metadata.

@@ -21,18 +21,20 @@ _WEIGHTED = {_Op.CONV_2D, _Op.DEPTHWISE_CONV_2D, _Op.FULLY_CONNECTED}
 _DEQUANTIZE_VERSION = 3  # reads float16
 # Below it the operator and its tensor take more bytes than are saved.
 _MIN_ELEMENTS = 512
+_LARGEST = float(np.finfo(np.float16).max)
 
 
 def halve_weights(tflite: bytes, is_spared: Callable[[Any, Any], bool]) -> bytes:
-    """Stores the weights of convolutions and dense layers as float16.
+    """Stores the float32 weights of convolutions and dense layers as float16.
+
+    A layer with a weight above 65504, the largest number of float16, is left alone.
 
     Args:
         tflite: A float32 TFLite flatbuffer, without appended metadata.
         is_spared: `(graph, operator)`, True for an operator that keeps float32.
 
     Raises:
-        ConversionError: If a weight is not finite in float16, whose largest number
-            is 65504.
+        ConversionError: If a weight is not finite.
     """
     graph = read_graph(tflite)
     subgraph = graph.subgraphs[0]
@@ -43,13 +45,14 @@ def halve_weights(tflite: bytes, is_spared: Callable[[Any, Any], bool]) -> bytes
         if code in _WEIGHTED and not is_spared(graph, operator):
             operator.inputs = [int(index) for index in operator.inputs]
             index = operator.inputs[1]
-            values = constant(graph, subgraph.tensors[index])
+            tensor = subgraph.tensors[index]
+            values = constant(graph, tensor)
             if index not in as_float32 and values is not None:
-                if values.size < _MIN_ELEMENTS:
+                if values.size < _MIN_ELEMENTS or not _fits(tensor, values):
                     operators.append(operator)
                     continue
                 as_float32[index] = twin(subgraph, index, "_float32")
-                _store_half(graph, subgraph.tensors[index], values)
+                _store_half(graph, tensor, values)
                 operators.append(_dequantize(graph, index, as_float32[index]))
             operator.inputs[1] = as_float32.get(index, index)
         operators.append(operator)
@@ -57,14 +60,17 @@ def halve_weights(tflite: bytes, is_spared: Callable[[Any, Any], bool]) -> bytes
     return write_graph(graph)
 
 
-def _store_half(graph: Any, tensor: Any, values: np.ndarray) -> None:
-    with np.errstate(over="ignore"):
-        half = values.astype("<f2")
-    if not np.isfinite(half).all():
+def _fits(tensor: Any, values: np.ndarray) -> bool:
+    if not np.isfinite(values).all():
         raise ConversionError(
-            "Weights must be finite in float16, at most 65504. Received: "
-            f"{np.abs(values).max():g} in {tensor.name.decode()}. Take another recipe."
+            "Weights must be finite. Received: NaN or infinity in "
+            f"{tensor.name.decode()}. The training diverged: train again."
         )
+    return bool(np.abs(values).max() <= _LARGEST)
+
+
+def _store_half(graph: Any, tensor: Any, values: np.ndarray) -> None:
+    half = values.astype("<f2")
     subgraph = graph.subgraphs[0]
     if sum(each.buffer == tensor.buffer for each in subgraph.tensors) > 1:
         tensor.buffer = store(graph, half)

@@ -16,7 +16,7 @@ from cry_export.operators import read_graph
 # of the training data: a third of what the gate allows on others.
 _MIN_SQNR_DB = 18.0
 _MAX_SCORE_DIFFERENCE = 0.05
-_JUDGED_CLIPS, _RANKING_CLIPS = 64, 4
+_FIRST_JUDGED_CLIPS, _RANKING_CLIPS = 64, 4
 # Layers are spared by so many at a time, as parts of all.
 _STEP = 1 / 8
 
@@ -44,8 +44,14 @@ def find_noisy(
     """
     graph = read_graph(float_file)
     last = int(graph.subgraphs[0].operators[max(chosen)].outputs[0])
-    judge = _Judge(float_file, waveforms, last, _JUDGED_CLIPS)
-    if judge.accepts(quantised(chosen)):
+    judges = [_Judge(float_file, waveforms, last, _FIRST_JUDGED_CLIPS)]
+    if len(waveforms) > _FIRST_JUDGED_CLIPS:  # what they let through, all hear
+        judges.append(_Judge(float_file, waveforms, last, len(waveforms)))
+
+    def is_accepted(places: Collection[int]) -> bool:
+        return all(judge.accepts(quantised(places)) for judge in judges)
+
+    if is_accepted(chosen):
         return []
     ranking = _Judge(float_file, waveforms, last, _RANKING_CLIPS)
     weighted = [place for place in sorted(chosen) if _is_weighted(graph, place)]
@@ -58,7 +64,7 @@ def find_noisy(
     for count in range(step, len(noisiest), step):
         is_hopeless = sum(noise[place] for place in noisiest[count:]) > allowed
         spared = set(noisiest[:count])
-        if not is_hopeless and judge.accepts(quantised(set(chosen) - spared)):
+        if not is_hopeless and is_accepted(set(chosen) - spared):
             return sorted(spared)
     return weighted
 

@@ -65,7 +65,7 @@ def apply_recipe(
     if recipe.weights == "float16":
         return Quantised(halve_weights(tflite, is_spared), tflite)
     if recipe.activations == "float32":
-        return Quantised(quantize_weights(tflite, is_spared), tflite)
+        return Quantised(_in_few_bytes(tflite, is_spared), tflite)
     if not len(representative):
         raise ValueError(
             f"quantize={recipe.name!r} needs representative clips of the training "
@@ -75,10 +75,15 @@ def apply_recipe(
     made = quantize_static(tflite, representative, is_spared, seed)
     return Quantised(
         # The layers that kept float activations, and those behind the pooling.
-        quantize_weights(made.content, is_spared),
+        _in_few_bytes(made.content, is_spared),
         made.float_file,
         tuple(dict.fromkeys(layer_of(path, layers) for path in made.spared)),
     )
+
+
+def _in_few_bytes(tflite: bytes, is_spared: Callable[[Any, Any], bool]) -> bytes:
+    """Stores weights as int8, and those that int8 is not worth its error as float16."""
+    return halve_weights(quantize_weights(tflite, is_spared), is_spared)
 
 
 def _sparing(

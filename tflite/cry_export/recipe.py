@@ -58,7 +58,7 @@ class Recipe:
         name: What users type.
         summary: One sentence for a person.
         weights: How the weights of the network are stored; those of the front end
-            stay float32.
+            stay float32, and those that int8 does not suit become float16.
         activations: What lies between the layers; int8 has scales that are measured
             on representative clips.
         budget: How far the answers may move.
@@ -111,7 +111,7 @@ RECIPES: dict[str, Recipe] = {
         ),
         Recipe(
             name="dynamic",
-            summary="int8 weights of convolutions and dense layers, float32 otherwise",
+            summary="int8 weights of convolutions and dense layers, float16 otherwise",
             weights="int8",
             # The same heads on 34 to 40 clips that they had not heard: at most 0.07, on
             # average 0.003; YAMNet fine-tuned for two epochs on 64: 0.09 and 0.008. A

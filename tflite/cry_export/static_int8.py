@@ -23,6 +23,8 @@ from cry_export.int8_rewriting import Int8Rewriting
 from cry_export.int8_sparing import find_noisy
 from cry_export.operators import read_graph, write_graph
 
+_SCALE_CLIPS = 64
+
 
 @dataclass(frozen=True)
 class StaticInt8:
@@ -55,8 +57,9 @@ def quantize_static(
 
     Args:
         tflite: A float32 flatbuffer, waveform in.
-        representative: Clips that the scales of the activations are measured on,
-            float32 `(samples,)`.
+        representative: Clips of the training data, float32 `(samples,)`. Up to 64,
+            spread over them, give the scales of the activations; all of them say
+            which layers keep float activations.
         is_spared: `(graph, operator)`, True for an operator that stays float.
         seed: Seed of the draws behind the scales.
 
@@ -71,9 +74,10 @@ def quantize_static(
             "int8 needs convolutions to quantise, and none is left in this model. Take "
             "quantize='dynamic' (--quantize dynamic), or keep fewer layers float."
         )
+    clips = representative[:: -(-len(representative) // _SCALE_CLIPS)]
     # Ahead of the clips, so that no draw leaves them out.
-    heard = [*_edges(representative, seed), *representative]
-    float_file, rewritten = _prepare(tflite, representative, heard, chosen, seed)
+    heard = [*_edges(clips, seed), *clips]
+    float_file, rewritten = _prepare(tflite, clips, heard, chosen, seed)
 
     def quantised(places: Collection[int]) -> Any:
         return rewritten(choose(graph, graph.subgraphs[0], is_spared, places))
@@ -84,9 +88,7 @@ def quantize_static(
         if not chosen:  # what is left is `dynamic`
             float_file, rewritten = tflite, lambda _: read_graph(tflite)
         else:
-            float_file, rewritten = _prepare(
-                tflite, representative, heard, chosen, seed
-            )
+            float_file, rewritten = _prepare(tflite, clips, heard, chosen, seed)
     paths = [_path(graph, place) for place in spared]
     return StaticInt8(write_graph(rewritten(chosen)), float_file, tuple(paths))
 
