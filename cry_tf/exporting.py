@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import warnings
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -14,8 +13,14 @@ import cry_export
 from cry_export.artefact import check_target
 from cry_export.recipe import get as get_recipe
 from cry_lite.spec import ModelSpec
-from cry_tf.data.clip import Clip
 from cry_tf.data.dataset import Dataset
+from cry_tf.export_clips import (
+    MAX_CHECK_CLIPS,
+    MAX_CHECK_SECONDS,
+    decode,
+    not_in,
+    representative_clips,
+)
 from cry_tf.export_metric import compare_metric
 from cry_tf.model_card import model_card
 
@@ -25,17 +30,6 @@ if TYPE_CHECKING:
     from cry_export import Artefact
     from cry_export.compress.compressed import Compressed
     from cry_tf.training.run import RunFolder
-
-# Each clip runs through both models; more clips change the figures little.
-MAX_CHECK_CLIPS = 100
-MAX_CHECK_SECONDS = 30.0
-# The ranges of activations change little beyond.
-_FEWEST_REPRESENTATIVE, _MOST_REPRESENTATIVE = 64, 192
-MAX_REPRESENTATIVE_SECONDS = 5.0
-
-
-class SkippedClipsWarning(UserWarning):
-    """Some of the clips to compare on could not be read."""
 
 
 def export(
@@ -130,16 +124,16 @@ def export(
     ranges: list[np.ndarray] = []
     ranges_origin = None
     if recipe.needs_representative:
-        drawn, ranges = _representative(representative, rate, seed)
+        drawn, ranges = representative_clips(representative, rate, seed)
         if drawn is not None:
             origin["representative_sha256"] = drawn.sha256
             names = [clip.name for clip in drawn.clips]
             ranges_origin = {"clips": names, "sha256": drawn.sha256}
             if isinstance(check, Dataset):
-                check = _not_in(check, drawn)
+                check = not_in(check, drawn)
     names, judge = None, None
     if isinstance(check, Dataset):
-        chosen, check = _decode(check, rate, MAX_CHECK_CLIPS, MAX_CHECK_SECONDS)
+        chosen, check = decode(check, rate, MAX_CHECK_CLIPS, MAX_CHECK_SECONDS)
         names = [clip.name for clip in chosen.clips]
         origin["check_data_sha256"] = chosen.sha256
         judge = _judge(spec, chosen)
@@ -162,38 +156,6 @@ def export(
         seed=seed,
         compressed=compressed,
     )
-
-
-def run_clips(run: RunFolder) -> Dataset:
-    """Returns the clips that a run was trained on, to compare a file on them.
-
-    Args:
-        run: A finished run.
-
-    Raises:
-        ValueError: If none of them is where it was.
-    """
-    predictions = run.predictions()
-    data = run.config["data"]
-    origin = Path(data["origin"]).expanduser()
-    folder = origin if origin.is_dir() else origin.parent
-    if data.get("folder"):
-        folder = run.path / data["folder"]  # which may be absolute
-    clips = tuple(
-        Clip(folder / name, predictions.labels[label], group, name=name)
-        for name, label, group in zip(
-            predictions.files, predictions.truth, predictions.groups, strict=True
-        )
-        if (folder / name).is_file()
-    )
-    if not clips:
-        raise ValueError(
-            "The clips that the model was trained on must be there to compare it on. "
-            f"Found none of {len(predictions.files)} at {folder}. Give others with "
-            "--check DATA, and for int8 those that set its ranges with "
-            "--representative DATA."
-        )
-    return Dataset(clips, predictions.labels)
 
 
 def run_provenance(run: RunFolder) -> dict[str, str | int | float]:
@@ -223,24 +185,6 @@ def length_path(path: str | Path, length: float | Literal["dynamic"]) -> Path:
     return path.with_name(f"{path.stem}_{told}{path.suffix}")
 
 
-def _representative(
-    clips: Any, sample_rate_hz: int, seed: int
-) -> tuple[Dataset | None, list[np.ndarray]]:
-    if isinstance(clips, Dataset):
-        # The rest is left to compare the file on.
-        count = min(max(_FEWEST_REPRESENTATIVE, len(clips) // 3), _MOST_REPRESENTATIVE)
-        return _decode(clips, sample_rate_hz, count, MAX_REPRESENTATIVE_SECONDS, seed)
-    samples = round(MAX_REPRESENTATIVE_SECONDS * sample_rate_hz)
-    return None, [clip[:samples] for clip in clips]
-
-
-def _not_in(check: Dataset, drawn: Dataset) -> Dataset:
-    """Leaves out the clips that the ranges come from, if as many others are left."""
-    paths = {clip.path for clip in drawn.clips}
-    rest = [i for i, clip in enumerate(check.clips) if clip.path not in paths]
-    return check.subset(rest) if len(rest) >= len(drawn) else check
-
-
 def _judge(spec: ModelSpec, chosen: Dataset) -> Any:
     """Returns what compares the task metric; None if the labels are others."""
     if not chosen.clips or not set(chosen.labels) <= set(spec.labels):
@@ -249,29 +193,6 @@ def _judge(spec: ModelSpec, chosen: Dataset) -> Any:
     truth = places[chosen.label_indices]
     groups = [str(group) for group in chosen.groups]
     return lambda before, after: compare_metric(spec, truth, groups, before, after)
-
-
-def _decode(
-    dataset: Dataset,
-    sample_rate_hz: int,
-    max_clips: int,
-    max_seconds: float,
-    seed: int = 0,
-) -> tuple[Dataset, list[np.ndarray]]:
-    """Draws clips and decodes them; warns of those that cannot be read."""
-    chosen = dataset.subset(_evenly(dataset.label_indices, max_clips, seed))
-    pairs = list(
-        chosen.waveforms(sample_rate_hz, on_error="skip", max_seconds=max_seconds)
-    )
-    if chosen.problems:
-        warnings.warn(
-            f"{len(chosen.problems)} of {len(chosen)} check clips were left out: "
-            f"{chosen.problems[0].sentence}",
-            SkippedClipsWarning,
-            stacklevel=3,
-        )
-    read = chosen.without(problem.clip for problem in chosen.problems)
-    return read, [waveform for _, waveform in pairs]
 
 
 def _length_s(length: Any) -> float | None:
@@ -298,13 +219,3 @@ def _weights_source(model: Any) -> dict[str, str]:
         "weights_source": str(getattr(backbone, "weights_source", "")),
         "weights_sha256": str(sha256),
     }
-
-
-def _evenly(label_indices: np.ndarray, limit: int, seed: int = 0) -> np.ndarray:
-    """Draws clips label by label in turn, for one seed always the same ones."""
-    rng = np.random.default_rng(seed)
-    turn = np.empty(len(label_indices), int)
-    for label in np.unique(label_indices):
-        clips = rng.permutation(np.flatnonzero(label_indices == label))
-        turn[clips] = np.arange(len(clips))
-    return np.sort(np.argsort(turn, kind="stable")[:limit])

@@ -11,11 +11,15 @@ from typing import TYPE_CHECKING, Any, Literal
 from cry_export.recipe import RECIPES
 from cry_tf.cli import searching
 from cry_tf.cli.console import Console, import_tensorflow_quietly
+from cry_tf.cli.export_inputs import (
+    check_clips,
+    find_model,
+    load_model,
+    representative_clips,
+)
 
 if TYPE_CHECKING:
     from cry_export import Artefact
-    from cry_tf.data.dataset import Dataset
-    from cry_tf.training.run import RunFolder
 
 _EPILOG = """\
 recipes (--quantize):
@@ -142,13 +146,13 @@ def run(args: argparse.Namespace) -> int:
     import_tensorflow_quietly()
     from cry_export import ParityError
     from cry_export.artefact import check_target
-    from cry_tf import compressing, exporting
+    from cry_tf import compressing, export_clips, exporting
     from cry_tf.model_card import model_card
 
     request = compressing.check_request(
         args.compress, args.compress_epochs, args.quantize
     )
-    model_path, found = _find(args.run[0])
+    model_path, found = find_model(args.run[0])
     given: list[float | Literal["dynamic"]] = args.length or ["dynamic"]
     lengths = list(dict.fromkeys(given))
     paths = [
@@ -157,9 +161,9 @@ def run(args: argparse.Namespace) -> int:
     ]
     for path in paths:
         check_target(Path(path), args.overwrite)
-    check, where = _check_clips(args, found)
-    representative = _representative_clips(args, found)
-    model = _load_model(model_path)
+    check, where = check_clips(args, found)
+    representative = representative_clips(args, found)
+    model = load_model(model_path)
     compressed = None
     if request is not None:
         with console.progress(f"training for {request[0]}", request[1].epochs) as tell:
@@ -171,12 +175,12 @@ def run(args: argparse.Namespace) -> int:
                 lengths,
                 tell,
             )
-    count = min(len(check), exporting.MAX_CHECK_CLIPS)
+    count = min(len(check), export_clips.MAX_CHECK_CLIPS)
     made = []
     for path, length in zip(paths, lengths, strict=True):
         console.line(f"converting, then comparing on {count} clips of {where}")
         with warnings.catch_warnings(record=True) as caught:
-            warnings.simplefilter("always", exporting.SkippedClipsWarning)
+            warnings.simplefilter("always", export_clips.SkippedClipsWarning)
             try:
                 with console.progress("comparing", count) as advance:
                     made += [
@@ -203,7 +207,7 @@ def run(args: argparse.Namespace) -> int:
                     console.json({"refused": True, "parity": error.report.to_dict()})
                 raise
         for warning in caught:
-            if issubclass(warning.category, exporting.SkippedClipsWarning):
+            if issubclass(warning.category, export_clips.SkippedClipsWarning):
                 console.warn(str(warning.message))
         if compressed is not None:
             console.line(compressing.sentence(_report(made[-1])["compression"]))
@@ -212,71 +216,6 @@ def run(args: argparse.Namespace) -> int:
         reports = [{"path": str(each.path)} | _report(each) for each in made]
         console.json(reports[0] if len(reports) == 1 else {"files": reports})
     return 0
-
-
-def _representative_clips(
-    args: argparse.Namespace, run_folder: RunFolder | None
-) -> Dataset | None:
-    """Returns the clips that int8 takes its ranges from, or None for other recipes."""
-    from cry_tf import exporting
-
-    if not RECIPES[args.quantize].needs_representative:
-        return None
-    if args.representative is not None:
-        from cry_tf.data import load
-
-        return load(args.representative)
-    if run_folder is None:
-        raise ValueError(
-            "A .keras file does not say what it was trained on, and int8 takes the "
-            "ranges of activations from such clips. Give them with --representative "
-            "DATA, or the run folder in place of the file."
-        )
-    return exporting.run_clips(run_folder)
-
-
-def _find(path: str) -> tuple[Path, RunFolder | None]:
-    """Returns the `.keras` file, and the run folder around it if there is one."""
-    from cry_tf.training.run import RunFolder
-
-    if path.endswith(".keras"):
-        if not Path(path).is_file():
-            raise FileNotFoundError(f"{path} must be a .keras file. It does not exist.")
-        return Path(path), None
-    found = RunFolder.open(path)
-    return found.model_path, found
-
-
-def _check_clips(
-    args: argparse.Namespace, run_folder: RunFolder | None
-) -> tuple[Dataset, str]:
-    """Returns the clips to compare on, and what they are."""
-    from cry_tf import exporting
-
-    if args.check is not None:
-        from cry_tf.data import load
-
-        return load(args.check), args.check
-    if run_folder is None:
-        raise ValueError(
-            "A .keras file does not say what it was trained on. Give clips to compare "
-            "on with --check DATA, or the run folder in place of the file."
-        )
-    return exporting.run_clips(run_folder), "the data that it was trained on"
-
-
-def _load_model(path: Path) -> Any:
-    import keras
-
-    import cry_tf.models  # noqa: F401  (registers the classes)
-
-    try:
-        return keras.saving.load_model(path, compile=False)
-    except (ValueError, TypeError, KeyError) as error:
-        reason = (str(error).splitlines() or [type(error).__name__])[0]
-        raise ValueError(
-            f"{path} must be a model that cry-tf wrote. It cannot be read: {reason}"
-        ) from error
 
 
 def _report(made: Artefact) -> dict[str, Any]:

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from cry_tf import exporting
+from cry_tf import export_clips
 from cry_tf.data.dataset import Dataset
 from cry_tf.training.record import short_digests
 from cry_tf.training.run import RunFolder
@@ -30,7 +30,7 @@ def find(run: RunFolder, why: str) -> Dataset:
     """
     config: dict[str, Any] = run.config["data"]
     try:
-        dataset = exporting.run_clips(run)
+        dataset = export_clips.run_clips(run)
     except ValueError as error:
         raise ValueError(f"{why} {error}") from error
     known = heard_before(run, dataset)

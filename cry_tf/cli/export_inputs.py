@@ -1,0 +1,79 @@
+"""What `cry-tf export` is given: a run or a model, and clips to compare on."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from cry_export.recipe import RECIPES
+
+if TYPE_CHECKING:
+    from cry_tf.data.dataset import Dataset
+    from cry_tf.training.run import RunFolder
+
+
+def find_model(path: str) -> tuple[Path, RunFolder | None]:
+    """Returns the `.keras` file, and the run folder around it if there is one."""
+    from cry_tf.training.run import RunFolder
+
+    if path.endswith(".keras"):
+        if not Path(path).is_file():
+            raise FileNotFoundError(f"{path} must be a .keras file. It does not exist.")
+        return Path(path), None
+    found = RunFolder.open(path)
+    return found.model_path, found
+
+
+def check_clips(
+    args: argparse.Namespace, run_folder: RunFolder | None
+) -> tuple[Dataset, str]:
+    """Returns the clips to compare on, and what they are."""
+    from cry_tf import export_clips
+
+    if args.check is not None:
+        from cry_tf.data import load
+
+        return load(args.check), args.check
+    if run_folder is None:
+        raise ValueError(
+            "A .keras file does not say what it was trained on. Give clips to compare "
+            "on with --check DATA, or the run folder in place of the file."
+        )
+    return export_clips.run_clips(run_folder), "the data that it was trained on"
+
+
+def representative_clips(
+    args: argparse.Namespace, run_folder: RunFolder | None
+) -> Dataset | None:
+    """Returns the clips that int8 takes its ranges from, or None for other recipes."""
+    from cry_tf import export_clips
+
+    if not RECIPES[args.quantize].needs_representative:
+        return None
+    if args.representative is not None:
+        from cry_tf.data import load
+
+        return load(args.representative)
+    if run_folder is None:
+        raise ValueError(
+            "A .keras file does not say what it was trained on, and int8 takes the "
+            "ranges of activations from such clips. Give them with --representative "
+            "DATA, or the run folder in place of the file."
+        )
+    return export_clips.run_clips(run_folder)
+
+
+def load_model(path: Path) -> Any:
+    """Returns the model in a `.keras` file; ValueError if it is none of ours."""
+    import keras
+
+    import cry_tf.models  # noqa: F401  (registers the classes)
+
+    try:
+        return keras.saving.load_model(path, compile=False)
+    except (ValueError, TypeError, KeyError) as error:
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        raise ValueError(
+            f"{path} must be a model that cry-tf wrote. It cannot be read: {reason}"
+        ) from error

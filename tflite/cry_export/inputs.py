@@ -1,0 +1,126 @@
+"""What an export is given: the model, clips and a length, checked up front."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import keras
+import numpy as np
+
+from cry_export.reference import all_layers, front_end_of
+from cry_lite.spec import ModelSpec
+
+_HOMES = ("keras", "cry_hub", "cry_tf")
+
+
+def check_model(model: keras.Model, spec: ModelSpec) -> None:
+    """Raises `ValueError` unless the model can become the file that `spec` tells of."""
+    if not isinstance(model, keras.Model):
+        raise ValueError(f"model must be a keras.Model. Received: {type(model)!r}.")
+    shapes = getattr(model, "input_shape", None), getattr(model, "output_shape", None)
+    if not all(isinstance(shape, tuple) and len(shape) == 2 for shape in shapes):
+        raise ValueError(
+            "model must map one waveform (batch, samples) to scores (batch, labels). "
+            f"Received: input {shapes[0]}, output {shapes[1]}."
+        )
+    if model.output_shape[-1] != len(spec.labels):
+        raise ValueError(
+            f"model must give one score a label. Received: {model.output_shape[-1]} "
+            f"scores and {len(spec.labels)} labels ({', '.join(spec.labels)})."
+        )
+    foreign = [layer for layer in all_layers(model) if not _is_ours(layer)]
+    if foreign:
+        kinds = ", ".join(f"{each.name} ({type(each).__name__})" for each in foreign)
+        raise ValueError(
+            "model must be made of Keras' and cry-tf's layers, without Lambda: what "
+            "others compute may change between Keras and the device. Received: "
+            f"{kinds}."
+        )
+    front_end = front_end_of(model)
+    if front_end is None:
+        raise ValueError(
+            "model must hear waveforms through a layer named 'frontend', which stays "
+            f"float. Received: {model.name!r} without one. Build it from a backbone."
+        )
+    heard = getattr(front_end, "spec", spec.front_end)
+    if heard != spec.front_end:
+        raise ValueError(
+            "spec.front_end must be that of the model's layer named 'frontend'. "
+            f"Received: {spec.front_end} beside {heard}."
+        )
+
+
+def check_clips(
+    check: Sequence[np.ndarray], names: Sequence[str] | None
+) -> tuple[list[np.ndarray], list[str]]:
+    """Returns the clips to compare on as float32, and their names.
+
+    Raises:
+        ValueError: If one is no finite waveform, all are silent, or names are missing.
+    """
+    waveforms = [np.asarray(clip, np.float32) for clip in check]
+    if not waveforms or not any(clip.any() for clip in waveforms):
+        raise ValueError(
+            "check must hold at least one real clip that is not silent. "
+            f"Received: {len(waveforms)} clips, all silent."
+        )
+    for index, clip in enumerate(waveforms):
+        if clip.ndim != 1 or not len(clip) or not np.isfinite(clip).all():
+            raise ValueError(
+                "A check clip must be a finite waveform (samples,). Received: clip "
+                f"{index} of shape {clip.shape}."
+            )
+    names = [f"clip {i}" for i in range(len(waveforms))] if names is None else names
+    if len(names) != len(waveforms):
+        raise ValueError(
+            "check_names must name every clip. Received: "
+            f"{len(names)} names, {len(waveforms)} clips."
+        )
+    return waveforms, list(names)
+
+
+def check_representative(clips: Sequence[np.ndarray]) -> list[np.ndarray]:
+    """Returns clips of the training data as float32; there may be none.
+
+    Raises:
+        ValueError: If one is no finite waveform, or all are silent.
+    """
+    waveforms = [np.asarray(clip, np.float32) for clip in clips]
+    for index, clip in enumerate(waveforms):
+        if clip.ndim != 1 or not len(clip) or not np.isfinite(clip).all():
+            raise ValueError(
+                "A representative clip must be a finite waveform (samples,). Received: "
+                f"clip {index} of shape {clip.shape}."
+            )
+    if waveforms and not any(clip.any() for clip in waveforms):
+        raise ValueError(
+            "representative must hold at least one clip that is not silent. Received: "
+            f"{len(waveforms)} clips, all silent."
+        )
+    return waveforms
+
+
+def samples_of(length_s: float | None, spec: ModelSpec) -> int | None:
+    """Returns the samples of a fixed input length, or None.
+
+    Raises:
+        ValueError: If it is shorter than the front end's window, or above an hour.
+    """
+    if length_s is None:
+        return None
+    if not 0 < length_s <= 3600:
+        raise ValueError(
+            f"length_s must be in (0, 3600] seconds, or None. Received: {length_s!r}."
+        )
+    samples = round(length_s * spec.sample_rate_hz)
+    if samples < spec.front_end.window_samples:
+        raise ValueError(
+            "length_s must hold at least one window of the front end "
+            f"({spec.front_end.window_samples} samples). Received: {samples} samples."
+        )
+    return samples
+
+
+def _is_ours(layer: keras.layers.Layer) -> bool:
+    home = type(layer).__module__.split(".")[0]
+    return home in _HOMES and not isinstance(layer, keras.layers.Lambda)
