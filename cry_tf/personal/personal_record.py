@@ -66,7 +66,7 @@ class Made:
 
 def write(folder: Path, made: Made) -> tuple[str, ...]:
     """Writes everything but the model; returns what the user must know."""
-    config = _config(made)
+    config = _config(made, folder)
     predictions = _predictions(made)
     metrics = measure(predictions)
     warnings = _warnings(made)
@@ -155,7 +155,7 @@ def _predictions(made: Made) -> Predictions:
     )
 
 
-def _config(made: Made) -> dict[str, Any]:
+def _config(made: Made, folder: Path) -> dict[str, Any]:
     config = copy.deepcopy(made.run.config)
     base, dataset = config["data"], made.dataset
     content = (made.run.path / "config.json").read_bytes()
@@ -165,7 +165,7 @@ def _config(made: Made) -> dict[str, Any]:
         recipe = {"head": "prototype", "mixup": 0.0, "imbalance": "class_weight"}
         config["settings"]["recipe"] |= recipe
     config["model"] = made.model.spec.to_dict()
-    facts = data_facts(dataset, made.origin, made.problems)
+    facts = data_facts(dataset, made.origin, made.problems, folder)
     # Both were heard: the infant's clips, and before them the run's.
     facts["clip_digests"] += base.get("clip_digests", ())
     config["data"] = base | facts | {"grouping": "Clips of one infant."}

@@ -61,8 +61,7 @@ class Made:
 
 def write(folder: Path, made: Made) -> None:
     """Writes `config.json`, `metrics.json`, `predictions.csv` and `report.html`."""
-    config = _config(made)
-    config["data"]["folder"] = _clips_folder(made.prepared.dataset, folder)
+    config = _config(made, folder)
     write_json(folder / "config.json", config)
     metrics = {"split": split_sentence(made), "verdict": verdict(made.metrics)}
     metrics |= made.metrics.to_dict()
@@ -89,7 +88,7 @@ def short_digests(dataset: Dataset) -> list[str]:
 
 
 def data_facts(
-    dataset: Dataset, origin: str, problems: Sequence[Problem]
+    dataset: Dataset, origin: str, problems: Sequence[Problem], beside: Path
 ) -> dict[str, Any]:
     """Returns what `config.json` says of the clips that a model was trained on.
 
@@ -97,12 +96,14 @@ def data_facts(
         dataset: The clips.
         origin: Where they came from.
         problems: Clips that could not be used.
+        beside: A folder in the same place as the run.
 
     Raises:
         OSError: If a file cannot be read.
     """
     return {
         "origin": origin,
+        "folder": _clips_folder(dataset, beside),
         "sha256": dataset.sha256,
         "clips": len(dataset),
         "groups": len(set(dataset.groups)),
@@ -123,10 +124,6 @@ def _clips_folder(dataset: Dataset, beside: Path) -> str:
 
     Export finds the clips there again, whatever `origin` says in words. What lies
     in the run's own neighbourhood is told from the run, and moves with it.
-
-    Args:
-        dataset: The clips.
-        beside: A folder in the same place as the run.
     """
     found = set()
     for clip in dataset.clips:
@@ -149,7 +146,7 @@ def versions() -> dict[str, str]:
     return found | {"platform": platform.platform()}
 
 
-def _config(made: Made) -> dict[str, Any]:
+def _config(made: Made, folder: Path) -> dict[str, Any]:
     settings, prepared = made.settings, made.prepared
     dataset, backbone = prepared.dataset, made.model.backbone
     mapping = prepared.mapping
@@ -163,7 +160,7 @@ def _config(made: Made) -> dict[str, Any]:
             "source": backbone.weights_source,
             "sha256": backbone.weights_sha256,
         },
-        "data": data_facts(dataset, made.origin, prepared.problems),
+        "data": data_facts(dataset, made.origin, prepared.problems, folder),
         "label_mapping": {
             "positive": dict(mapping.positive),
             "negative": dict(mapping.negative),

@@ -193,7 +193,7 @@ def test_prototypes_need_the_clips_of_the_training(make_run, one_infant, tmp_pat
     run = tmp_path / "run"
     shutil.copytree(make_run(), run)
     config = json.loads((run / "config.json").read_text())
-    config["data"]["origin"] = str(tmp_path / "gone")
+    config["data"]["folder"] = str(tmp_path / "gone")
     (run / "config.json").write_text(json.dumps(config))
     with pytest.raises(ValueError, match="Bring them back, take --head logreg"):
         adapt(run, one_infant, tmp_path / "new")
