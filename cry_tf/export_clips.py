@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 # Each clip runs through both models; more clips change the figures little.
 MAX_CHECK_CLIPS = 100
 MAX_CHECK_SECONDS = 30.0
-# The ranges of activations change little beyond.
+# The fewest give ranges that change little; all say which layers stay float.
 _FEWEST_REPRESENTATIVE, _MOST_REPRESENTATIVE = 64, 192
 MAX_REPRESENTATIVE_SECONDS = 5.0
 
