@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -40,7 +41,8 @@ def run_clips(run: RunFolder) -> Dataset:
     origin = Path(data["origin"]).expanduser()
     folder = origin if origin.is_dir() else origin.parent
     if data.get("folder"):
-        folder = run.path / data["folder"]  # which may be absolute
+        # Told from the run, or absolute; a run behind a link keeps its neighbours.
+        folder = Path(os.path.normpath(run.path.absolute() / data["folder"]))
     clips = tuple(
         Clip(folder / name, predictions.labels[label], group, name=name)
         for name, label, group in zip(

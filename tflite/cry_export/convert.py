@@ -80,7 +80,7 @@ def to_tflite(
 def without_fft(front_end: Any) -> Iterator[None]:
     """Makes a `FrontEnd` compute products while it is traced, if it is one.
 
-    The runtime's own FFT takes several times as long.
+    The runtime's own FFT takes about twice as long.
     """
     if not hasattr(front_end, "by_products"):
         yield

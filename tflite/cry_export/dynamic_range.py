@@ -15,8 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from cry_export.errors import ConversionError
-from cry_export.graph_editing import quantization, set_version
+from cry_export.graph_editing import quantization, require_finite, set_version
 from cry_export.operators import (
     is_of_front_end,
     read_graph,
@@ -114,11 +113,7 @@ def _is_large_float(graph: Any, tensor: Any, fewest: int) -> bool:
 def _quantize(graph: Any, tensor: Any) -> None:
     values = np.frombuffer(bytes(graph.buffers[tensor.buffer].data), "<f4")
     values = values.reshape(tensor.shape[0], -1)  # output channels first in both
-    if not np.isfinite(values).all():
-        raise ConversionError(
-            "Weights must be finite. Received: NaN or infinity in "
-            f"{tensor.name.decode()}. The training diverged: train again."
-        )
+    require_finite(tensor, values)
     scale = np.abs(values).max(axis=1) / np.float32(127)
     scale[scale == 0] = 1  # a channel of zeros stays zeros
     levels = np.clip(np.rint(values / scale[:, None]), -127, 127).astype(np.int8)

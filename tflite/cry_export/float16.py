@@ -12,8 +12,13 @@ from typing import Any
 
 import numpy as np
 
-from cry_export.errors import ConversionError
-from cry_export.graph_editing import constant, new_operator, store, twin
+from cry_export.graph_editing import (
+    constant,
+    new_operator,
+    require_finite,
+    store,
+    twin,
+)
 from cry_export.operators import read_graph, schema, write_graph
 
 _Op = schema.BuiltinOperator
@@ -61,11 +66,7 @@ def halve_weights(tflite: bytes, is_spared: Callable[[Any, Any], bool]) -> bytes
 
 
 def _fits(tensor: Any, values: np.ndarray) -> bool:
-    if not np.isfinite(values).all():
-        raise ConversionError(
-            "Weights must be finite. Received: NaN or infinity in "
-            f"{tensor.name.decode()}. The training diverged: train again."
-        )
+    require_finite(tensor, values)
     return bool(np.abs(values).max() <= _LARGEST)
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from cry_export.errors import ConversionError
 from cry_export.operators import schema
 
 # The first runtime that knows every operator version written here
@@ -22,6 +23,15 @@ def constant(graph: Any, tensor: Any) -> np.ndarray | None:
     # `shape` is None for a scalar.
     shape = () if tensor.shape is None else tuple(int(size) for size in tensor.shape)
     return np.frombuffer(bytes(data), "<f4").reshape(shape)
+
+
+def require_finite(tensor: Any, values: np.ndarray) -> None:
+    """Raises `ConversionError` if one of a tensor's weights is NaN or infinite."""
+    if not np.isfinite(values).all():
+        raise ConversionError(
+            "Weights must be finite. Received: NaN or infinity in "
+            f"{tensor.name.decode()}. The training diverged: train again."
+        )
 
 
 def store(graph: Any, values: np.ndarray) -> int:

@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 
 from cry_export.calibration import ChannelMeans, Observer, Scale
-from cry_export.errors import ConversionError
 from cry_export.graph_editing import (
     constant,
     new_operator,
     quantization,
+    require_finite,
     set_version,
     store,
     twin,
@@ -121,7 +121,7 @@ class Int8Rewriting:
             operator.builtinOptions = schema.QuantizeOptionsT()
             self._operators.append(operator)
         else:
-            _require_finite(values, tensor)
+            require_finite(tensor, values)
             scale = Scale.of_range(float(values.min()), float(values.max()))
             self._set_scale(made, scale)
             levels = scale.levels(values)
@@ -156,7 +156,7 @@ class Int8Rewriting:
         tensor = self._subgraph.tensors[operator.inputs[1]]
         values = constant(self.graph, tensor)
         assert values is not None  # noqa: S101 (chosen for it)
-        _require_finite(values, tensor)
+        require_finite(tensor, values)
         flat = np.moveaxis(values, axis, 0).reshape(values.shape[axis], -1)
         scale = np.abs(flat).max(axis=1).astype(np.float64) / 127
         bias = None
@@ -165,7 +165,7 @@ class Int8Rewriting:
             bias_tensor = self._subgraph.tensors[operator.inputs[2]]
             bias = constant(self.graph, bias_tensor)
             assert bias is not None  # noqa: S101
-            _require_finite(bias, bias_tensor)
+            require_finite(bias_tensor, bias)
             # A channel with hardly any weight must still hold its bias.
             scale = np.maximum(scale, np.abs(bias) / (heard.scale * _MAX_BIAS))
         scale[scale == 0] = 1  # a channel of zeros stays zeros
@@ -221,11 +221,3 @@ def _shift(
     moved = rounded.sum(axis=others) * means.rounded
     moved = moved - weights.sum(axis=others, dtype=np.float64) * means.real
     return moved if axis == weights.ndim - 1 else moved.sum(axis=-1)
-
-
-def _require_finite(values: np.ndarray, tensor: Any) -> None:
-    if not np.isfinite(values).all():
-        raise ConversionError(
-            "Weights must be finite. Received: NaN or infinity in "
-            f"{tensor.name.decode()}. The training diverged: train again."
-        )

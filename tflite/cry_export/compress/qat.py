@@ -132,10 +132,10 @@ def _front_end_of_small_products(trained: tf_keras.Model) -> Any:
 
     Those for an FFT of 1024 are not: there the FFT stays.
     """
-    hosts = (each for each in trained.layers if isinstance(each, HostedLayer))
-    for hosted in (each.hosted for each in hosts):
-        if hasattr(hosted, "by_products") and hosted.spec.fft_length <= 512:
-            return hosted
+    for layer in trained.layers:
+        front_end: Any = getattr(layer, "hosted", None)
+        if hasattr(front_end, "by_products") and front_end.spec.fft_length <= 512:
+            return front_end
     return None
 
 
