@@ -39,7 +39,7 @@ class Shelf:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.damaged: list[Path] = []
+        self.damaged: list[Path] = []  # in the order in which threads found them
         self.unwritable: OSError | None = None
 
     @classmethod
@@ -76,7 +76,7 @@ class Shelf:
         if self.damaged:
             notes.append(
                 f"Damaged cache entries, computed again: {len(self.damaged)} (first: "
-                f"{self.damaged[0]})."
+                f"{min(self.damaged)})."
             )
         if self.unwritable is not None:
             notes.append(

@@ -232,6 +232,8 @@ class Distiller(keras.Model):
         backbone = getattr(self.student, "backbone", None)
         if jit_compile == "auto" and backbone is not None:
             jit_compile = backbone.prefers_jit
+        if backbone is not None:
+            backbone.prepare_training(jit_compile=bool(jit_compile))
         super().compile(optimizer=optimizer, jit_compile=jit_compile, **kwargs)  # type: ignore[arg-type]
 
     def compile_from_config(self, config: dict[str, Any]) -> None:

@@ -158,10 +158,12 @@ class CryModel(keras.Model):
 
         `jit_compile="auto"` takes XLA only if the backbone was measured to run
         faster with it. Keras would take it on every GPU, and there compile again
-        for every length of waveform.
+        for every length of waveform. Without XLA, a network over patches computes
+        none of those that are padding.
         """
         if jit_compile == "auto":
             jit_compile = self.backbone.prefers_jit
+        self.backbone.prepare_training(jit_compile=bool(jit_compile))
         super().compile(*args, jit_compile=jit_compile, **kwargs)
 
     def compile_from_config(self, config: dict[str, Any]) -> None:

@@ -7,6 +7,8 @@ from typing import Any
 
 import keras
 
+from cry_tf.training.fused_adam import FusedAdam
+
 
 class LayerwiseRates:
     """Mixed into a Keras optimizer: each variable has a share of the rate.
@@ -36,7 +38,7 @@ class LayerwiseRates:
         base.update_step(gradient, variable, learning_rate)
 
 
-class Adam(LayerwiseRates, keras.optimizers.Adam):
+class Adam(LayerwiseRates, FusedAdam):
     """Adam with a share of the learning rate for each variable."""
 
 

@@ -70,6 +70,13 @@ class Backbone(keras.Model):
         """Returns a new layer, waveform -> bool `(batch, time)`, True where real."""
         return TimeMask(self.front_end_spec, name="time_mask")
 
+    def prepare_training(self, *, jit_compile: bool) -> None:
+        """Is told how training steps will run before Keras traces one.
+
+        Args:
+            jit_compile: Whether XLA compiles them.
+        """
+
     def get_config(self) -> dict[str, Any]:
         return {
             "name": self.name,

@@ -7,9 +7,9 @@ from typing import Any
 import keras
 from keras import layers
 
-from cry_hub.backbone import Backbone
 from cry_hub.front_end import FrontEnd
 from cry_hub.masked_batch_normalization import MaskedBatchNormalization
+from cry_hub.patch_backbone import PatchBackbone
 from cry_hub.patches import MergeMask, MergePatches, SplitPatches, he_depthwise
 from cry_hub.time_mask import TimeMask
 from cry_lite.front_ends import YAMNET
@@ -33,7 +33,7 @@ SIZES = {
 
 
 @keras.saving.register_keras_serializable(package="cry_tf")
-class DSCNN(Backbone):
+class DSCNN(PatchBackbone):
     """Depthwise-separable network over the patches of YAMNet's front end.
 
     A convolution, blocks of depthwise and pointwise convolution, and a mean: each

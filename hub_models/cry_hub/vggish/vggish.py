@@ -7,8 +7,8 @@ from typing import Any
 import keras
 from keras import layers
 
-from cry_hub.backbone import Backbone
 from cry_hub.front_end import FrontEnd
+from cry_hub.patch_backbone import PatchBackbone
 from cry_hub.patches import MergePatches, SplitPatches
 from cry_lite.front_ends import VGGISH
 
@@ -31,7 +31,7 @@ def layer_name(scope: str) -> str:
 
 
 @keras.saving.register_keras_serializable(package="cry_tf")
-class VGGish(Backbone):
+class VGGish(PatchBackbone):
     """VGGish: 6 convolutions and 3 dense layers over patches of 0.96 s.
 
     Patches follow each other without overlap, and the tail of a clip that does

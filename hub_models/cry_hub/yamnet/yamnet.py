@@ -8,8 +8,8 @@ from typing import Any
 import keras
 from keras import layers
 
-from cry_hub.backbone import Backbone
 from cry_hub.front_end import FrontEnd
+from cry_hub.patch_backbone import PatchBackbone
 from cry_hub.patches import MergePatches, SplitPatches, he_depthwise
 from cry_hub.yamnet.frozen_batch_normalization import FrozenBatchNormalization
 from cry_lite.front_ends import YAMNET
@@ -37,7 +37,7 @@ BATCH_NORM_EPSILON = 1e-4
 
 
 @keras.saving.register_keras_serializable(package="cry_tf")
-class YAMNet(Backbone):
+class YAMNet(PatchBackbone):
     """YAMNet: MobileNet v1 over 0.96 s patches of 64 mel bands, every 0.48 s.
 
     Args:
