@@ -120,7 +120,6 @@ def training_table(
     model.compile(
         optimizer=keras.optimizers.Adam(1e-4),
         loss="sparse_categorical_crossentropy",
-        jit_compile=model.backbone.prefers_jit,
     )
     samples = round(seconds * 32_000)
     print(f"\nCNN10, {steps} steps of 8 clips of {seconds:g} s at 32000 Hz")

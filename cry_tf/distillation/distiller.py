@@ -8,6 +8,7 @@ from typing import Any, Self
 import keras
 import tensorflow as tf
 
+from cry_hub.prepare_training import prepare_training
 from cry_tf.distillation import features as feature_matching
 from cry_tf.distillation import losses, schedule, teachers
 from cry_tf.distillation.class_weights import ClassWeights
@@ -214,12 +215,12 @@ class Distiller(keras.Model):
         optimizer: Any = "adam",
         loss: None = None,
         *,
-        jit_compile: bool | str = "auto",
+        jit_compile: bool = False,
         **kwargs: Any,
     ) -> None:
         """Does what `keras.Model.compile` does; the loss is built in.
 
-        `jit_compile="auto"` takes XLA where the student prefers it.
+        XLA (`jit_compile`) is slower on a processor; see `CryModel.compile`.
 
         Raises:
             ValueError: If a loss is given.
@@ -229,11 +230,7 @@ class Distiller(keras.Model):
                 f"A Distiller brings its own loss. Received: {loss=}. Leave it out, "
                 "and set temperature and alpha when you make the Distiller."
             )
-        backbone = getattr(self.student, "backbone", None)
-        if jit_compile == "auto" and backbone is not None:
-            jit_compile = backbone.prefers_jit
-        if backbone is not None:
-            backbone.prepare_training(jit_compile=bool(jit_compile))
+        prepare_training(self.student, jit_compile=jit_compile)
         super().compile(optimizer=optimizer, jit_compile=jit_compile, **kwargs)  # type: ignore[arg-type]
 
     def compile_from_config(self, config: dict[str, Any]) -> None:

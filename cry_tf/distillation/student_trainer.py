@@ -16,7 +16,6 @@ from cry_tf.distillation.distiller import Distiller
 from cry_tf.distillation.lesson import Lesson
 from cry_tf.distillation.teachers import TEACHER_LOGITS, WAVEFORM
 from cry_tf.training import imbalance
-from cry_tf.training.compilation import is_compiled
 from cry_tf.training.course import Course, Fold, History, State, Tell
 from cry_tf.training.fit import SCORING_BATCH
 from cry_tf.training.fit_keras import fit_courses
@@ -72,11 +71,8 @@ class StudentTrainer:
                 gradient_accumulation_steps=accumulated if accumulated > 1 else None,
             ),
             metrics=["accuracy"],
-            jit_compile=is_compiled(
-                model, lesson.dataset, recipe.max_seconds, lesson.policy
-            ),
         )
-        model.jit_compile = self._distiller.jit_compile  # it scores, uncompiled itself
+        model.jit_compile = False  # it scores, uncompiled itself, clips of any length
         self._state = State(self._distiller)
 
     def reset(self) -> None:

@@ -8,6 +8,7 @@ from typing import Any, ClassVar, Literal, Self
 import keras
 
 from cry_hub.backbone import Backbone
+from cry_hub.prepare_training import prepare_training
 from cry_lite.spec import DecisionSpec, ModelSpec
 from cry_tf.layers import pooling as pooling_layers
 from cry_tf.models.head_layers import head_layers
@@ -153,17 +154,14 @@ class CryModel(keras.Model):
         logits = self.get_layer("logits").output
         return keras.Model(self.input, logits, name=f"{self.name}_logits")
 
-    def compile(self, *args: Any, jit_compile: bool | str = "auto", **kwargs: Any):
+    def compile(self, *args: Any, jit_compile: bool = False, **kwargs: Any):
         """Does what `keras.Model.compile` does, but for one default.
 
-        `jit_compile="auto"` takes XLA only if the backbone was measured to run
-        faster with it. Keras would take it on every GPU, and there compile again
-        for every length of waveform. Without XLA, a network over patches computes
-        none of those that are padding.
+        Keras would take XLA (`jit_compile`) on every GPU, and there compile again for
+        every length of waveform. On a processor a training step without it is faster,
+        see `cry_hub.prepare_training`.
         """
-        if jit_compile == "auto":
-            jit_compile = self.backbone.prefers_jit
-        self.backbone.prepare_training(jit_compile=bool(jit_compile))
+        prepare_training(self, jit_compile=jit_compile)
         super().compile(*args, jit_compile=jit_compile, **kwargs)
 
     def compile_from_config(self, config: dict[str, Any]) -> None:

@@ -12,6 +12,7 @@ import keras
 import numpy as np
 
 from cry_hub.backbone import Backbone
+from cry_hub.prepare_training import prepare_training
 from cry_tf.data.epoch_order import EpochOrder
 from cry_tf.models.spectrogram_hiding import spec_augment_of
 from cry_tf.training import imbalance
@@ -57,7 +58,7 @@ class State:
 def compile_once(
     model: Any,
     recipe: Recipe,
-    jit_compile: bool,
+    jit_compile: bool = False,
     factors: Sequence[float] | None = None,
     accumulated: int = 1,
 ) -> State:
@@ -70,6 +71,7 @@ def compile_once(
         factors: Share of the learning rate of each trainable variable.
         accumulated: Batches whose gradients make one step.
     """
+    prepare_training(model, jit_compile=jit_compile)
     model.compile(
         optimizer=Adam(
             recipe.learning_rate,

@@ -63,7 +63,7 @@ class HeadTrainer(KerasTrainer):
         self._longest = max(1, math.ceil(recipe.max_seconds / step_s))
         self._head = model.head_model()
         # XLA makes a small head four times slower on a CPU.
-        self._state = compile_once(self._head, recipe, jit_compile=False)
+        self._state = compile_once(self._head, recipe)
         labels = self._head.output_shape[-1]
         self._mixup = Mixup(recipe.mixup, labels, seed) if recipe.mixup else None
         self._epochs = self._whole_epochs()

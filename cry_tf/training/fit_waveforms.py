@@ -34,7 +34,6 @@ class WaveformTrainer(KerasTrainer):
         hold_out: Takes validation clips from the training clips, or None.
         factors: Share of the learning rate of each trainable variable.
         sample_rate_hz: Of the waveforms; None asks the model.
-        jit_compile: Whether XLA compiles it; None asks the backbone.
         micro_batch: Clips that are in memory at once, a divisor of the recipe's
             batch, in scoring too; None for all of them.
         devices: Where to train; the model was built within their `scope`.
@@ -51,7 +50,6 @@ class WaveformTrainer(KerasTrainer):
         hold_out: HoldOut | None = None,
         factors: Sequence[float] | None = None,
         sample_rate_hz: int | None = None,
-        jit_compile: bool | None = None,
         micro_batch: int | None = None,
         devices: Devices = ONE_DEVICE,
     ):
@@ -65,12 +63,10 @@ class WaveformTrainer(KerasTrainer):
         self._devices, self._scoring = devices, None
         # A step at least once an epoch, also in a fold of half the clips.
         whole = max(1, min(recipe.batch_size, len(dataset) // 2))
-        is_jit = model.backbone.prefers_jit if jit_compile is None else jit_compile
         with devices.scope():
             self._state = compile_once(
                 model,
                 recipe,
-                jit_compile=bool(is_jit) and devices.replicas == 1,
                 factors=factors,
                 accumulated=max(1, whole // self._micro),
             )

@@ -9,7 +9,6 @@ from typing import Any
 from cry_tf.augment import Policy, policies
 from cry_tf.data import Dataset, EmbeddingCache, Embeddings, sound_source
 from cry_tf.training import micro_batch
-from cry_tf.training.compilation import is_compiled
 from cry_tf.training.devices import ONE_DEVICE, Devices
 from cry_tf.training.embedding import embed
 from cry_tf.training.fit import Trainer
@@ -78,9 +77,6 @@ def make_trainer(
             seed,
             policy,
             hold_out=hold_out_of(prepared.dataset, settings),
-            jit_compile=is_compiled(
-                model, prepared.dataset, recipe.max_seconds, policy
-            ),
             micro_batch=micro,
             devices=devices,
         )
@@ -128,7 +124,6 @@ def _staged(
         lambda stage: _head_trainer(model, found, settings, stage),
         maps_dir,
         hold_out=hold_out_of(dataset, settings),
-        jit_compile=is_compiled(model, dataset, recipe.max_seconds, policy),
         micro_batch=find_micro_batch(model, dataset, settings, listener),
     )
     return trainer, prepared

@@ -20,9 +20,10 @@ class Backbone(keras.Model):
 
     Attributes:
         front_end_spec: How the network hears.
-        prefers_jit: Whether XLA (`jit_compile`) makes it faster on a CPU; a
-            measured figure per architecture in float32. In bfloat16 it slowed CNN10
-            and CNN14 down, so that no backbone of that dtype prefers it.
+        prefers_jit: Whether XLA (`jit_compile`) makes inference faster on a CPU, where
+            there is much of one length; a measured figure per architecture in
+            float32. In bfloat16 it slowed CNN10 and CNN14 down, so that no backbone
+            of that dtype prefers it. A training step is faster without it.
         patches_per_batch: Steps of the time axis to run at once for the best
             speed on a CPU without gradients.
         head_layers: Names of the layers of a preset's own head.
@@ -69,13 +70,6 @@ class Backbone(keras.Model):
     def time_mask(self) -> TimeMask:
         """Returns a new layer, waveform -> bool `(batch, time)`, True where real."""
         return TimeMask(self.front_end_spec, name="time_mask")
-
-    def prepare_training(self, *, jit_compile: bool) -> None:
-        """Is told how training steps will run before Keras traces one.
-
-        Args:
-            jit_compile: Whether XLA compiles them.
-        """
 
     def get_config(self) -> dict[str, Any]:
         return {

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import keras
 
+from cry_hub.fused_batch_normalization import FusedBatchNormalization
+
 
 @keras.saving.register_keras_serializable(package="cry_tf")
-class MaskedBatchNormalization(keras.layers.BatchNormalization):
+class MaskedBatchNormalization(FusedBatchNormalization):
     """Batch normalization whose statistics leave padding out.
 
     Clips of different lengths share a batch. Without a mask the silence that

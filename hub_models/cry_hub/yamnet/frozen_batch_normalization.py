@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import keras
+
+from cry_hub.fused_batch_normalization import FusedBatchNormalization
 
 
 @keras.saving.register_keras_serializable(package="cry_tf")
-class FrozenBatchNormalization(keras.layers.BatchNormalization):
+class FrozenBatchNormalization(FusedBatchNormalization):
     """Batch normalization that uses its moving statistics in training too.
 
     Its offset is trained as the bias of the convolution before it. Weights in
@@ -21,5 +25,9 @@ class FrozenBatchNormalization(keras.layers.BatchNormalization):
     """
 
     def call(self, inputs, training=None, mask=None):
-        del training
+        if self._fuses(inputs, training):
+            return super().call(inputs, training=True, mask=mask)
         return super().call(inputs, training=False, mask=mask)
+
+    def _fused(self, inputs: Any, mask: Any, gamma: Any, beta: Any) -> Any:
+        return self._by_moving_statistics(inputs, gamma, beta)
