@@ -26,7 +26,7 @@ class FusedBatchNormalization(keras.layers.BatchNormalization):
         Args:
             jit_compile: Whether XLA compiles them.
         """
-        self._is_fused = not jit_compile and not tf.config.list_logical_devices("GPU")
+        self._is_fused = not jit_compile and not tf.config.list_physical_devices("GPU")
 
     def call(self, inputs, training=None, mask=None):
         if not self._fuses(inputs, training):

@@ -153,6 +153,10 @@ def kernels(model, jit_compile):
     return sum(op.op == "FusedBatchNormV3" for nodes in graphs for op in nodes)
 
 
+@pytest.mark.skipif(
+    bool(tf.config.list_physical_devices("GPU")),
+    reason="the kernels are for processors",
+)
 @pytest.mark.parametrize("preset", ["cnn10_audioset", "mn04_audioset", "ds_cnn_s"])
 def test_a_model_takes_them_without_xla_alone(few_filters, preset, rng):
     model = CryClassifier(cry_hub.load(preset, weights=None), ["a", "b"])
