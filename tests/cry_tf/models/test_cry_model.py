@@ -192,15 +192,14 @@ def test_the_decision_must_be_a_spec(toy_backbone):
         model.decision = {"window_s": 3.0}
 
 
-def test_xla_is_taken_only_where_the_backbone_prefers_it(toy_backbone, monkeypatch):
+def test_xla_trains_only_where_it_is_asked_for(toy_backbone, monkeypatch):
     model = CryDetector(toy_backbone)
     assert model.jit_compile is False
+    monkeypatch.setattr(type(toy_backbone), "prefers_jit", True)
+    assert CryDetector(toy_backbone).jit_compile is True
     model.compile("adam", "sparse_categorical_crossentropy")
     assert model.jit_compile is False
     model.compile("adam", "sparse_categorical_crossentropy", jit_compile=True)
-    assert model.jit_compile is True
-    monkeypatch.setattr(type(toy_backbone), "prefers_jit", True)
-    model.compile("adam", "sparse_categorical_crossentropy")
     assert model.jit_compile is True
 
 
