@@ -24,6 +24,7 @@ SAVED_CLASSES = {
     "cry_hub.efficientat.convolutions": ("EverySecondFrame", "HardSwish"),
     "cry_hub.efficientat.mobile_net": ("EfficientAT",),
     "cry_hub.front_end": ("FrontEnd",),
+    "cry_hub.fused_batch_normalization": ("FusedBatchNormalization",),
     "cry_hub.hub_handle": ("HubBackbone", "HubProgram"),
     "cry_hub.masked_batch_normalization": ("MaskedBatchNormalization",),
     "cry_hub.panns.cnn10": ("CNN10",),

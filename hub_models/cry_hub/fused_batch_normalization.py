@@ -10,6 +10,7 @@ import tensorflow as tf
 from cry_hub.fused_normalization import normalize, normalize_by
 
 
+@keras.saving.register_keras_serializable(package="cry_tf")
 class FusedBatchNormalization(keras.layers.BatchNormalization):
     """`keras.layers.BatchNormalization` for images, that can be faster in training.
 

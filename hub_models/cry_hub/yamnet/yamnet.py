@@ -9,6 +9,7 @@ import keras
 from keras import layers
 
 from cry_hub.front_end import FrontEnd
+from cry_hub.fused_batch_normalization import FusedBatchNormalization
 from cry_hub.patch_backbone import PatchBackbone
 from cry_hub.patches import MergePatches, SplitPatches, he_depthwise
 from cry_hub.yamnet.frozen_batch_normalization import FrozenBatchNormalization
@@ -81,7 +82,7 @@ class YAMNet(PatchBackbone):
         norm = (
             FrozenBatchNormalization
             if freeze_batch_norm
-            else functools.partial(layers.BatchNormalization, momentum=0.9)
+            else functools.partial(FusedBatchNormalization, momentum=0.9)
         )
 
         def batch_norm(x, name):

@@ -28,6 +28,7 @@ REBUILT = {
 BATCH_NORMS = {
     "BatchNormalization",
     "cry_tf>FrozenBatchNormalization",
+    "cry_tf>FusedBatchNormalization",
     "cry_tf>MaskedBatchNormalization",
 }
 # What runs in the twin as it is. Those of them with weights hold few.
