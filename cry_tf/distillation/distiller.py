@@ -215,12 +215,12 @@ class Distiller(keras.Model):
         optimizer: Any = "adam",
         loss: None = None,
         *,
-        jit_compile: bool = False,
+        jit_compile: bool | str = "auto",
         **kwargs: Any,
     ) -> None:
         """Does what `keras.Model.compile` does; the loss is built in.
 
-        XLA (`jit_compile`) is slower on a processor; see `CryModel.compile`.
+        `jit_compile="auto"` takes no XLA, see `CryModel.compile`.
 
         Raises:
             ValueError: If a loss is given.
@@ -230,6 +230,7 @@ class Distiller(keras.Model):
                 f"A Distiller brings its own loss. Received: {loss=}. Leave it out, "
                 "and set temperature and alpha when you make the Distiller."
             )
+        jit_compile = jit_compile is True
         prepare_training(self.student, jit_compile=jit_compile)
         super().compile(optimizer=optimizer, jit_compile=jit_compile, **kwargs)  # type: ignore[arg-type]
 

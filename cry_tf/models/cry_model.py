@@ -154,13 +154,14 @@ class CryModel(keras.Model):
         logits = self.get_layer("logits").output
         return keras.Model(self.input, logits, name=f"{self.name}_logits")
 
-    def compile(self, *args: Any, jit_compile: bool = False, **kwargs: Any):
+    def compile(self, *args: Any, jit_compile: bool | str = "auto", **kwargs: Any):
         """Does what `keras.Model.compile` does, but for one default.
 
-        Keras would take XLA (`jit_compile`) on every GPU, and there compile again for
-        every length of waveform. On a processor a training step without it is faster,
-        see `cry_hub.prepare_training`.
+        `jit_compile="auto"` takes no XLA. Keras would take it on every GPU, and there
+        compile again for every length of waveform. On a processor a training step
+        without it is faster, see `cry_hub.prepare_training`.
         """
+        jit_compile = jit_compile is True
         prepare_training(self, jit_compile=jit_compile)
         super().compile(*args, jit_compile=jit_compile, **kwargs)
 
