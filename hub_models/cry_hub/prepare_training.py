@@ -11,11 +11,13 @@ from cry_hub.patch_backbone import PatchBackbone
 
 
 def prepare_training(model: Any, *, jit_compile: bool) -> None:
-    """Lets a model train as fast as it can, with the same outcome.
+    """Lets a model train as fast as it can.
 
     Without XLA, padding is left out of networks over patches, and batch norm takes
-    TensorFlow's fused kernels; XLA can do neither, and fuses by itself. Nothing of it
-    is saved. `CryModel.compile` and `Distiller.compile` call this.
+    TensorFlow's fused kernels; XLA can do neither, and fuses by itself. The outcome is
+    the same but for rounding, and but for a YAMNet whose batch norm is trained: it has
+    no mask, and counts padding only with XLA. Nothing of it is saved.
+    `CryModel.compile` and `Distiller.compile` call this.
 
     Args:
         model: A Keras model, before Keras traces a training step of it.
