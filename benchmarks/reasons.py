@@ -4,15 +4,15 @@
         --weights yamnet_audioset=FILE --weights mn04_audioset=FILE
 
 DATA is a folder per label or a manifest CSV, with devices or infants as groups. Each
-row is one `cry-tf train`: five folds, every clip scored by a model that never heard
-its group, or, by clip, that has. A row is written to the JSON-lines file as soon as it
-is done; the same command goes on after an interruption and computes only what is
-missing, and `--show` prints the table of what is there. `--parts`, `--backbones`,
-`--poolings`, `--splits` and `--seeds` choose rows, `--minutes` begins none after that
-time. `personal` takes the runs of `quick`, and finds out what a few clips of the same
-infant add. `finetune` takes hours: `--epochs 3,2` lets its stages `last` and `all` have
-so many in place of the recipe's 5 and 10, and the table says so. Embeddings and runs on
-the way are kept in the folder of `--work`.
+row is the cross-validation of one `cry-tf train`: five folds, every clip scored by a
+model that never heard its group, or, by clip, that has. A row is written to the
+JSON-lines file as soon as it is done; the same command goes on after an interruption
+and computes only what is missing, and `--show` prints the table of what is there.
+`--parts`, `--backbones`, `--poolings`, `--splits` and `--seeds` choose rows,
+`--minutes` begins none after that time. `personal` takes the runs of `quick`, and finds
+out what a few clips of the same infant add. `finetune` takes hours: `--epochs 3,2` lets
+its stages `last` and `all` have so many in place of the recipe's 5 and 10, and the
+table says so. Embeddings and runs on the way are kept in the folder of `--work`.
 """
 
 from __future__ import annotations
@@ -39,6 +39,7 @@ BACKBONES = ("yamnet_audioset", "mn04_audioset")
 POOLINGS = ("statistic", "average", "max", "max_average", "attention")
 HEADS = ("logreg", "svm", "gmm", "prototype", "mlp")
 SPLITS = ("grouped", "by_clip")
+_FIGURES = ("clips", "groups", "majority_label", "majority", "model", "baselines")
 _PACKAGES = ("tensorflow", "keras", "scikit-learn")
 
 
@@ -132,32 +133,17 @@ class Runner:
         keras.backend.clear_session()
         if row.part == "personal":
             return self._study(row)
+        if row.part == "finetune":
+            return self._cross_validate(row)
         return self._train(row)
 
     def _train(self, row: Row) -> dict[str, Any]:
-        from cry_tf.training import recipe as recipes
         from cry_tf.training.experiment import train
-        from cry_tf.training.settings import Settings
 
-        recipe = recipes.get(row.recipe).replace(head=row.head)
-        if row.part == "finetune" and self._epochs:
-            head, last = recipe.before
-            of_last, of_all = self._epochs
-            last = dataclasses.replace(last, epochs=of_last)
-            recipe = recipe.replace(before=(head, last), epochs=of_all)
-        settings = Settings(
-            task="reason",
-            recipe=recipe,
-            backbone=row.backbone,
-            weights=self._weights.get(row.backbone, "pretrained"),
-            pooling=row.pooling,
-            seed=row.seed,
-            baselines=row.has_baselines,
-        )
         path = self._work / row.name
         run = train(
             self._datasets[row.split],
-            settings,
+            self._settings(row),
             path,
             overwrite=path.exists(),
             resume=not path.exists(),
@@ -167,8 +153,59 @@ class Runner:
         metrics = run.metrics
         if row != self._of_study(row):
             shutil.rmtree(path)
-        names = ("clips", "groups", "majority_label", "majority", "model", "baselines")
-        return {name: metrics[name] for name in names}
+        return {name: metrics[name] for name in _FIGURES}
+
+    def _cross_validate(self, row: Row) -> dict[str, Any]:
+        """Does what `train` does, without the final model that it trains on all."""
+        import keras
+
+        from cry_tf.data import EmbeddingCache
+        from cry_tf.evaluation.metrics import measure
+        from cry_tf.training import run_model
+        from cry_tf.training.cross_validation import cross_validate
+        from cry_tf.training.listener import Silence
+        from cry_tf.training.out_of_fold import predictions_of
+        from cry_tf.training.preparation import prepare
+        from cry_tf.training.trainers import make_trainer
+
+        settings = self._settings(row)
+        prepared = prepare(self._datasets[row.split], settings, Silence())
+        keras.utils.set_random_seed(settings.seed)
+        trainer, prepared = make_trainer(
+            run_model.build(prepared, settings),
+            prepared,
+            settings,
+            Silence(),
+            EmbeddingCache(self._work / "embeddings"),
+            # The maps before the last layers are those of the pretrained backbone.
+            maps_dir=self._work / "maps" / row.backbone,
+        )
+        dataset = prepared.dataset
+        folds = dataset.fold_indices(settings.folds, settings.seed)
+        found = cross_validate(trainer, folds)
+        predictions = predictions_of(dataset, found.scores, found.folds, "reason")
+        figures = {**measure(predictions).to_dict(), "baselines": {}}
+        return {name: figures[name] for name in _FIGURES}
+
+    def _settings(self, row: Row) -> Any:
+        from cry_tf.training import recipe as recipes
+        from cry_tf.training.settings import Settings
+
+        recipe = recipes.get(row.recipe).replace(head=row.head)
+        if row.part == "finetune" and self._epochs:
+            head, last = recipe.before
+            of_last, of_all = self._epochs
+            last = dataclasses.replace(last, epochs=of_last)
+            recipe = recipe.replace(before=(head, last), epochs=of_all)
+        return Settings(
+            task="reason",
+            recipe=recipe,
+            backbone=row.backbone,
+            weights=self._weights.get(row.backbone, "pretrained"),
+            pooling=row.pooling,
+            seed=row.seed,
+            baselines=row.has_baselines,
+        )
 
     def _study(self, row: Row) -> dict[str, Any]:
         from cry_tf.personal.study import study

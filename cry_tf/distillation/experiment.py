@@ -11,10 +11,8 @@ from pathlib import Path
 from typing import Any
 
 import keras
-import numpy as np
 
 from cry_hub.weights.shipped import heard_by
-from cry_tf.data import sound_source
 from cry_tf.data.content import content_sha256
 from cry_tf.data.dataset import Dataset
 from cry_tf.distillation.folds import ROWS, Folds
@@ -26,14 +24,14 @@ from cry_tf.distillation.unlabelled import cut_windows
 from cry_tf.evaluation import result_folder
 from cry_tf.evaluation.judgement import pretrained_overlap
 from cry_tf.evaluation.metrics import measure
-from cry_tf.evaluation.predictions import Predictions
 from cry_tf.models import CryClassifier, CryDetector
 from cry_tf.models.preset import load_backbone
-from cry_tf.training import detection_labels, record
+from cry_tf.training import record
 from cry_tf.training.cross_validation import HistoryRow
 from cry_tf.training.fold_checks import check_folds
 from cry_tf.training.kept_run import KeptRun
 from cry_tf.training.listener import Listener, Silence
+from cry_tf.training.out_of_fold import fold_of_clip, predictions_of
 from cry_tf.training.preparation import Prepared, prepare
 from cry_tf.training.recipe_words import recipe_sentence
 from cry_tf.training.run import MODEL_FILE, RunFolder
@@ -129,7 +127,9 @@ def distil(
         folds = Folds(model, lesson, settings, teachers, kept, listener, Path(work))
         found, history = folds.run(places)
         scores: Any = found["distilled"][0]
-        predictions = _predictions(prepared, scores, places)
+        predictions = predictions_of(
+            prepared.dataset, scores, fold_of_clip(places), student.task
+        )
         chosen = None
         if predictions.positive_label is not None:
             chosen = ChosenThreshold.of(predictions)
@@ -219,30 +219,6 @@ def _build(prepared: Prepared, settings: DistillSettings) -> Any:
         pooling=student.pooling,
         dropout=recipe.dropout,
         head=recipe.head,
-    )
-
-
-def _predictions(
-    prepared: Prepared,
-    scores: np.ndarray,
-    places: Sequence[tuple[np.ndarray, np.ndarray]],
-) -> Predictions:
-    dataset = prepared.dataset
-    folds = np.empty(len(dataset), int)
-    for number, (_, test) in enumerate(places):
-        folds[test] = number
-    is_detector = prepared.mapping is not None
-    return Predictions(
-        files=tuple(clip.name for clip in dataset.clips),
-        labels=dataset.labels,
-        truth=dataset.label_indices,
-        scores=scores,
-        groups=tuple(clip.group for clip in dataset.clips),
-        folds=folds,
-        durations_s=np.array(
-            [sound_source.info(clip.path).duration_s for clip in dataset.clips]
-        ),
-        positive_label=detection_labels.POSITIVE if is_detector else None,
     )
 
 

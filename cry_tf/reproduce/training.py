@@ -11,7 +11,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from cry_tf.data import Dataset, EmbeddingCache, sound_source
+from cry_tf.data import Dataset, EmbeddingCache
 from cry_tf.distillation.settings import DistillSettings
 from cry_tf.evaluation.predictions import Predictions
 from cry_tf.models import CryClassifier, CryDetector
@@ -22,11 +22,11 @@ from cry_tf.reproduce.result import Result
 from cry_tf.reproduce.row import Experiment
 from cry_tf.reproduce.taught import TaughtTrainer
 from cry_tf.reproduce.teaching import HeardTrainer, Teaching
-from cry_tf.training import detection_labels
 from cry_tf.training.baselines import score_baselines
 from cry_tf.training.cross_validation import cross_validate
 from cry_tf.training.fold_checks import check_folds
 from cry_tf.training.listener import Listener, Silence
+from cry_tf.training.out_of_fold import fold_of_clip, predictions_of
 from cry_tf.training.preparation import Prepared, prepare
 from cry_tf.training.run_model import as_precise
 from cry_tf.training.settings import Settings
@@ -118,7 +118,9 @@ def run(
         last = {row.fold: row.accuracy for row in out.history}
         accuracy = float(np.mean(list(last.values())))
     predictions = {
-        variant: _predictions(prepared.dataset, infant_of, values, folds, settings)
+        variant: predictions_of(
+            prepared.dataset, values, folds, settings.task, infant_of
+        )
         for variant, values in scores.items()
     }
     result = Result(
@@ -172,33 +174,7 @@ def _classical(
             tell=advance,
             only=experiment.classical,
         )
-    fold_of = np.empty(len(dataset), int)
-    for number, (_, test) in enumerate(folds):
-        fold_of[test] = number
-    return {"keras": scores[experiment.classical]}, fold_of
-
-
-def _predictions(
-    dataset: Dataset,
-    infant_of: dict[Path, str],
-    scores: np.ndarray,
-    folds: np.ndarray,
-    settings: Settings,
-) -> Predictions:
-    """Returns the scores with the true groups, also where folds ignored them."""
-    is_detector = settings.task == "detect"
-    return Predictions(
-        files=tuple(clip.name for clip in dataset.clips),
-        labels=dataset.labels,
-        truth=dataset.label_indices,
-        scores=scores,
-        groups=tuple(infant_of[clip.path] for clip in dataset.clips),
-        folds=folds,
-        durations_s=np.array(
-            [sound_source.info(clip.path).duration_s for clip in dataset.clips]
-        ),
-        positive_label=detection_labels.POSITIVE if is_detector else None,
-    )
+    return {"keras": scores[experiment.classical]}, fold_of_clip(folds)
 
 
 def _measure(predictions: Predictions, parts: Sequence[str]) -> dict[str, Measured]:

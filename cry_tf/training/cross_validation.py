@@ -13,6 +13,7 @@ import numpy as np
 from cry_tf.training.course import Fold, History, Tell
 from cry_tf.training.fit import Trainer
 from cry_tf.training.kept_run import KeptRun
+from cry_tf.training.out_of_fold import fold_of_clip
 
 FINAL = "all"
 
@@ -80,22 +81,16 @@ def cross_validate(
         ValueError: If the test parts do not hold each clip once, or a loss is
             not finite.
     """
-    tested = np.sort(np.concatenate([test for _, test in folds]))
-    if not np.array_equal(tested, np.arange(len(tested))):
-        raise ValueError("The folds must hold out each clip exactly once.")
-    fold_of_clip = np.empty(len(tested), int)
-    scores: np.ndarray | None = None
+    fold_of = fold_of_clip(folds)
+    parts: list[np.ndarray] = []
     history: list[HistoryRow] = []
     for number, (train, test) in enumerate(folds):
         found, fitted = _fold(trainer, number, train, test, tell, kept, tensorboard)
         history += history_rows(str(number), fitted)
-        if scores is None:
-            scores = np.empty((len(tested), found.shape[1]), found.dtype)
-        scores[test] = found
-        fold_of_clip[test] = number
-    if scores is None:
-        raise ValueError("Cross-validation needs at least one fold. Received: 0.")
-    return OutOfFold(scores, fold_of_clip, tuple(history))
+        parts.append(found)
+    scores = np.concatenate(parts)
+    scores[np.concatenate([test for _, test in folds])] = scores.copy()
+    return OutOfFold(scores, fold_of, tuple(history))
 
 
 def _fold(

@@ -14,14 +14,14 @@ import numpy as np
 from cry_hub.weights import store
 from cry_hub.weights.shipped import heard_by
 from cry_tf.augment import Policy
-from cry_tf.data import EmbeddingCache, sound_source
+from cry_tf.data import EmbeddingCache
 from cry_tf.data.content import content_sha256
 from cry_tf.data.dataset import Dataset
 from cry_tf.evaluation import result_folder, summary_text
 from cry_tf.evaluation.judgement import pretrained_overlap
 from cry_tf.evaluation.metrics import measure
 from cry_tf.evaluation.predictions import Predictions
-from cry_tf.training import detection_labels, record, run_model, strategy
+from cry_tf.training import record, run_model, strategy
 from cry_tf.training.course import Fold
 from cry_tf.training.cross_validation import (
     FINAL,
@@ -37,6 +37,7 @@ from cry_tf.training.forecast import Forecast
 from cry_tf.training.kept_run import KeptRun
 from cry_tf.training.listener import Listener, Silence
 from cry_tf.training.measured_baselines import measure_baselines
+from cry_tf.training.out_of_fold import predictions_of
 from cry_tf.training.preparation import prepare
 from cry_tf.training.recipe_words import recipe_sentence
 from cry_tf.training.run import RunFolder
@@ -224,17 +225,5 @@ def _run(
         everything = np.arange(len(dataset))
         around = Fold(FINAL, kept.slot(FINAL), tensorboard)
         final = trainer.fit(everything, tell, around)
-    is_detector = settings.task == "detect"
-    predictions = Predictions(
-        files=tuple(clip.name for clip in dataset.clips),
-        labels=dataset.labels,
-        truth=dataset.label_indices,
-        scores=found.scores,
-        groups=tuple(clip.group for clip in dataset.clips),
-        folds=found.folds,
-        durations_s=np.array(
-            [sound_source.info(clip.path).duration_s for clip in dataset.clips]
-        ),
-        positive_label=detection_labels.POSITIVE if is_detector else None,
-    )
+    predictions = predictions_of(dataset, found.scores, found.folds, settings.task)
     return predictions, [*found.history, *history_rows(FINAL, final)]
