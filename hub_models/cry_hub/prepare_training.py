@@ -6,6 +6,7 @@ from typing import Any
 
 import keras
 
+from cry_hub.convolution import Conv2D
 from cry_hub.fused_batch_normalization import FusedBatchNormalization
 from cry_hub.patch_backbone import PatchBackbone
 
@@ -13,8 +14,9 @@ from cry_hub.patch_backbone import PatchBackbone
 def prepare_training(model: Any, *, jit_compile: bool) -> None:
     """Lets a model train as fast as it can.
 
-    Without XLA, padding is left out of networks over patches, and batch norm takes
-    TensorFlow's fused kernels; XLA can do neither, and fuses by itself. The outcome is
+    Without XLA, padding is left out of networks over patches, batch norm takes
+    TensorFlow's fused kernels, and wide convolutions take Winograd's algorithm; XLA can
+    do none of it, and fuses by itself. The outcome is
     the same but for rounding, and but for a YAMNet whose batch norm is trained: it has
     no mask, and counts padding only with XLA. Nothing of it is saved.
     `CryModel.compile` and `Distiller.compile` call this.
@@ -23,7 +25,7 @@ def prepare_training(model: Any, *, jit_compile: bool) -> None:
         model: A Keras model, before Keras traces a training step of it.
         jit_compile: Whether XLA compiles that step.
     """
-    if isinstance(model, PatchBackbone | FusedBatchNormalization):
+    if isinstance(model, PatchBackbone | FusedBatchNormalization | Conv2D):
         model.prepare_training(jit_compile=jit_compile)
     if isinstance(model, keras.Model):
         for layer in model.layers:

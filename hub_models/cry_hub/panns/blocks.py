@@ -10,6 +10,7 @@ from typing import Any
 
 from keras import layers
 
+from cry_hub.convolution import Conv2D
 from cry_hub.frames import HalveMask, ZeroPadding
 from cry_hub.masked_batch_normalization import MaskedBatchNormalization
 
@@ -41,7 +42,7 @@ def convolution(
     x: Any, filters: int, name: str, dtype: Any, size: int = 3, **arguments: Any
 ) -> Any:
     """Convolves `(batch, frames, channels)`, or with bands before the channels."""
-    kind = layers.Conv1D if len(x.shape) == 3 else layers.Conv2D
+    kind = layers.Conv1D if len(x.shape) == 3 else Conv2D
     return kind(
         filters,
         size,

@@ -7,6 +7,7 @@ from typing import Any
 import keras
 from keras import layers
 
+from cry_hub.convolution import Conv2D
 from cry_hub.front_end import FrontEnd
 from cry_hub.patch_backbone import PatchBackbone
 from cry_hub.patches import MergePatches, SplitPatches
@@ -85,7 +86,7 @@ class VGGish(PatchBackbone):
         for number, group in enumerate(CONV_GROUPS, start=1):
             for scope, filters in group:
                 name = layer_name(scope)
-                x = layers.Conv2D(
+                x = Conv2D(
                     filters,
                     3,
                     padding="same",

@@ -24,6 +24,7 @@ REBUILT = {
     "MaxPooling2D",
     "ReLU",
     "ZeroPadding2D",
+    "cry_tf>Conv2D",
 }
 BATCH_NORMS = {
     "BatchNormalization",

@@ -1,0 +1,143 @@
+"""3x3 convolution in a quarter of the multiplications, for training on a processor.
+
+Winograd's minimal filtering F(4x4, 3x3): a tile of 4x4 outputs is made of 6x6 inputs
+by 36 products a pair of channels, where the definition takes 144. Tiles, filters and
+products go through small linear maps; those are matrix products, as are the products
+summed over channels.
+
+A. Lavin and S. Gray, "Fast Algorithms for Convolutional Neural Networks", 2016,
+https://arxiv.org/abs/1509.09308, section 4.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+_OUT = 4
+TAPS = 3
+_IN = _OUT + TAPS - 1
+# Where the polynomials behind the maps are evaluated, beside infinity. In float32 the
+# usual 0, 1, -1, 2, -2 have twice the error.
+_POINTS = (0.0, 2 / 3, -2 / 3, 3 / 2, -3 / 2)
+
+
+def convolve(x: Any, kernel: Any) -> Any:
+    """Returns `tf.nn.conv2d(x, kernel, 1, "SAME")`, up to rounding.
+
+    Args:
+        x: Float32 tensor `(batch, height, width, channels)`.
+        kernel: Float32 `(3, 3, channels, filters)`.
+
+    Returns:
+        Float32 `(batch, height, width, filters)`. Where outputs have a standard
+        deviation of 1, they are about 1.5e-6 from exact ones (root of the mean
+        square), and gradients are as exact.
+    """
+
+    @tf.custom_gradient
+    def convolved(x, kernel):
+        filters = _transformed(_FILTER, kernel)
+        tiles = _transformed(_INPUT, _tiles(x, _IN))
+        y = _untiled(tf.matmul(tiles, filters), tf.shape(x))
+
+        def gradient(dy):
+            turned = tf.transpose(kernel[::-1, ::-1], (0, 1, 3, 2))
+            back = _transformed(_INPUT, _tiles(dy, _IN))
+            dx = _untiled(tf.matmul(back, _transformed(_FILTER, turned)), tf.shape(dy))
+            products = _transformed(_OUTPUT.T, _tiles(dy, _OUT))
+            dfilters = tf.matmul(tiles, products, transpose_a=True)
+            dkernel = tf.reshape(_transformed(_FILTER.T, dfilters), tf.shape(kernel))
+            return tf.ensure_shape(dx, x.shape), dkernel
+
+        return y, gradient
+
+    outputs: Any = convolved(x, kernel)
+    return tf.ensure_shape(outputs, (*x.shape[:3], kernel.shape[3]))
+
+
+def count_tiles(x: Any) -> Any:
+    """Returns of how many tiles a batch of images is made."""
+    shape = tf.shape(x)
+    rows, columns = _counts(shape)
+    return shape[0] * rows * columns
+
+
+def _toom_cook() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Returns the maps of inputs (6, 6), filters (6, 3) and outputs (4, 6) in 1-D."""
+    points = np.array(_POINTS)
+    infinity = np.eye(_IN)[-1]
+    others = [np.delete(points, n) for n in range(len(points))]
+    scale = [np.prod(point - rest) for point, rest in zip(points, others, strict=True)]
+    powers = points[:, None] ** np.arange(_IN)
+    of_filter = np.vstack([powers[:, :TAPS] / np.c_[scale], infinity[-TAPS:]])
+    of_output = np.vstack([powers[:, :_OUT], infinity[-_OUT:]]).T
+    rows = [np.append(np.poly(rest)[::-1], 0) for rest in others]
+    of_input = np.vstack([*rows, np.poly(points)[::-1]])
+    return of_input, of_filter, of_output
+
+
+def _twice(matrix: np.ndarray) -> np.ndarray:
+    """Returns the map of both axes at once."""
+    return np.kron(matrix, matrix).astype(np.float32)
+
+
+_INPUT, _FILTER, _OUTPUT = map(_twice, _toom_cook())
+
+
+def _transformed(matrix: np.ndarray, parts: Any) -> Any:
+    """Maps what the leading axes hold.
+
+    Args:
+        matrix: `(new, old)`.
+        parts: `(..., m, n)`, the leading axes of `old` elements together.
+
+    Returns:
+        `(new, m, n)`.
+    """
+    shape = tf.shape(parts)[-2:]
+    flat = tf.matmul(tf.constant(matrix), tf.reshape(parts, (matrix.shape[1], -1)))
+    return tf.reshape(flat, (matrix.shape[0], shape[0], shape[1]))
+
+
+def _counts(shape: Any) -> tuple[Any, Any]:
+    """Returns how many tiles there are in height and width."""
+    return (shape[1] + _OUT - 1) // _OUT, (shape[2] + _OUT - 1) // _OUT
+
+
+def _tiles(x: Any, size: int) -> Any:
+    """Returns the tiles of an image, one every 4 pixels.
+
+    Args:
+        x: `(batch, height, width, channels)`.
+        size: 6 for tiles that overlap and begin a pixel early, 4 for others.
+
+    Returns:
+        `(size, size, tiles, channels)`.
+    """
+    shape = tf.shape(x)
+    rows, columns = _counts(shape)
+    early, more = (1, 1) if size > _OUT else (0, 0)
+    down = _OUT * (rows + more) - shape[1] - early
+    right = _OUT * (columns + more) - shape[2] - early
+    x = tf.pad(x, ((0, 0), (early, down), (early, right), (0, 0)))
+    split = (shape[0], rows + more, _OUT, columns + more, _OUT, x.shape[3])
+    x = tf.transpose(tf.reshape(x, split), (2, 4, 0, 1, 3, 5))
+    if more:
+        # Pixels 4 and 5 of a tile are 0 and 1 of the next.
+        x = tf.concat([x[:, :, :, :-1], x[: size - _OUT, :, :, 1:]], axis=0)
+        ahead = x[:, : size - _OUT, :, :, 1:]
+        x = tf.concat([x[:, :, :, :, :-1], ahead], axis=1)
+    return tf.reshape(x, (size, size, -1, x.shape[5]))
+
+
+def _untiled(products: Any, shape: Any) -> Any:
+    """Returns the image of `shape`, but for its channels, that products make."""
+    rows, columns = _counts(shape)
+    tiles = _transformed(_OUTPUT, products)
+    split = (_OUT, _OUT, shape[0], rows, columns, products.shape[-1])
+    x = tf.transpose(tf.reshape(tiles, split), (2, 3, 0, 4, 1, 5))
+    x = tf.reshape(x, (shape[0], _OUT * rows, _OUT * columns, products.shape[-1]))
+    return x[:, : shape[1], : shape[2]]
