@@ -1,11 +1,11 @@
-"""A training step of the small networks, by Keras's layers and by fused kernels.
+"""A training step of small networks and of VGGish, by Keras's layers and by ours.
 
     python benchmarks/small_steps.py
 
 A step is forward, backward and Adam over all layers, 8 clips in memory, all of 7 s or
-from 3 to 7 s and padded. "Keras" is what `keras.optimizers.Adam` and Keras's batch norm
-take, every patch of padding computed; "ours" what `cry-tf train` and
-`CryModel.compile` take. Weights are random; the two take turns, and a ratio is the
+from 3 to 7 s and padded. "Keras" is what `keras.optimizers.Adam`, Keras's batch norm
+and its convolution take, every patch of padding computed; "ours" what `cry-tf train`
+and `CryModel.compile` take. Weights are random; the two take turns, and a ratio is the
 median over the turns.
 """
 
@@ -28,7 +28,13 @@ from cry_tf.models import CryDetector
 from cry_tf.training import recipe
 from cry_tf.training.course import compile_once
 
-PRESETS = ("ds_cnn_s", "ds_cnn_m", "mn04_audioset", "yamnet_audioset")
+PRESETS = (
+    "ds_cnn_s",
+    "ds_cnn_m",
+    "mn04_audioset",
+    "yamnet_audioset",
+    "vggish_audioset",
+)
 SECONDS = {
     "all of 7 s": (7.0,) * 8,
     "3 to 7 s": (3.0, 3.5, 4.0, 4.5, 5.0, 5.5, 6.0, 7.0),
@@ -45,7 +51,7 @@ def step_of(preset: str, waveforms: np.ndarray, is_ours: bool) -> Callable[[], f
         compile_once(model, recipe.FULL)
     else:
         model.compile("adam", "sparse_categorical_crossentropy")
-        prepare_training(model, jit_compile=True)  # takes no fused kernel, as XLA
+        prepare_training(model, jit_compile=True)  # takes nothing of ours, as XLA
     truth = np.arange(len(waveforms)) % 2
 
     def step() -> float:
