@@ -276,7 +276,8 @@ def main() -> int:
             parser.error("DATA and --work are needed, but for --show")
         compute(args, chosen(args))
     print(machine(*_PACKAGES))
-    print_tables(read(args.rows))
+    found = read(args.rows)
+    print_tables({row: found[row] for row in all_rows() if row in found})
     return 0
 
 
