@@ -20,6 +20,7 @@ from typing import Any
 # Every class below this package that Keras can save, by the module that registers
 # it under the name `cry_tf>CLASS`.
 SAVED_CLASSES = {
+    "cry_hub.convolution": ("Conv2D",),
     "cry_hub.ds_cnn.ds_cnn": ("DSCNN",),
     "cry_hub.efficientat.convolutions": ("EverySecondFrame", "HardSwish"),
     "cry_hub.efficientat.mobile_net": ("EfficientAT",),
