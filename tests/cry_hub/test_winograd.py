@@ -9,6 +9,9 @@ from cry_hub.convolution import Conv2D
 from cry_hub.prepare_training import prepare_training
 
 CHANNELS = 128
+on_processor = pytest.mark.skipif(
+    bool(tf.config.list_physical_devices("GPU")), reason="a GPU keeps Keras's kernels"
+)
 
 
 @pytest.fixture
@@ -90,6 +93,7 @@ def trained(layer, images):
     return y.numpy(), *map(np.array, tape.gradient(loss, layer.trainable_weights))
 
 
+@on_processor
 @pytest.mark.parametrize("activation", [None, "relu"])
 def test_the_layer_trains_as_that_of_keras_does(images, calls, activation):
     arguments = {"padding": "same", "activation": activation, "use_bias": True}
@@ -156,6 +160,7 @@ def test_without_being_prepared_and_with_xla_it_is_keras(images, calls):
     assert not calls
 
 
+@on_processor
 def test_few_channels_or_few_clips_take_the_definition(images, calls):
     layer = Conv2D(8, 3, padding="same")
     prepare_training(layer, jit_compile=False)
