@@ -8,6 +8,7 @@ import keras
 import tensorflow as tf
 
 from cry_hub import winograd
+from cry_hub.processor import trains_here
 
 # Fewer channels, and the maps of tiles cost what the products save; fewer tiles, and
 # those of filters do.
@@ -33,8 +34,7 @@ class Conv2D(keras.layers.Conv2D):
         Args:
             jit_compile: Whether XLA compiles them.
         """
-        has_gpu = bool(tf.config.list_physical_devices("GPU"))
-        self._is_prepared = not jit_compile and not has_gpu
+        self._is_prepared = trains_here(jit_compile=jit_compile)
 
     def call(self, inputs, training=None):
         if not (training and self._is_prepared and self._is_suited(inputs)):

@@ -8,6 +8,7 @@ import keras
 import tensorflow as tf
 
 from cry_hub.fused_normalization import normalize, normalize_by
+from cry_hub.processor import trains_here
 
 
 @keras.saving.register_keras_serializable(package="cry_tf")
@@ -27,7 +28,7 @@ class FusedBatchNormalization(keras.layers.BatchNormalization):
         Args:
             jit_compile: Whether XLA compiles them.
         """
-        self._is_fused = not jit_compile and not tf.config.list_physical_devices("GPU")
+        self._is_fused = trains_here(jit_compile=jit_compile)
 
     def call(self, inputs, training=None, mask=None):
         if not self._fuses(inputs, training):

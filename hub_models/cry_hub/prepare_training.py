@@ -16,10 +16,10 @@ def prepare_training(model: Any, *, jit_compile: bool) -> None:
 
     Without XLA, padding is left out of networks over patches, batch norm takes
     TensorFlow's fused kernels, and wide convolutions take Winograd's algorithm; XLA can
-    do none of it, and fuses by itself. The outcome is
-    the same but for rounding, and but for a YAMNet whose batch norm is trained: it has
-    no mask, and counts padding only with XLA. Nothing of it is saved.
-    `CryModel.compile` and `Distiller.compile` call this.
+    do none of it, and fuses by itself. The outcome is the same but for rounding, and
+    but for a YAMNet whose batch norm is trained: it has no mask, and counts padding
+    only with XLA. Nothing of it is saved. `CryModel.compile` and
+    `Distiller.compile` call this.
 
     Args:
         model: A Keras model, before Keras traces a training step of it.
