@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from cry_lite.decision import answers
 from cry_lite.spec import ModelSpec
 from cry_tf.evaluation import bootstrap
 
@@ -46,8 +47,8 @@ def compare_metric(
     draws = {
         name: _macro_f1(truth, predicted, labels, weights)
         for name, predicted in (
-            ("before", decisions(spec, before)),
-            ("after", decisions(spec, after)),
+            ("before", answers(before, spec)),
+            ("after", answers(after, spec)),
             ("majority", majority),
         )
     }
@@ -60,20 +61,6 @@ def compare_metric(
         "after": _estimate(draws["after"]),
         "change": _estimate(draws["after"] - draws["before"]),
     }
-
-
-def decisions(spec: ModelSpec, scores: np.ndarray) -> np.ndarray:
-    """Returns the label each clip is given, int `(clips,)`.
-
-    A detector's clip is a cry from its onset threshold on.
-    """
-    if spec.positive_label is None:
-        return scores.argmax(axis=1)
-    positive = spec.labels.index(spec.positive_label)
-    others = np.delete(np.arange(len(spec.labels)), positive)
-    best_other = others[scores[:, others].argmax(axis=1)]
-    is_cry = scores[:, positive] >= spec.decision.onset_threshold
-    return np.where(is_cry, positive, best_other)
 
 
 def _macro_f1(

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import numpy as np
 
+from cry_lite.decision import answers_at
+
 NO_FOLD = -1
 
 
@@ -80,10 +82,7 @@ class Predictions:
         """Int array `(clips,)`, index into `labels` of the answer."""
         if self.positive_label is None:
             return np.argmax(self.scores, axis=1)
-        positive = self.positive_index
-        others = np.delete(np.arange(len(self.labels)), positive)
-        best_other = others[np.argmax(self.scores[:, others], axis=1)]
-        return np.where(self.positive_scores >= self.threshold, positive, best_other)
+        return answers_at(self.scores, self.positive_index, self.threshold)
 
     @property
     def positive_index(self) -> int:

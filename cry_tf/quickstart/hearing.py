@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from cry_lite.decision import decide
 from cry_lite.detector import Analysis, Analyzer
 from cry_lite.events import to_audacity, to_csv, write_text
 from cry_tf.quickstart.night_score import (
@@ -65,7 +66,7 @@ def _name_reasons(
         start, end = (
             round(moment * SAMPLE_RATE_HZ) for moment in (best.start_s, best.end_s)
         )
-        _, _, scores = namer.scores(night.waveform[start:end])
-        answer = namer.spec.labels[int(scores.mean(axis=0).argmax())]
-        named.append((cry.reason, answer))
+        starts, ends, scores = namer.scores(night.waveform[start:end])
+        answer = decide(starts, ends, scores, namer.spec, float(ends[-1]))
+        named.append((cry.reason, answer.label))
     return named

@@ -49,7 +49,9 @@ def test_one_clip_is_answered_in_words(model_file, make_sound, capsys):
 
 def test_silence_is_no_crying(model_file, make_sound, capsys):
     assert main(["analyze", make_sound("."), "--model", str(model_file)]) == 0
-    assert capsys.readouterr().out.endswith("  no crying\n")
+    assert capsys.readouterr().out.endswith(
+        "  no crying (score 0.00, threshold 0.50)\n"
+    )
 
 
 def test_the_model_may_come_from_the_environment(

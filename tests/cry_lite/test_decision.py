@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from cry_lite.decision import cell_edges, find_events, smooth
+from cry_lite.decision import answers, cell_edges, decide, find_events, smooth
 from cry_lite.spec import DecisionSpec
 
 
@@ -201,6 +201,78 @@ def test_another_reason_in_between_keeps_two_apart(reason):
 def test_a_night_is_decided_in_little_time(spec):
     scores = np.random.default_rng(0).random(28_800)
     assert len(detected(spec, scores, smoothing_windows=5)) > 100
+
+
+@pytest.mark.parametrize("smoothing_windows", [1, 5])
+@pytest.mark.parametrize("min_event_s", [0.0, 2.5])
+@pytest.mark.parametrize("max_gap_s", [0.0, 1.5])
+def test_a_clip_is_a_cry_exactly_where_its_score_reaches_the_threshold(
+    spec, rng, smoothing_windows, min_event_s, max_gap_s
+):
+    found = set()
+    for _ in range(60):
+        rows = rng.dirichlet((1, 1), size=rng.integers(1, 12)).astype(np.float32)
+        onset = float(rng.random())
+        decided = DecisionSpec(
+            window_s=2.0,
+            hop_s=1.0,
+            onset_threshold=onset,
+            offset_threshold=onset * float(rng.random()),
+            smoothing_windows=smoothing_windows,
+            min_event_s=min_event_s,
+            max_gap_s=max_gap_s,
+        )
+        strict = spec.replace(decision=decided)
+        starts = starts_of(len(rows))
+        timeline = (starts, starts + 2.0, rows, strict, float(starts[-1] + 2))
+        made = decide(*timeline)
+        assert list(made.events) == find_events(*timeline)
+        assert made.label == ("cry" if made.events else "no_cry")
+        assert (made.scores[1] >= onset) == bool(made.events)
+        assert strict.labels[answers(made.scores[None], strict)[0]] == made.label
+        found.add(made.label)
+    assert len(found) == 2  # else nothing was compared
+
+
+def test_a_clip_shorter_than_an_event_is_no_cry(spec):
+    decided = DecisionSpec(window_s=1.0, hop_s=1.0, min_event_s=3.0)
+    made = decide([0.0], [1.0], [[0.1, 0.9]], spec.replace(decision=decided), 1.0)
+    assert (made.label, made.events) == ("no_cry", ())
+    assert made.scores.tolist() == [1.0, 0.0]
+
+
+def test_of_several_other_labels_the_one_with_the_highest_mean_answers(spec):
+    three = spec.replace(labels=("rain", "cry", "speech"))
+    rows = [[0.2, 0.4, 0.4], [0.6, 0.1, 0.3], [0.2, 0.2, 0.6]]
+    starts = starts_of(3)
+    made = decide(starts, starts + 1, rows, three, 3.0)
+    assert made.label == "speech"
+    # 0.6 is left of 1, shared as the means 1.0 / 3 and 1.3 / 3.
+    shares = [0.6 * 1.0 / 2.3, 0.4, 0.6 * 1.3 / 2.3]
+    np.testing.assert_allclose(made.scores, shares, rtol=1e-6)
+
+
+def test_a_reason_is_the_label_of_the_highest_mean(reason):
+    rows = [[0.9, 0.1, 0.0], [0.1, 0.8, 0.1], [0.1, 0.8, 0.1]]
+    starts = starts_of(3)
+    made = decide(starts, starts + 1, rows, reason, 3.0)
+    assert made.label == "tired"
+    np.testing.assert_allclose(made.scores, np.mean(rows, axis=0), rtol=1e-6)
+
+
+def test_a_threshold_is_not_rounded_to_the_precision_of_the_scores(spec):
+    # Of 0.1 in float32 that is above 0.1, and of 0.7 that is below.
+    for threshold, is_cry in ((0.1, True), (0.7, False)):
+        decided = spec.decision.replace(onset_threshold=threshold, offset_threshold=0)
+        scores = np.array([[1 - threshold, threshold]], np.float32)
+        strict = spec.replace(decision=decided)
+        assert answers(scores, strict).tolist() == [int(is_cry)]
+        assert bool(decide([0], [1], scores, strict, 1.0).events) == is_cry
+
+
+def test_a_clip_without_windows_has_no_answer(spec):
+    with pytest.raises(ValueError, match="at least one window"):
+        decide([], [], np.zeros((0, 2)), spec, 0.0)
 
 
 @pytest.mark.parametrize(

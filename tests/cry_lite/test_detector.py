@@ -36,6 +36,18 @@ def make_sound(tmp_path, rng):
     return make
 
 
+@pytest.fixture
+def make_model(dynamic_network, spec, tmp_path):
+    """Writes the network for any length with a decision of its own."""
+
+    def make(decision: DecisionSpec):
+        path = tmp_path / "decided.tflite"
+        path.write_bytes(pack(dynamic_network, spec.replace(decision=decision), {}))
+        return path
+
+    return make
+
+
 def extents(analysis) -> list[tuple[float, float]]:
     return [(event.start_s, event.end_s) for event in analysis.events]
 
@@ -66,12 +78,37 @@ def test_silence_is_no_crying(analyzer, make_sound):
     assert analysis.score > 0.99
 
 
-def test_scores_of_the_clip_are_the_mean_over_the_windows(analyzer, make_sound):
+def test_the_score_of_a_clip_is_that_of_its_highest_window(analyzer, make_sound):
     analysis = analyzer.analyze_file(make_sound("L.."))
     assert analysis.scores.shape == (5, 2)
     assert analysis.windows[:, 0].tolist() == [0.0, 0.5, 1.0, 1.5, 2.0]
     assert analysis.windows[:, 1].tolist() == [1.0, 1.5, 2.0, 2.5, 3.0]
-    np.testing.assert_allclose(analysis.clip_scores, analysis.scores.mean(0), atol=1e-6)
+    highest = analysis.scores[:, 1].max()
+    np.testing.assert_array_equal(analysis.clip_scores[1], highest)
+    assert analysis.clip_scores.sum() == pytest.approx(1)
+
+
+@pytest.mark.parametrize("threshold", [0.3, 0.95])
+def test_label_events_and_json_agree_at_any_threshold(
+    make_model, make_sound, rng, threshold
+):
+    decision = DecisionSpec(
+        window_s=1.0, hop_s=0.5, onset_threshold=threshold, offset_threshold=0.2
+    )
+    analyzer = Analyzer(make_model(decision))
+    soundfile.write(
+        path := make_sound("."), rng.uniform(-0.1, 0.1, 4 * RATE_HZ) * 1.03, RATE_HZ
+    )
+    analysis = analyzer.analyze_file(path)
+    # The network scores this sound between the two thresholds.
+    assert 0.3 < analysis.clip_scores[1] < 0.95
+    is_cry = threshold == 0.3
+    assert analysis.label == ("cry" if is_cry else "no_cry")
+    assert bool(analysis.events) == is_cry
+    values = analysis.to_dict()
+    assert values["label"] == analysis.label
+    assert values["score"] == values["scores"][analysis.label]
+    assert bool(values["events"]) == is_cry
 
 
 @pytest.mark.parametrize("samples", [1, 160, 1600])

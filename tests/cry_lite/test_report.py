@@ -8,7 +8,9 @@ from cry_lite.events import Event
 from cry_lite.report import analysis_lines, clock, duration
 
 
-def analysis(duration_s=5.0, events=(), notes=()) -> Analysis:
+def analysis(duration_s=5.0, events=(), notes=(), cry=None) -> Analysis:
+    cry = cry or (0.97 if events else 0.03)
+    scores = np.array([1 - cry, cry], np.float32)
     return Analysis(
         path="a.wav",
         duration_s=duration_s,
@@ -16,8 +18,9 @@ def analysis(duration_s=5.0, events=(), notes=()) -> Analysis:
         sample_rate_hz=16_000,
         labels=("no_cry", "cry"),
         windows=np.array([[0.0, duration_s]]),
-        scores=np.array([[0.03, 0.97]], np.float32),
-        clip_scores=np.array([0.03, 0.97], np.float32),
+        scores=scores[None],
+        label="cry" if events else "no_cry",
+        clip_scores=scores,
         events=events,
         notes=notes,
     )
@@ -33,7 +36,21 @@ def test_a_parent_reads_when_there_was_crying(spec):
 
 
 def test_a_parent_reads_that_there_was_none(spec):
-    assert analysis_lines(analysis(), spec)[1:] == ["  no crying"]
+    assert analysis_lines(analysis(), spec) == [
+        "a.wav: no_cry 0.97 over 5.0 s",
+        "  no crying (score 0.03, threshold 0.50)",
+    ]
+
+
+def test_a_high_score_below_the_threshold_reads_as_no_crying(spec):
+    strict = spec.replace(decision=spec.decision.replace(onset_threshold=0.95))
+    assert analysis_lines(analysis(cry=0.68), strict) == [
+        "a.wav: no_cry 0.32 over 5.0 s",
+        "  no crying (score 0.68, threshold 0.95)",
+    ]
+    # Rounded to two digits the two would look the same.
+    (line,) = analysis_lines(analysis(cry=0.9496), strict)[1:]
+    assert line == "  no crying (score 0.9496, threshold 0.9500)"
 
 
 def test_a_long_sound_has_clock_times(spec):

@@ -6,7 +6,7 @@ from sklearn.metrics import f1_score
 
 from cry_lite.front_ends import YAMNET
 from cry_lite.spec import ModelSpec
-from cry_tf.export_metric import compare_metric, decisions
+from cry_tf.export_metric import compare_metric
 
 REASONS = ModelSpec(task="reason", labels=("a", "b", "c"), front_end=YAMNET)
 CRIES = ModelSpec(
@@ -35,7 +35,9 @@ def test_equal_scores_change_nothing_in_any_draw(rng):
 
 
 def test_a_detector_is_cut_at_its_threshold():
-    decision = CRIES.decision.replace(onset_threshold=0.8)
+    strict = CRIES.replace(decision=CRIES.decision.replace(onset_threshold=0.8))
+    truth, groups = np.array([0, 1, 0]), ["a", "b", "c"]
     scores = np.array([[0.3, 0.7], [0.1, 0.9], [0.6, 0.4]])
-    assert decisions(CRIES, scores).tolist() == [1, 1, 0]
-    assert decisions(CRIES.replace(decision=decision), scores).tolist() == [0, 1, 0]
+    assert compare_metric(strict, truth, groups, scores, scores)["before"]["value"] == 1
+    found = compare_metric(CRIES, truth, groups, scores, scores)["before"]["value"]
+    assert found == pytest.approx(f1_score(truth, [1, 1, 0], average="macro"))

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from cry_lite.decision import answers
 from cry_lite.spec import ModelSpec
 
 
@@ -59,12 +60,12 @@ def _decisions(scores: np.ndarray, spec: ModelSpec) -> tuple[list[str], np.ndarr
     """Returns what each clip is taken for, and how clear that is."""
     if spec.task == "detect" and spec.positive_label is not None:
         score = scores[:, spec.labels.index(spec.positive_label)]
-        threshold = spec.decision.onset_threshold
+        places = answers(scores, spec)
         names = [
-            spec.positive_label if is_positive else f"no {spec.positive_label}"
-            for is_positive in score >= threshold
+            label if label == spec.positive_label else f"no {spec.positive_label}"
+            for label in (spec.labels[place] for place in places)
         ]
-        return names, np.abs(score - threshold)
+        return names, np.abs(score - spec.decision.onset_threshold)
     best = np.sort(scores, axis=1)
-    names = [spec.labels[i] for i in scores.argmax(axis=1)]
+    names = [spec.labels[i] for i in answers(scores, spec)]
     return names, best[:, -1] - best[:, -2]

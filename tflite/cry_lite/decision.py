@@ -1,4 +1,4 @@
-"""Turns the scores of successive windows into events.
+"""Turns the scores of successive windows into events, and into one answer a clip.
 
 Every window stands for the part of the time line that is nearest to its centre,
 its *cell*: from halfway to the previous window's centre to halfway to the next
@@ -22,6 +22,15 @@ The steps, in order:
 
 Peak and mean are taken of the scores before smoothing, over all windows of the
 event, joined gaps included.
+
+The answer of a whole clip follows from the same steps, so that it never contradicts
+the events:
+
+- `detect`: the clip is the positive label if an event was found in it, however long
+  it is. Its score is the highest onset threshold at which one would be found: without
+  smoothing and `min_event_s`, the highest score of a window. So an event was found
+  exactly where the score reaches `onset_threshold`.
+- `reason`: the label with the highest mean score over the windows.
 """
 
 from __future__ import annotations
@@ -36,6 +45,21 @@ from cry_lite.spec import DecisionSpec, ModelSpec
 
 # Times come from whole samples divided by a rate, never exactly.
 _TIME_TOLERANCE_S = 1e-6
+
+
+class Decision(NamedTuple):
+    """What a model answers about a clip.
+
+    Attributes:
+        label: The answer, see the module.
+        scores: Float32 `(labels,)`, the clip's score of each label. `detect`: the
+            other labels share what the positive one leaves of 1, by their means.
+        events: What was found when, in order of time.
+    """
+
+    label: str
+    scores: np.ndarray
+    events: tuple[Event, ...]
 
 
 class _Run(NamedTuple):
@@ -75,30 +99,140 @@ def find_events(
         return []
     _check(starts, ends, scores, spec)
     edges = cell_edges(starts, ends, duration_s)
-    decision = spec.decision
-    if spec.task == "detect":
-        labels = (str(spec.positive_label),)
-        scores = scores[:, [spec.labels.index(labels[0])]]
-    else:
-        labels = spec.labels
-    smoothed = smooth(scores, decision.smoothing_windows)
-    runs = _join(_runs(smoothed, decision), edges, decision.max_gap_s)
-    events = []
-    for run in runs:
-        start_s, end_s = float(edges[run.first]), float(edges[run.end])
-        if end_s - start_s < decision.min_event_s - _TIME_TOLERANCE_S:
-            continue
-        inside = scores[run.first : run.end, run.label]
-        events.append(
-            Event(
-                start_s=start_s,
-                end_s=end_s,
-                label=labels[run.label],
-                peak=float(inside.max()),
-                mean=float(inside.mean(dtype=np.float64)),
-            )
+    labels, scores = _answering(scores, spec)
+    smoothed = smooth(scores, spec.decision.smoothing_windows)
+    return [
+        Event(
+            start_s=float(edges[run.first]),
+            end_s=float(edges[run.end]),
+            label=labels[run.label],
+            peak=float(scores[run.first : run.end, run.label].max()),
+            mean=float(scores[run.first : run.end, run.label].mean(dtype=np.float64)),
         )
-    return events
+        for run in _event_runs(smoothed, edges, spec.decision)
+    ]
+
+
+def decide(
+    window_starts_s: np.ndarray | Sequence[float],
+    window_ends_s: np.ndarray | Sequence[float],
+    scores: np.ndarray | Sequence[Sequence[float]],
+    spec: ModelSpec,
+    duration_s: float,
+) -> Decision:
+    """Returns the answer of a clip, with its events; see the module.
+
+    Args:
+        window_starts_s: As for `find_events`; at least one window.
+        window_ends_s: See there.
+        scores: See there.
+        spec: See there.
+        duration_s: See there.
+
+    Raises:
+        ValueError: As for `find_events`, or if there is no window.
+    """
+    events = find_events(window_starts_s, window_ends_s, scores, spec, duration_s)
+    scores = np.asarray(scores)
+    if not scores.size:
+        raise ValueError("A clip has at least one window. Received: none.")
+    mean = scores.mean(axis=0, dtype=np.float64)
+    if spec.positive_label is None:
+        clip_scores = mean.astype(np.float32)
+        label = answers(clip_scores[None], spec)[0]
+        return Decision(spec.labels[label], clip_scores, tuple(events))
+    edges = cell_edges(
+        np.asarray(window_starts_s, np.float64),
+        np.asarray(window_ends_s, np.float64),
+        duration_s,
+    )
+    positive = spec.labels.index(spec.positive_label)
+    _, own = _answering(scores, spec)
+    reached = _reached(smooth(own, spec.decision.smoothing_windows), edges, spec)
+    others = np.delete(mean, positive)
+    total = others.sum()
+    shares = others / total if total > 0 else np.full(len(others), 1 / len(others))
+    clip_scores = np.insert(shares * max(0.0, 1 - reached), positive, reached)
+    clip_scores = clip_scores.astype(np.float32)
+    # The events have the word where min_event_s exceeds the clip at a threshold of 0.
+    label = positive if events else np.argmax(np.insert(others, positive, -np.inf))
+    return Decision(spec.labels[label], clip_scores, tuple(events))
+
+
+def answers(clip_scores: np.ndarray, spec: ModelSpec) -> np.ndarray:
+    """Returns what clips are answered, by their scores.
+
+    A detector's clip has the positive label if its score is `onset_threshold` or
+    more, else the best of the others; a reason is the label with the best score.
+
+    Args:
+        clip_scores: Floats `(clips, labels)`, one score a clip and label.
+        spec: The labels and the threshold.
+
+    Returns:
+        Int `(clips,)`, places in `spec.labels`.
+    """
+    if spec.positive_label is None:
+        return clip_scores.argmax(axis=1)
+    positive = spec.labels.index(spec.positive_label)
+    return answers_at(clip_scores, positive, spec.decision.onset_threshold)
+
+
+def answers_at(
+    clip_scores: np.ndarray, positive: int, threshold: float | np.ndarray
+) -> np.ndarray:
+    """Returns what a detector answers at a threshold; see `answers`.
+
+    Args:
+        clip_scores: Floats `(clips, labels)`.
+        positive: Place of the positive label.
+        threshold: One for all clips, or one for each.
+    """
+    # In float64: float32 scores would round the threshold to their precision.
+    scores = np.asarray(clip_scores, np.float64)
+    others = scores.copy()
+    others[:, positive] = -np.inf
+    is_positive = scores[:, positive] >= threshold
+    return np.where(is_positive, positive, others.argmax(axis=1))
+
+
+def _answering(
+    scores: np.ndarray, spec: ModelSpec
+) -> tuple[tuple[str, ...], np.ndarray]:
+    """Returns the labels that have events, and their scores."""
+    if spec.positive_label is None:
+        return spec.labels, scores
+    place = spec.labels.index(spec.positive_label)
+    return (spec.positive_label,), scores[:, [place]]
+
+
+def _reached(smoothed: np.ndarray, edges: np.ndarray, spec: ModelSpec) -> float:
+    """Returns the highest onset threshold at which a detector finds an event.
+
+    A lower threshold lengthens events and never removes one, so the scores are
+    searched by halves. 0 if the clip is shorter than an event.
+    """
+
+    def has_event(score: float) -> bool:
+        # A file's scores may lie a rounding outside of [0, 1]; thresholds do not.
+        threshold = min(max(score, 0.0), 1.0)
+        decision = spec.decision.replace(
+            onset_threshold=threshold,
+            offset_threshold=min(threshold, spec.decision.offset_threshold),
+        )
+        return bool(_event_runs(smoothed, edges, decision))
+
+    candidates = np.unique(smoothed).tolist()
+    if has_event(candidates[-1]):
+        return candidates[-1]
+    low, high = -1, len(candidates) - 1  # found at low, not at high
+    while high - low > 1:
+        middle = (low + high) // 2
+        if has_event(candidates[middle]):
+            low = middle
+        else:
+            high = middle
+    return candidates[low] if low >= 0 else 0.0
 
 
 def cell_edges(
@@ -131,6 +265,17 @@ def smooth(scores: np.ndarray, smoothing_windows: int) -> np.ndarray:
             near = scores[max(0, index - half) : index + half + 1]
             smoothed[index] = np.sort(near, axis=0)[(len(near) - 1) // 2]
     return smoothed
+
+
+def _event_runs(
+    smoothed: np.ndarray, edges: np.ndarray, decision: DecisionSpec
+) -> list[_Run]:
+    """Returns the runs of windows that are events: steps 2 to 4 of the module."""
+    return [
+        run
+        for run in _join(_runs(smoothed, decision), edges, decision.max_gap_s)
+        if edges[run.end] - edges[run.first] >= decision.min_event_s - _TIME_TOLERANCE_S
+    ]
 
 
 def _runs(smoothed: np.ndarray, decision: DecisionSpec) -> list[_Run]:

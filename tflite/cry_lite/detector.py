@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import array
 import os
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -10,14 +9,14 @@ from typing import Any
 
 import numpy as np
 
-from cry_lite.decision import find_events
+from cry_lite.decision import decide
 from cry_lite.errors import ModelFileError
 from cry_lite.events import Event
 from cry_lite.interpreter import LiteRTModel
 from cry_lite.metadata import Metadata, read_metadata
 from cry_lite.sound_file import SoundStream
 from cry_lite.spec import ModelSpec
-from cry_lite.windows import stream_windows
+from cry_lite.windows import score_windows, window_samples_of
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -33,7 +32,12 @@ class Analysis:
         labels: Names of the scores.
         windows: Float64 `(windows, 2)`: start and end of each window, seconds.
         scores: Float32 `(windows, labels)`.
-        clip_scores: Float32 `(labels,)`, the mean over the windows.
+        label: The answer for the whole file. `detect`: the positive label if there
+            is an event, however long the file is. `reason`: the label with the
+            highest mean score.
+        clip_scores: Float32 `(labels,)`, the file's score of each label. `detect`:
+            the positive label has the highest onset threshold at which there would
+            be an event, see `cry_lite.decision`. `reason`: means over the windows.
         events: What was heard when, in order of time.
         notes: What was done to the sound or is doubtful in it, a sentence each.
     """
@@ -45,23 +49,23 @@ class Analysis:
     labels: tuple[str, ...]
     windows: np.ndarray
     scores: np.ndarray
+    label: str
     clip_scores: np.ndarray
     events: tuple[Event, ...]
     notes: tuple[str, ...]
 
     @property
-    def label(self) -> str:
-        """The label with the highest score over the whole file."""
-        return self.labels[int(self.clip_scores.argmax())]
-
-    @property
     def score(self) -> float:
-        """The score of `label` over the whole file."""
-        return float(self.clip_scores.max())
+        """The score of `label`, of the whole file.
+
+        Of a detector's other label it is what the positive one leaves of 1: below
+        0.5 where the threshold is above.
+        """
+        return float(self.clip_scores[self.labels.index(self.label)])
 
     def to_dict(self) -> dict[str, Any]:
         """Returns JSON types: everything but the scores of single windows."""
-        mean = [round(float(score), 6) for score in self.clip_scores]
+        scores = [round(float(score), 6) for score in self.clip_scores]
         return {
             "path": self.path,
             "duration_s": round(self.duration_s, 3),
@@ -69,7 +73,7 @@ class Analysis:
             "sample_rate_hz": self.sample_rate_hz,
             "label": self.label,
             "score": round(self.score, 6),
-            "scores": dict(zip(self.labels, mean, strict=True)),
+            "scores": dict(zip(self.labels, scores, strict=True)),
             "events": [event.to_dict() for event in self.events],
             "notes": list(self.notes),
         }
@@ -105,9 +109,7 @@ class Analyzer:
         self.spec: ModelSpec = self.metadata.spec
         self._name = os.fspath(path)
         self._model = LiteRTModel(path, num_threads)
-        rate_hz, decision = self.spec.sample_rate_hz, self.spec.decision
-        self._window_samples = max(1, round(decision.window_s * rate_hz))
-        self._hop_samples = max(1, round(decision.hop_s * rate_hz))
+        self._window_samples, _ = window_samples_of(self.spec)
         self._check_fit()
         self._model.prepare(self._window_samples)
 
@@ -165,9 +167,7 @@ class Analyzer:
             starts, ends, scores = self._score(blocks)
         duration_s = float(ends[-1] / rate_hz)
         windows = np.stack([starts, ends], axis=1) / rate_hz
-        events = find_events(
-            windows[:, 0], windows[:, 1], scores, self.spec, duration_s
-        )
+        decision = decide(windows[:, 0], windows[:, 1], scores, self.spec, duration_s)
         return Analysis(
             path=os.fspath(path),
             duration_s=duration_s,
@@ -176,8 +176,9 @@ class Analyzer:
             labels=self.spec.labels,
             windows=windows,
             scores=scores,
-            clip_scores=scores.mean(axis=0, dtype=np.float64).astype(np.float32),
-            events=tuple(events),
+            label=decision.label,
+            clip_scores=decision.scores,
+            events=decision.events,
             notes=sound.notes(),
         )
 
@@ -185,25 +186,15 @@ class Analyzer:
         self, blocks: Iterable[np.ndarray]
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Returns starts and ends in samples, and the scores of the windows."""
-        starts, ends = array.array("q"), array.array("q")
-        scores = array.array("f")  # A night of rows, without an object for each.
-        for start, window in stream_windows(
-            blocks, self._window_samples, self._hop_samples
-        ):
-            row = self._model(window)
-            if not np.isfinite(row).all():
-                raise ModelFileError(
-                    f"{self._name} gave a score that is not a number at "
-                    f"{start / self.spec.sample_rate_hz:.1f} s. Export it again."
-                )
-            starts.append(start)
-            ends.append(start + len(window))
-            scores.frombytes(row.tobytes())
-        return (
-            np.array(starts, np.int64),
-            np.array(ends, np.int64),
-            np.frombuffer(scores, np.float32).reshape(-1, len(self.spec.labels)),
-        )
+        starts, ends, scores = score_windows(blocks, self.spec, self._model)
+        is_bad = ~np.isfinite(scores).all(axis=1)
+        if is_bad.any():
+            start_s = starts[is_bad.argmax()] / self.spec.sample_rate_hz
+            raise ModelFileError(
+                f"{self._name} gave a score that is not a number at {start_s:.1f} s. "
+                "Export it again."
+            )
+        return starts, ends, scores
 
     def _check_fit(self) -> None:
         labels, outputs = len(self.spec.labels), self._model.num_outputs

@@ -15,7 +15,7 @@ _LABELS_SHOWN = 12
 
 
 def analysis_lines(analysis: Analysis, spec: ModelSpec) -> list[str]:
-    """Returns the block for one file: label and score, then a line an event.
+    """Returns the block for one file: its answer and score, then a line an event.
 
     Times are seconds, `0.0-5.0 s`, or hours, minutes and seconds in a file of a
     minute or more.
@@ -25,7 +25,7 @@ def analysis_lines(analysis: Analysis, spec: ModelSpec) -> list[str]:
         f"over {duration(analysis.duration_s)}"
     ]
     if not analysis.events:
-        lines.append("  no crying" if spec.task == "detect" else "  no clear reason")
+        lines.append(f"  {_nothing(analysis, spec)}")
     for event in analysis.events:
         what = "crying" if spec.task == "detect" else event.label
         if analysis.duration_s < 60:
@@ -35,6 +35,19 @@ def analysis_lines(analysis: Analysis, spec: ModelSpec) -> list[str]:
         lines.append(f"  {what} {when} (peak {event.peak:.2f})")
     lines.extend(f"  note: {note}" for note in analysis.notes)
     return lines
+
+
+def _nothing(analysis: Analysis, spec: ModelSpec) -> str:
+    """Says that there is no event, and how far a detector was from one."""
+    if spec.positive_label is None:
+        return "no clear reason"
+    score = float(analysis.clip_scores[spec.labels.index(spec.positive_label)])
+    threshold = spec.decision.onset_threshold
+    for digits in range(2, 8):  # as many as tell the two apart
+        reached, needed = f"{score:.{digits}f}", f"{threshold:.{digits}f}"
+        if reached != needed:
+            return f"no crying (score {reached}, threshold {needed})"
+    return "no crying"
 
 
 def speed_lines(paths: Sequence[str], speeds: Sequence[Speed]) -> list[str]:

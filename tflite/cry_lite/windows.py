@@ -7,9 +7,12 @@ window is padded. A waveform no longer than a window is one window, as it is.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+import array
+from collections.abc import Callable, Iterable, Iterator
 
 import numpy as np
+
+from cry_lite.spec import ModelSpec
 
 
 def window_starts(
@@ -80,6 +83,46 @@ def stream_windows(
     if covered < end:
         last = max(end - window_samples, 0)
         yield last, held[last - held_start :]
+
+
+def window_samples_of(spec: ModelSpec) -> tuple[int, int]:
+    """Returns the length of a model's window and the distance between two, samples."""
+    rate_hz, decision = spec.sample_rate_hz, spec.decision
+    window_samples = max(1, round(decision.window_s * rate_hz))
+    return window_samples, max(1, round(decision.hop_s * rate_hz))
+
+
+def score_windows(
+    blocks: Iterable[np.ndarray],
+    spec: ModelSpec,
+    score: Callable[[np.ndarray], np.ndarray],
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Scores the windows of a waveform that comes in blocks.
+
+    The one place that says which windows a model scores: the runtime and
+    `cry-tf evaluate` share it.
+
+    Args:
+        blocks: As for `stream_windows`.
+        spec: Of the model; its decision says how long a window is.
+        score: Window `(samples,)` to scores `(labels,)`.
+
+    Returns:
+        Starts and ends of the windows, int64 `(windows,)`, samples, and the scores,
+        float32 `(windows, labels)`.
+    """
+    starts, ends = array.array("q"), array.array("q")
+    scores = array.array("f")  # A night of rows, without an object for each.
+    for start, window in stream_windows(blocks, *window_samples_of(spec)):
+        row = np.asarray(score(window), np.float32)
+        starts.append(start)
+        ends.append(start + len(window))
+        scores.frombytes(row.tobytes())
+    return (
+        np.array(starts, np.int64),
+        np.array(ends, np.int64),
+        np.frombuffer(scores, np.float32).reshape(-1, len(spec.labels)),
+    )
 
 
 def _check(window_samples: int, hop_samples: int) -> None:

@@ -27,6 +27,7 @@ def test_a_night_is_drawn(seconds, is_empty, tmp_path, rng):
         labels=SPEC.labels,
         windows=np.stack([starts, starts + 3], axis=1).astype(float),
         scores=np.concatenate([1 - scores, scores], axis=1),
+        label="no_cry" if is_empty else "cry",
         clip_scores=np.zeros(2, np.float32),
         events=() if is_empty else (found,),
         notes=(),
