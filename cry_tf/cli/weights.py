@@ -30,8 +30,8 @@ examples:
 """
 _FETCH_EPILOG = """\
 A download that broke off or was stopped goes on where it was. What is not the published
-file, or does not fit the network, is not kept. PyTorch files (PANNs, EfficientAT) need
-pip install "cry-tf[port]".
+file, or does not fit the network, is not kept. PyTorch files (PANNs, EfficientAT) are
+read without PyTorch, and no program in a file is ever run.
 
 examples:
   cry-tf weights fetch yamnet_audioset

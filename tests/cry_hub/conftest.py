@@ -2,77 +2,123 @@
 
 from __future__ import annotations
 
-import collections
-import functools
-import pickle
+import io
+import struct
 import zipfile
 from collections.abc import Callable
-from pathlib import Path
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pytest
 
-_STORAGES = {
-    "FloatStorage": np.dtype("<f4"),
-    "DoubleStorage": np.dtype("<f8"),
-    "HalfStorage": np.dtype("<f2"),
-    "LongStorage": np.dtype("<i8"),
-    "IntStorage": np.dtype("<i4"),
-}
+
+@dataclass(frozen=True)
+class Pickled:
+    """A value as the operations of a pickle that push it."""
+
+    operations: bytes
 
 
-class _TensorUnpickler(pickle.Unpickler):
-    """Rebuilds the tensors of PyTorch's zip format as arrays, and nothing else."""
+class TorchWriter:
+    """Writes what `torch.save` writes, operation by operation, without PyTorch.
 
-    def __init__(self, file: Any, storage: Callable[[str], bytes]):
-        super().__init__(file)
-        self._storage = storage
-
-    def find_class(self, module: str, name: str) -> Any:
-        if (module, name) == ("collections", "OrderedDict"):
-            return collections.OrderedDict
-        if (module, name) == ("torch._utils", "_rebuild_tensor_v2"):
-            return _rebuild
-        if module == "torch" and name in _STORAGES:
-            return _STORAGES[name]
-        raise pickle.UnpicklingError(f"{module}.{name} is no tensor")
-
-    def persistent_load(self, pid: Any) -> np.ndarray:
-        _, dtype, key, _, _ = pid
-        return np.frombuffer(self._storage(key), dtype)
-
-
-def _rebuild(storage, offset, shape, strides, *_) -> np.ndarray:
-    last = offset + sum((n - 1) * step for n, step in zip(shape, strides, strict=True))
-    assert 0 <= offset <= last < storage.size
-    assert all(step >= 0 for step in strides)
-    return np.lib.stride_tricks.as_strided(
-        storage[offset:], shape, [step * storage.itemsize for step in strides]
-    ).copy()
-
-
-@functools.cache
-def _torch_tensors(path: Path) -> dict[str, np.ndarray]:
-    with zipfile.ZipFile(path) as archive:
-        pickled = next(n for n in archive.namelist() if n.endswith("/data.pkl"))
-        folder = pickled.removesuffix("data.pkl")
-        with archive.open(pickled) as file:
-            return dict(
-                _TensorUnpickler(
-                    file, lambda key: archive.read(f"{folder}data/{key}")
-                ).load()
-            )
-
-
-@pytest.fixture(scope="session")
-def torch_tensors() -> Callable[[Path], dict[str, np.ndarray]]:
-    """Reads a state dict in PyTorch's zip format without PyTorch.
-
-    For tests of real weights where PyTorch is not installed; users' files are
-    read by `cry_hub.formats`, which checks more.
+    Hostile files too: nothing is checked, and `Pickled` may hold anything.
     """
-    return _torch_tensors
+
+    storages: dict[str, tuple[int, bytes]]  # number of values, and they
+
+    def __init__(self):
+        self.storages = {}
+
+    def named(self, name: str) -> Pickled:
+        """A class or function by its name."""
+        module, _, attribute = name.rpartition(".")
+        return Pickled(f"c{module}\n{attribute}\n".encode())
+
+    def call(self, name: str, *arguments: Any) -> Pickled:
+        """A call of a function."""
+        return Pickled(_push(self.named(name)) + _push(arguments) + b"R")
+
+    def storage(
+        self, kind: str, content: bytes, numel: int, *view: Any, key: str | None = None
+    ) -> Pickled:
+        """A storage: `kind` is as `Float`, `view` None or a part in the stream."""
+        key = str(len(self.storages)) if key is None else key
+        self.storages[key] = (numel, content)
+        kind = self.named(f"torch.{kind}Storage")
+        return Pickled(_push(("storage", kind, key, "cuda:0", numel, *view)) + b"Q")
+
+    def view(self, storage: Pickled, offset: Any, shape: Any, strides: Any) -> Pickled:
+        """A tensor in a storage."""
+        hooks = self.call("collections.OrderedDict")
+        return self.call(
+            "torch._utils._rebuild_tensor_v2",
+            *(storage, offset, shape, strides, False, hooks),
+        )
+
+    def tensor(self, array: np.ndarray, kind: str = "Float") -> Pickled:
+        """A tensor with a storage of its own."""
+        strides = tuple(step // array.itemsize for step in array.strides)
+        storage = self.storage(kind, array.tobytes(), array.size)
+        return self.view(storage, 0, array.shape, strides)
+
+    def content(self, value: Any, is_zip: bool = True) -> bytes:
+        """The file: the zip of PyTorch 1.6, or the stream of earlier ones."""
+        if is_zip:
+            return self.zip(_pickle(value))
+        number = Pickled(b"\x8a\x0a" + 0x1950A86A20F9469CFC6C.to_bytes(10, "little"))
+        machine = {"protocol_version": 1001, "little_endian": True}
+        pickles = (number, 1001, machine, value, list(self.storages))
+        return b"".join(map(_pickle, pickles)) + b"".join(
+            struct.pack("<q", numel) + content
+            for numel, content in self.storages.values()
+        )
+
+    def zip(self, pickled: bytes, compression: int = 0, **more: bytes) -> bytes:
+        """The zip around a pickle, with more members."""
+        members = {"data.pkl": pickled, "version": b"3", "byteorder": b"little", **more}
+        members |= {f"data/{key}": part for key, (_, part) in self.storages.items()}
+        file = io.BytesIO()
+        with zipfile.ZipFile(file, "w", compression) as archive:
+            for name, content in members.items():
+                archive.writestr(f"archive/{name}", content)
+        return file.getvalue()
+
+
+def _pickle(value: Any) -> bytes:
+    return b"\x80\x02" + _push(value) + b"."
+
+
+def _push(value: Any) -> bytes:
+    match value:
+        case Pickled():
+            return value.operations
+        case None:
+            return b"N"
+        case bool():
+            return b"\x88" if value else b"\x89"
+        case int():
+            return b"\x8a\x09" + value.to_bytes(9, "little", signed=True)
+        case float():
+            return b"G" + struct.pack(">d", value)
+        case str():
+            encoded = value.encode()
+            return b"X" + struct.pack("<I", len(encoded)) + encoded
+        case tuple():
+            return b"(" + b"".join(map(_push, value)) + b"t"
+        case list():
+            return b"](" + b"".join(map(_push, value)) + b"e"
+        case dict():
+            items = b"".join(_push(key) + _push(each) for key, each in value.items())
+            return b"}(" + items + b"u"
+    raise TypeError(value)
+
+
+@pytest.fixture
+def torch_writer() -> TorchWriter:
+    """Makes files of PyTorch where PyTorch is not installed."""
+    return TorchWriter()
 
 
 @pytest.fixture

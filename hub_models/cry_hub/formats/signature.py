@@ -17,9 +17,13 @@ TAKEN = (
 # A LevelDB-like table ends with this number, little endian: TensorFlow's V1
 # checkpoints and the index of V2 ones (tensorflow/core/lib/io/format.h).
 _TABLE_END = (0xDB4775248B80FB57).to_bytes(8, "little")
-# The number with which PyTorch before 1.6 began every file, as a pickled long
-# (torch/serialization.py).
-_TORCH_NUMBER = b"\x8a\x0a" + (0x1950A86A20F9469CFC6C).to_bytes(10, "little")
+# PyTorch before 1.6 began every file with a number, as a pickled long
+# (torch/serialization.py); the pickles of protocol 4 and later are in frames.
+_TORCH_STREAM = re.compile(
+    rb"\x80[\x02-\x05](?:\x95.{8})?\x8a\x0a"
+    + re.escape((0x1950A86A20F9469CFC6C).to_bytes(10, "little")),
+    re.DOTALL,
+)
 _KERAS_WEIGHTS = "model.weights.h5"
 _PICKLE = re.compile(rb"\x80[\x02-\x05]")
 
@@ -42,6 +46,11 @@ _FOREIGN: tuple[tuple[Callable[[bytes], object], str], ...] = (
         "a recording, not weights",
     ),
     (re.compile(rb"\x1f\x8b").match, "a gzip archive: unpack it"),
+    (
+        lambda content: content[257:262] == b"ustar",
+        "a tar archive: unpack it (if it is a file of PyTorch before 0.2, load and "
+        "save it with a later one)",
+    ),
     (re.compile(rb"\x93NUMPY").match, "a single array, not an archive of named arrays"),
     (
         _PICKLE.match,
@@ -62,7 +71,7 @@ def kind_of(content: bytes) -> str | None:
     """
     if content.startswith(b"PK"):
         return _kind_of_zip(content)
-    if _PICKLE.match(content) and content[2:].startswith(_TORCH_NUMBER):
+    if _TORCH_STREAM.match(content):
         return "torch"
     if content.startswith(b"\x89HDF\r\n\x1a\n"):
         return "hdf5"

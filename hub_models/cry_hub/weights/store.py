@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import logging
 import os
 import shutil
@@ -136,7 +135,6 @@ def fetch(
     earlier = _fetched_before(record, file)
     if earlier is not None:
         return earlier
-    _check_reader(file)
     if is_offline():
         raise ConnectionError(
             f"CRY_TF_OFFLINE is set, so {url} is not fetched. Unset it, or "
@@ -227,14 +225,3 @@ def _bring(
         raise ConnectionError(
             f"{error} To do without the network, {by_hand(record.name)}."
         ) from error
-
-
-def _check_reader(file: WeightsFile) -> None:
-    """Says that PyTorch is missing before hundreds of megabytes are fetched."""
-    if Path(file.name).suffix not in (".pth", ".pt"):
-        return
-    if importlib.util.find_spec("torch") is None:
-        raise WeightsError(
-            f"{file.name} is a file of PyTorch, which reads it and is not installed: "
-            'pip install "cry-tf[port]". Nothing was fetched.'
-        )

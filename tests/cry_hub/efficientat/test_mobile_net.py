@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 import cry_hub
-from cry_hub import registry
+from cry_hub import formats, registry
 from cry_hub.efficientat import class_names, table
 from cry_hub.efficientat.convolutions import EverySecondFrame, HardSwish
 from cry_hub.efficientat.porting import state_dict_layout
@@ -44,8 +44,9 @@ def waveform(expected) -> np.ndarray:
 
 
 @pytest.fixture(scope="module")
-def tensors(assets, torch_tensors) -> dict[str, np.ndarray]:
-    return torch_tensors(assets / "weights" / "efficientat" / "mn04_as_mAP_432.pt")
+def tensors(assets) -> dict[str, np.ndarray]:
+    path = assets / "weights" / "efficientat" / "mn04_as_mAP_432.pt"
+    return formats.read(path).tensors()
 
 
 @pytest.fixture(scope="module")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-import importlib.util
+import io
 import subprocess
 import sys
 from pathlib import Path
@@ -159,21 +159,19 @@ def test_what_nobody_published_cannot_be_fetched(monkeypatch):
         store.fetch("ds_cnn_s")
 
 
-@pytest.mark.parametrize("name", ["network.pth", "network.pt"])
-def test_pytorch_is_missed_before_its_file_is_fetched(
-    home, publish, content, monkeypatch, name
+@pytest.mark.parametrize("is_zip", [False, True], ids=["stream", "zip"])
+def test_a_file_of_pytorch_is_fetched_without_pytorch(
+    publish, content, torch_writer, monkeypatch, is_zip
 ):
-    server = publish(content, name=name)
-    find_spec = importlib.util.find_spec
-    monkeypatch.setattr(
-        importlib.util,
-        "find_spec",
-        lambda asked, *rest: None if asked == "torch" else find_spec(asked, *rest),
-    )
-    with pytest.raises(cry_hub.WeightsError, match=r'pip install "cry-tf\[port\]"'):
-        store.fetch("ds_cnn_s")
-    assert server.requests == []
-    assert not home.exists()
+    monkeypatch.setitem(sys.modules, "torch", None)
+    with np.load(io.BytesIO(content)) as arrays:
+        state = {name: torch_writer.tensor(arrays[name]) for name in arrays.files}
+    publish(torch_writer.content({"model": state}, is_zip), name="network.pth")
+    made = store.fetch("ds_cnn_s")
+    assert (made.file, made.source_file) == ("network.npz", "network.pth")
+    with np.load(made.path) as found, np.load(io.BytesIO(content)) as arrays:
+        for name in arrays.files:
+            np.testing.assert_array_equal(found[name], arrays[name])
 
 
 def test_two_processes_at_once_fetch_once(home, publish, content):
