@@ -20,10 +20,10 @@ def parse(content: bytes, path: Path) -> dict[str, np.ndarray]:
     `.weights.h5` of Keras 3 (`layers/conv/vars/0`) are both such files.
 
     Raises:
-        WeightsError: If the content is truncated or damaged, or takes data from
-            other files.
+        WeightsError: If the content is truncated or damaged, takes data from other
+            files, unpacks to far more than weights, or holds anything but numbers.
     """
-    arrays: dict[str, np.ndarray] = {}
+    datasets: dict[str, Any] = {}
 
     def visit(name: str, each: Any) -> None:
         if isinstance(each, h5py.Dataset):
@@ -31,15 +31,21 @@ def parse(content: bytes, path: Path) -> dict[str, np.ndarray]:
                 raise signature.unreadable(
                     path, f"its {name} lies in another file, which is not read"
                 )
-            arrays[name] = np.asarray(each[()])
+            # An object may take any memory: many may point to the same text.
+            if each.dtype.hasobject:
+                raise signature.unreadable(path, f"its {name} holds no numbers")
+            datasets[name] = each
 
     try:
         with h5py.File(io.BytesIO(content), "r") as file:
             file.visititems(visit)
+            # Values that were never written take no room in the file.
+            sizes = [each.size * each.dtype.itemsize for each in datasets.values()]
+            signature.check_unpacked(path, content, sum(sizes))
+            return {name: np.asarray(each[()]) for name, each in datasets.items()}
     except WeightsError:
         raise
     # Damaged bytes make h5py fail in a dozen ways, OverflowError and
     # UnicodeDecodeError among them.
     except Exception as error:
         raise signature.damaged(path, content, "an HDF5 file") from error
-    return arrays

@@ -25,6 +25,9 @@ _TORCH_STREAM = re.compile(
     re.DOTALL,
 )
 _KERAS_WEIGHTS = "model.weights.h5"
+# Pruned weights are compressed to a tenth; only a bomb to a thousandth.
+_MOST_TIMES = 100
+_SMALL_BYTES = 1 << 24
 _PICKLE = re.compile(rb"\x80[\x02-\x05]")
 
 # What people give by mistake, and what to do then.
@@ -117,6 +120,24 @@ def unreadable(path: Path, reason: str) -> WeightsError:
     return WeightsError(
         f"{path} is not used: {reason}. Weights are taken from {TAKEN}."
     )
+
+
+def check_unpacked(path: Path, content: bytes, unpacked_bytes: int) -> None:
+    """Refuses a small file that says it holds enormous arrays.
+
+    Args:
+        path: What was given, for the error.
+        content: The whole file.
+        unpacked_bytes: Size of the arrays in it.
+
+    Raises:
+        WeightsError: If they are larger than weights that were compressed can be.
+    """
+    if unpacked_bytes > _SMALL_BYTES + _MOST_TIMES * len(content):
+        raise unreadable(
+            path,
+            f"its {len(content)} bytes unpack to {unpacked_bytes}, which is no weights",
+        )
 
 
 def _kind_of_zip(content: bytes) -> str | None:

@@ -93,3 +93,26 @@ def test_data_of_other_files_is_not_read(tmp_path, kernel):
     with h5py.File(path) as file:
         np.testing.assert_array_equal(file["kernel"][()], kernel)
     assert "its kernel lies in another file" in message_of(path)
+
+
+def test_values_that_were_never_written_take_no_memory(tmp_path):
+    path = tmp_path / "weights.h5"
+    with h5py.File(path, "w") as file:
+        file.create_dataset("kernel", (10**12,), "float32", chunks=(1000,))
+    assert path.stat().st_size < 10_000
+    assert "unpack to 4000000000000, which is no weights" in message_of(path)
+
+
+def test_a_bomb_of_compressed_zeros_is_refused(tmp_path):
+    path = tmp_path / "weights.h5"
+    with h5py.File(path, "w") as file:
+        file.create_dataset("kernel", data=np.zeros(5_000_000), compression="gzip")
+    assert "unpack to 40000000" in message_of(path)
+
+
+def test_what_is_no_number_is_not_read(tmp_path):
+    path = tmp_path / "weights.h5"
+    with h5py.File(path, "w") as file:
+        file.create_dataset("names", data=["a" * 1000] * 3)
+        file.attrs["layer_names"] = ["conv"]
+    assert "its names holds no numbers" in message_of(path)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import zipfile
 
 import numpy as np
 import pytest
@@ -67,3 +68,29 @@ def test_damaged_bytes_are_refused_in_one_sentence(rng, tmp_path):
     assert len(messages) > 250
     assert all(message.startswith(f"{path} is not used") for message in messages)
     assert not any("\n" in message for message in messages)
+
+
+def test_a_small_file_that_unpacks_to_far_more_is_refused(tmp_path):
+    path = tmp_path / "bomb.npz"
+    np.savez_compressed(path, zeros=np.zeros(20_000_000))
+    assert path.stat().st_size < 1_000_000
+    with pytest.raises(cry_hub.WeightsError, match="unpack to 160000128, which is no"):
+        formats.read(path).tensors()
+
+
+def test_compressed_weights_are_read(rng, tmp_path):
+    path = tmp_path / "pruned.npz"
+    kernel = rng.normal(size=3_000_000) * (rng.random(3_000_000) < 0.05)
+    np.savez_compressed(path, kernel=kernel, bias=np.zeros(1_000_000))
+    np.testing.assert_array_equal(formats.read(path).tensors()["kernel"], kernel)
+
+
+def test_a_header_that_promises_more_than_there_is_is_refused(tmp_path):
+    path = tmp_path / "weights.npz"
+    np.savez(path, kernel=np.ones(4))
+    with zipfile.ZipFile(path) as archive:
+        array = archive.read("kernel.npy").replace(b"(4,)", b"(4" + b"0" * 14 + b",)")
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("kernel.npy", array)
+    with pytest.raises(cry_hub.WeightsError, match="truncated or damaged"):
+        formats.read(path).tensors()
