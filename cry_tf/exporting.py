@@ -105,7 +105,7 @@ def export(
             f"No .tflite can be made of a {type(model.backbone).__name__}: "
             f"{no_tflite_because}."
         )
-    check_target(Path(path), overwrite)  # before clips are decoded
+    check_target(Path(path).expanduser(), overwrite)  # before clips are decoded
     recipe = get_recipe(quantize)
     if recipe.needs_representative and representative is None:
         raise ValueError(

@@ -11,6 +11,7 @@ import threading
 from collections.abc import Iterator, Sequence
 
 from cry_lite import __version__
+from cry_lite.arguments import expand_home
 
 # One module each in this package, with add_parser(subparsers) and run(args) -> int.
 COMMANDS = (
@@ -53,7 +54,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """
     parser, modules = _parser()
     try:
-        args = parser.parse_args(argv)
+        args = parser.parse_args(expand_home(argv))
     except SystemExit as stop:  # --help and --version stop with 0, bad usage with 2
         return int(stop.code or 0)
     signals: list[int] = []

@@ -48,7 +48,7 @@ def read(path: str | os.PathLike[str], sample_rate_hz: int) -> np.ndarray:
         SoundFileError: If the file cannot be decoded, holds no sample, or
             holds NaN or infinity; or if it takes PyAV and that is missing.
     """
-    path = Path(path)
+    path = Path(path).expanduser()
     if not _needs_pyav(path):
         return sound_file.read(path, sample_rate_hz)
     waveform, native_hz = _decode(path)
@@ -76,7 +76,7 @@ def stream(
     Raises:
         SoundFileError: As for `read`.
     """
-    path = Path(path)
+    path = Path(path).expanduser()
     if not _needs_pyav(path):
         with sound_file.SoundStream(path, sample_rate_hz) as sound:
             yield from sound
@@ -115,7 +115,7 @@ def read_native(
     Raises:
         SoundFileError: As for `read`.
     """
-    path = Path(path)
+    path = Path(path).expanduser()
     if _needs_pyav(path):
         waveform, native_hz = _decode(path)
         return waveform.clip(-1, 1), native_hz, ()
@@ -132,7 +132,7 @@ def info(path: str | os.PathLike[str]) -> SoundInfo:
     Raises:
         SoundFileError: As for `read`, without looking at the samples.
     """
-    path = Path(path)
+    path = Path(path).expanduser()
     if not _needs_pyav(path):
         return sound_file.info(path)
     av = _pyav(path)

@@ -159,7 +159,7 @@ def write_recordings(
     ):
         if not value > 0:
             raise ValueError(f"{name} must be positive. Received: {name}={value}")
-    root = Path(folder)
+    root = Path(folder).expanduser()
     sets = {name: root / name for name in ("detection", "reasons")}
     for place in sets.values():
         if (place / "manifest.csv").exists():

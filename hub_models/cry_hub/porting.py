@@ -186,7 +186,7 @@ def save_npz(model: keras.Model, path: str | os.PathLike[str]) -> Path:
         ValueError: If `path` does not end in `.npz`.
         FileExistsError: If the file exists.
     """
-    path = Path(path)
+    path = Path(path).expanduser()
     if path.suffix != ".npz":
         raise ValueError(f"path must end in .npz. Received: path={str(path)!r}.")
     if path.exists():

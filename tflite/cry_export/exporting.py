@@ -115,7 +115,7 @@ def export(
             "data, from which it takes the range of every activation. Received: none. "
             "Pass representative=... (--representative DATA), or take 'dynamic'."
         )
-    path = Path(path)
+    path = Path(path).expanduser()
     artefact.check_target(path, overwrite)
     check_model(model, spec)
     waveforms, names = check_clips(check, check_names)

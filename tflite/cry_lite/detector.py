@@ -13,7 +13,7 @@ from cry_lite.decision import decide
 from cry_lite.errors import ModelFileError
 from cry_lite.events import Event
 from cry_lite.interpreter import LiteRTModel
-from cry_lite.metadata import Metadata, read_metadata
+from cry_lite.metadata import Metadata, describe_source, read_metadata
 from cry_lite.sound_file import SoundStream
 from cry_lite.spec import ModelSpec
 from cry_lite.windows import score_windows, window_samples_of
@@ -107,7 +107,7 @@ class Analyzer:
         # First of all: a damaged network must not reach the C++ that runs it.
         self.metadata: Metadata = read_metadata(path)
         self.spec: ModelSpec = self.metadata.spec
-        self._name = os.fspath(path)
+        self._name = describe_source(path)
         self._model = LiteRTModel(path, num_threads)
         self._window_samples, _ = window_samples_of(self.spec)
         self._check_fit()

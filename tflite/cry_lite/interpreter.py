@@ -150,7 +150,7 @@ def open_interpreter(
     if isinstance(path_or_bytes, bytes):
         source: dict[str, Any] = {"model_content": path_or_bytes}
     else:
-        source = {"model_path": os.fspath(path_or_bytes)}
+        source = {"model_path": describe_source(path_or_bytes)}
     if not use_xnnpack:
         source["experimental_op_resolver_type"] = (
             OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES

@@ -187,7 +187,7 @@ def open_model(path_or_bytes: str | os.PathLike[str] | bytes) -> IO[bytes]:
         if isinstance(path_or_bytes, bytes):
             file: IO[bytes] = io.BytesIO(path_or_bytes)
         else:
-            file = open(path_or_bytes, "rb")  # noqa: SIM115 (the caller closes it)
+            file = open(name, "rb")  # noqa: SIM115 (the caller closes it)
     except OSError as error:
         raise ModelFileError(
             f"{name} cannot be opened ({error.strerror}). Check the path."
@@ -203,10 +203,10 @@ def open_model(path_or_bytes: str | os.PathLike[str] | bytes) -> IO[bytes]:
 
 
 def describe_source(path_or_bytes: str | os.PathLike[str] | bytes) -> str:
-    """Returns the path, or how many bytes were given, for error messages."""
+    """Returns the path with its home folder, or how many bytes were given."""
     if isinstance(path_or_bytes, bytes):
         return f"the model of {len(path_or_bytes)} bytes"
-    return os.fspath(path_or_bytes)
+    return os.path.expanduser(os.fspath(path_or_bytes))
 
 
 def _read_stored(archive: zipfile.ZipFile, name: str) -> str:

@@ -74,7 +74,7 @@ class SoundStream:
             raise ValueError(
                 f"sample_rate_hz must be positive. Received: {sample_rate_hz!r}."
             )
-        self.path = os.fspath(path)
+        self.path = os.path.expanduser(os.fspath(path))
         self.sample_rate_hz = sample_rate_hz
         self._file = _open(self.path)
         frames, rate_hz = self._file.frames, self._file.samplerate

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from cry_lite.arguments import expand_home
 from cry_tf.cli.console import Console, import_tensorflow_quietly
 
 _EPILOG = """\
@@ -59,7 +60,7 @@ def _parser() -> argparse.ArgumentParser:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs the command and returns its exit code."""
-    args = _parser().parse_args(argv)
+    args = _parser().parse_args(expand_home(argv))
     console = Console()
     try:
         import_tensorflow_quietly()

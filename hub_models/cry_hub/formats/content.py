@@ -113,7 +113,7 @@ def read(path: str | os.PathLike[str]) -> Source:
         WeightsError: If a folder is not a SavedModel, or a checkpoint lacks one
             of its files.
     """
-    path = Path(path)
+    path = Path(path).expanduser()
     if path.is_dir():
         return Source(path, _saved_model_files(path))
     index = path.with_name(path.name + ".index")

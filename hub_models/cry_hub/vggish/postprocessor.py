@@ -42,7 +42,7 @@ class Postprocessor:
             WeightsError: If the file is another.
             FileNotFoundError: If the path is not a file.
         """
-        path = Path(path)
+        path = Path(path).expanduser()
         source = formats.read(path)
         if source.sha256 != PCA_SHA256:
             raise WeightsError(

@@ -98,6 +98,15 @@ def test_the_digest_is_that_of_the_bytes(tmp_path):
     assert source.digest("md5") == hashlib.md5(path.read_bytes()).hexdigest()
 
 
+def test_the_home_folder_is_known(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    np.savez(tmp_path / "weights.npz", a=np.ones(3))
+    source = formats.read("~/weights.npz")
+    assert source.path == tmp_path / "weights.npz"
+    with pytest.raises(FileNotFoundError, match=str(tmp_path)):
+        formats.read("~/nothing.npz")
+
+
 def test_the_digest_of_several_files_is_that_of_their_names_and_digests():
     files = {"b/x": b"first", "a": b"second"}
     source = formats.Source("somewhere", files)
