@@ -49,17 +49,13 @@ def fetch(console: Console, preset: str) -> Installation:
 def tell(console: Console, made: Installation) -> None:
     """Prints what was installed, how far it can be trusted, and its licence."""
     from cry_hub import registry
+    from cry_hub.weights.installation import IN_WORDS
 
-    kinds = {
-        "published": "as its authors published it",
-        "pinned": "pinned at first use: later downloads must have it",
-        "own": "not a known file; every tensor fits",
-    }
     console.line(f"installed: {made.path} ({made.path.stat().st_size / 1e6:.1f} MB)")
     console.line(f"  sha256:{made.sha256}")
     if made.source_digest != f"sha256:{made.sha256}":
         console.line(f"  made of {made.source_file}, {made.source_digest}")
-    console.line(f"  digest: {kinds[made.origin]}")
+    console.line(f"  digest: {IN_WORDS[made.origin]}")
     if made.licence.startswith("CC-BY"):
         record = registry.get(made.preset)
         console.line(

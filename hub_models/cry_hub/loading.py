@@ -8,15 +8,9 @@ from typing import Any
 from cry_hub import formats, porting, registry
 from cry_hub.weights import store
 from cry_hub.weights.download import Progress
-from cry_hub.weights.installation import Installation, Origin
+from cry_hub.weights.installation import IN_WORDS, Installation
 from cry_hub.weights.provenance import origin_of
 from cry_hub.weights.shipped import shipped_file
-
-_KINDS: dict[Origin, str] = {
-    "published": "a known file",
-    "pinned": "the file pinned at first use",
-    "own": "not a known file; every tensor fits",
-}
 
 
 def load(
@@ -75,7 +69,7 @@ def load(
         is_shipped = path == shipped_file(record)
     else:
         source = formats.read(weights)
-    kind: str = _KINDS[origin_of(record, source) if made is None else made.origin]
+    kind = IN_WORDS[origin_of(record, source) if made is None else made.origin]
     model = porting.port_weights(
         preset,
         source.tensors(),

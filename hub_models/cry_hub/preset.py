@@ -18,7 +18,7 @@ _OF_EVERY_MODEL = ("name", "dtype", "trainable")
 
 @dataclass(frozen=True, kw_only=True)
 class WeightsFile:
-    """A file of weights as its authors gave it out.
+    """A file of weights that the registry knows by its digest or its address.
 
     Attributes:
         name: Name of the file.
@@ -26,12 +26,15 @@ class WeightsFile:
         digest: `sha256:HEX` or `md5:HEX`, or None if the authors gave none: it is
             then pinned when the file is first used.
         size_bytes: Its length, or None where it is not known.
+        is_rebuilt: Whether somebody put it together from other files, so that its
+            digest is known and its authors never published it.
     """
 
     name: str
     url: str | None = None
     digest: str | None = None
     size_bytes: int | None = None
+    is_rebuilt: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -10,7 +10,13 @@ from typing import Any, Literal
 
 from cry_hub.weights.cache_folder import weights_dir, write_whole
 
-Origin = Literal["published", "pinned", "own"]
+Origin = Literal["published", "rebuilt", "pinned", "own"]
+IN_WORDS: dict[Origin, str] = {
+    "published": "as its authors published it",
+    "rebuilt": "a known file, rebuilt from others: not what its authors published",
+    "pinned": "the file pinned at first use",
+    "own": "not a known file; every tensor fits",
+}
 FORMAT = "cry-tf weights 1"
 
 
@@ -23,10 +29,11 @@ class Installation:
         file: Name of the `.npz` in the cache.
         sha256: Digest of that file, in hexadecimal.
         source_file: Name of the file that it was made of.
-        source_url: Where that came from, or None if a user gave it.
+        source_url: Where that was fetched from, or None if a user gave it.
         source_digest: `sha256:HEX` or `md5:HEX` of the source.
         origin: Whether the digest of the source is one that its authors
-            published, one that was pinned at first use, or neither.
+            published, that of a known file which others rebuilt, one that was
+            pinned at first use, or none of these.
         head: Name of the head whose weights are in it too, or None.
         date: When it was installed, ISO 8601.
         licence: Licence of the weights as the preset names it.

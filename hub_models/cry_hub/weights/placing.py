@@ -63,7 +63,7 @@ def place(record: Preset, source: Source, url: str | None) -> Installation:
                 file=target.name,
                 sha256=_sha256_of(staged),
                 source_file=source.path.name,
-                source_url=url or new_url,
+                source_url=url,
                 source_digest=f"sha256:{source.sha256}",
                 origin=origin,
                 head=head,

@@ -37,7 +37,7 @@ def expected_digest(file: WeightsFile) -> str | None:
 
 
 def origin_of(record: Preset, source: Source) -> Origin:
-    """Returns whether a file is a published one, a pinned one, or neither.
+    """Returns whether a file is a published, a rebuilt or a pinned one, or unknown.
 
     Raises:
         WeightsError: If it has the name of a known one, and another digest.
@@ -47,17 +47,19 @@ def origin_of(record: Preset, source: Source) -> Origin:
     known = [(file, expected_digest(file)) for file in record.files]
     for file, digest in known:
         if digest and _has(source, digest):
-            return "published" if file.digest else "pinned"
+            known_digest = "rebuilt" if file.is_rebuilt else "published"
+            return known_digest if file.digest else "pinned"
     for file, digest in known:
         if digest and file.name == source.path.name:
-            kind = digest.partition(":")[0]
-            found = f"{kind}:{source.digest(kind)}"
+            algorithm = digest.partition(":")[0]
+            found = f"{algorithm}:{source.digest(algorithm)}"
             if file.digest is None and file.url is not None:
                 raise WeightsError(pins.refusal(file.url, digest, found))
+            kind = "known" if file.is_rebuilt else "published"
             raise WeightsError(
-                f"{source.path} is not the published file of that name and is not "
-                f"used: expected {digest}, found {found}. Fetch it again, or rename it "
-                "if it is a file of your own."
+                f"{source.path} is not the {kind} file of that name and is not used: "
+                f"expected {digest}, found {found}. Fetch it again, or rename it if it "
+                "is a file of your own."
             )
     return "own"
 

@@ -22,7 +22,8 @@ YAMNET_PRESETS = (
                 name="yamnet.h5",
                 url="https://storage.googleapis.com/audioset/yamnet.h5",
             ),
-            # Batch norm folded into kernels and biases.
+            # Layers out of several conversions of YAMNet, some exact, some of int8.
+            # Batch norm is folded into kernels and biases.
             WeightsFile(
                 name="yamnet_reconstructed_folded_f32.npz",
                 digest=(
@@ -30,6 +31,7 @@ YAMNET_PRESETS = (
                     "be95ccfea7a673a52c05f009cb843b18"
                 ),
                 size_bytes=8_935_768,
+                is_rebuilt=True,
             ),
         ),
         layouts=(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import errno
 import hashlib
 import json
@@ -14,6 +15,7 @@ import pytest
 
 import cry_hub
 from cry_hub import porting, registry
+from cry_hub.preset import WeightsFile
 from cry_hub.weights import store
 from cry_hub.weights.installation import Installation
 
@@ -168,6 +170,22 @@ def test_a_file_under_a_known_name_must_have_its_digest(home, tmp_path):
     with pytest.raises(cry_hub.WeightsError, match="94d0f0f3f9f1"):
         store.install("yamnet_audioset", path)
     assert installed_names(home) == []
+
+
+@pytest.mark.parametrize("is_rebuilt", [True, False])
+def test_what_others_rebuilt_is_not_said_to_be_published(
+    student, content, monkeypatch, is_rebuilt
+):
+    digest = f"sha256:{sha256(content)}"
+    file = WeightsFile(name="known.npz", digest=digest, is_rebuilt=is_rebuilt)
+    record = dataclasses.replace(registry.get("ds_cnn_s"), files=(file,), shipped=None)
+    monkeypatch.setitem(registry._PRESETS, "ds_cnn_s", record)
+    made = store.install("ds_cnn_s", student)
+    assert made.origin == ("rebuilt" if is_rebuilt else "published")
+    assert made.source_url is None
+    source = cry_hub.load("ds_cnn_s").weights_source
+    assert ("as its authors published it" in source) != is_rebuilt
+    assert ("rebuilt from others: not what its authors" in source) == is_rebuilt
 
 
 def test_of_two_unknown_files_neither_is_preferred(student, tmp_path):
