@@ -12,7 +12,13 @@ from cry_tf.cli.data_arguments import add_data_arguments
 _EPILOG = """\
 MODEL is a run folder of cry-tf train, a .keras or a .tflite file. DATA is a folder per
 label or a manifest CSV; its labels are those of the model. For a detector any labels
-will do: those that mean a cry are found by name, or named with --positive.
+will do: those that mean a cry are the ones that training was told, or else known
+names, or named with --positive (none: there is no cry in any recording).
+
+The unit is a recording, a clip of some seconds or a night. It is scored in windows, as
+cry-lite analyze does, whatever MODEL is; cry-tf train tells of whole clips scored at
+once. For a detector a recording is a cry if an event is found in it, and each event in
+one without a cry is a false alarm. When it cried within a recording is not evaluated.
 
 examples:
   cry-tf evaluate runs/reason new_recordings/ -o judged/reason
@@ -28,7 +34,7 @@ def add_parser(subparsers: Any) -> None:
         "evaluate",
         help="judge a model on labelled recordings",
         description=(
-            "Scores every clip and writes metrics.json, predictions.csv and "
+            "Scores every recording and writes metrics.json, predictions.csv and "
             "report.html, with the row that always answers the commonest label "
             "beside the model's."
         ),

@@ -212,14 +212,16 @@ def _build(prepared: Prepared, settings: DistillSettings) -> Any:
         trainable=True,
         **{name: value for name, value in asked.items() if value},
     )
-    model_class = CryDetector if student.task == "detect" else CryClassifier
-    return model_class(
-        backbone,
-        labels=prepared.dataset.labels,
-        pooling=student.pooling,
-        dropout=recipe.dropout,
-        head=recipe.head,
-    )
+    parts: dict[str, Any] = {
+        "backbone": backbone,
+        "labels": prepared.dataset.labels,
+        "pooling": student.pooling,
+        "dropout": recipe.dropout,
+        "head": recipe.head,
+    }
+    if student.task == "detect":
+        return CryDetector(**parts, positive_names=student.positive or ())
+    return CryClassifier(**parts)
 
 
 def _write_history(path: Path, history: Sequence[HistoryRow]) -> None:

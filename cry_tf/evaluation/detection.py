@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 from sklearn.metrics import roc_curve
@@ -24,9 +25,11 @@ class OperatingPoint:
         precision: Share of the called clips that are positive; None without one.
         false_positive_rate: Share of the negative clips called a cry; None
             without one.
-        false_alarms: Number of negative clips called a cry.
+        false_alarms: Number of negative clips called a cry; where recordings were
+            scored in windows, of events in them, see `counted`.
         false_alarms_per_hour: The same an hour of negative audio; None without.
         negative_hours: Negative audio in the data, hours.
+        counted: What `false_alarms` counts, `clips` or `events`.
     """
 
     threshold: float | None
@@ -36,6 +39,7 @@ class OperatingPoint:
     false_alarms: int
     false_alarms_per_hour: float | None
     negative_hours: float
+    counted: Literal["clips", "events"] = "clips"
 
 
 @dataclass(frozen=True)
@@ -58,6 +62,9 @@ def operating_point(
 ) -> OperatingPoint:
     """Counts hits and false alarms at a threshold.
 
+    Events are known at the threshold of the predictions alone; at any other, and
+    where whole clips were scored at once, clips are counted.
+
     Args:
         predictions: Of a detector.
         threshold: One for all clips, or one for each clip.
@@ -68,16 +75,22 @@ def operating_point(
     called = predictions.positive_scores >= np.asarray(threshold)
     positive = predictions.is_positive
     hits = int((called & positive).sum())
-    false_alarms = int((called & ~positive).sum())
+    called_wrongly = int((called & ~positive).sum())
+    false_alarms = called_wrongly
+    is_own = np.ndim(threshold) == 0 and threshold == predictions.threshold
+    events = predictions.events if is_own else None
+    if events is not None:
+        false_alarms = int(events[~positive].sum())
     hours = float(predictions.durations_s[~positive].sum()) / 3600
     return OperatingPoint(
         threshold=float(threshold) if np.ndim(threshold) == 0 else None,  # type: ignore[arg-type]
         recall=_share(hits, int(positive.sum())),
-        precision=_share(hits, hits + false_alarms),
-        false_positive_rate=_share(false_alarms, int((~positive).sum())),
+        precision=_share(hits, hits + called_wrongly),
+        false_positive_rate=_share(called_wrongly, int((~positive).sum())),
         false_alarms=false_alarms,
         false_alarms_per_hour=_share(false_alarms, hours),
         negative_hours=hours,
+        counted="clips" if events is None else "events",
     )
 
 

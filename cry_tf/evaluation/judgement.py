@@ -8,7 +8,10 @@ from pathlib import Path
 
 import numpy as np
 
+from cry_lite.errors import SoundFileError
+from cry_lite.report import duration
 from cry_lite.spec import ModelSpec
+from cry_tf.data import decoding, sound_source
 from cry_tf.data.clip import Problem
 from cry_tf.data.content import content_sha256
 from cry_tf.data.dataset import Dataset
@@ -22,6 +25,11 @@ from cry_tf.evaluation.verdict import verdict
 from cry_tf.training import detection_labels
 from cry_tf.training.listener import Listener, Silence
 from cry_tf.training.record import short_digests, versions
+
+# Longer recordings than this many windows hold more than what their label names.
+_LONG_WINDOWS = 10
+# What --positive takes where no recording holds a cry.
+_NO_LABEL = "none"
 
 
 @dataclass(frozen=True)
@@ -49,16 +57,19 @@ def judge(
     listener: Listener | None = None,
     origin: str = "",
 ) -> Judgement:
-    """Scores every clip and writes metrics, predictions and a report.
+    """Scores every recording and writes metrics, predictions and a report.
 
-    A detector answers at the threshold that it carries.
+    A recording is scored in windows and answered as the runtime answers it, whatever
+    kind of file holds the model: a detector by its events, at the threshold that it
+    carries, a classifier by the mean over the windows.
 
     Args:
         scorer: The model.
         dataset: Labelled clips.
         path: The folder to write; it appears when everything is done.
-        positive: For a detector, labels that mean a cry; None takes the labels
-            of the model where they fit, and well-known names otherwise.
+        positive: For a detector, labels that mean a cry, `("none",)` for no label;
+            None takes the labels of the model where they fit, then what its
+            training was told, then well-known names.
         overwrite: True replaces an earlier result.
         listener: Hears how far it is; None for silence.
         origin: Where the data came from, for the record.
@@ -76,13 +87,16 @@ def judge(
         listener.line(f"data: {dataset!r}")
         listener.line(f"  {dataset.grouping}")
         labelled = match_labels(dataset, scorer.spec, positive, listener)
+        unit = unit_sentence(scorer.spec)
+        listener.line(f"unit: {unit}")
         predictions, left_out = score_clips(scorer, labelled, listener)
         for problem in left_out:
             listener.warn(f"left out: {problem.sentence}")
         metrics = measure(predictions)
         overlap = heard_before(scorer, dataset)
         before = pretrained_overlap(scorer.pretrained_on, dataset)
-        warnings = [verdict(metrics), overlap, before]
+        long = long_recordings(scorer.spec, predictions.durations_s)
+        warnings = [verdict(metrics), long, overlap, before]
         if left_out:
             warnings.append(f"{len(left_out)} clips could not be decoded.")
         warnings = tuple(sentence for sentence in warnings if sentence)
@@ -92,6 +106,7 @@ def judge(
             "data": origin,
             "data_sha256": labelled.without(p.clip for p in left_out).sha256,
             "grouping": dataset.grouping,
+            "unit": unit,
             "left_out": [
                 {"file": problem.clip.name, "reason": problem.sentence}
                 for problem in left_out
@@ -105,7 +120,7 @@ def judge(
         report = _report(scorer.spec, predictions, metrics, warnings, judged)
         (part / "report.html").write_text(render(report), encoding="utf-8")
         summary_text.tell(listener, metrics, report.operating_points)
-        for sentence in filter(None, (overlap, before)):
+        for sentence in filter(None, (long, overlap, before)):
             listener.warn(sentence)
     return Judgement(Path(path), metrics, left_out)
 
@@ -148,9 +163,20 @@ def match_labels(
             "Labels can be mapped for a detector with two labels. "
             f"The model's: {', '.join(spec.labels)}."
         )
+    if positive == (_NO_LABEL,) and _NO_LABEL not in present:
+        positive = ()
     mapping = detection_labels.map_labels(
-        [clip.label for clip in dataset.clips], positive, is_training=False
+        [clip.label for clip in dataset.clips],
+        positive,
+        is_training=False,
+        remembered=spec.positive_names,
     )
+    if positive is None and not mapping.positive:
+        raise ValueError(
+            "At least one label must mean a cry. Labels in the data: "
+            f"{', '.join(present)}. Name those that do with --positive, or give "
+            f"--positive {_NO_LABEL} if there is no cry in any of the recordings."
+        )
     listener.line("labels:")
     for sentence in mapping.sentences():
         listener.line(f"  {sentence}")
@@ -164,7 +190,9 @@ def match_labels(
 def score_clips(
     scorer: Scorer, dataset: Dataset, listener: Listener
 ) -> tuple[Predictions, tuple[Problem, ...]]:
-    """Scores every clip that can be decoded.
+    """Scores every clip that can be decoded, in windows, as the runtime does.
+
+    No more than a few blocks of sound are in memory, however long a recording is.
 
     Args:
         scorer: The model.
@@ -175,15 +203,23 @@ def score_clips(
         The scored clips, and those that could not be decoded.
 
     Raises:
-        ValueError: If no clip can be decoded.
+        ValueError: If no clip can be decoded, or a score is not finite.
     """
     rate_hz = scorer.spec.sample_rate_hz
-    kept, scores, durations_s = [], [], []
+    kept, answers, durations_s = [], [], []
     with listener.progress("scoring", len(dataset)) as advance:
-        for clip, waveform in dataset.waveforms(rate_hz, on_error="skip"):
+        for clip in dataset.clips:
+            try:
+                blocks = sound_source.stream(clip.path, rate_hz)
+                answer, duration_s = scorer.decide(blocks)
+            except SoundFileError as error:
+                decoding.add_problem(dataset, clip, error)
+                continue
+            except ValueError as error:
+                raise ValueError(f"{clip.name} cannot be scored: {error}") from error
             kept.append(clip)
-            scores.append(scorer.score(waveform))
-            durations_s.append(len(waveform) / rate_hz)
+            answers.append(answer)
+            durations_s.append(duration_s)
             advance()
     if not kept:
         raise ValueError(
@@ -195,14 +231,54 @@ def score_clips(
         files=tuple(clip.name for clip in kept),
         labels=scorer.spec.labels,
         truth=np.array([scorer.spec.labels.index(clip.label) for clip in kept]),
-        scores=np.stack(scores),
+        scores=np.stack([answer.scores for answer in answers]),
         groups=tuple(clip.group for clip in kept),
         folds=np.full(len(kept), NO_FOLD),
         durations_s=np.array(durations_s),
         positive_label=scorer.spec.positive_label,
         threshold=scorer.spec.decision.onset_threshold if is_detector else 0.5,
+        events=np.array([len(answer.events) for answer in answers])
+        if is_detector
+        else None,
     )
     return predictions, tuple(dataset.problems)
+
+
+def unit_sentence(spec: ModelSpec) -> str:
+    """Says what is counted, and how it is scored."""
+    decision = spec.decision
+    answer = (
+        "a cry if an event is found in it, at its highest score"
+        if spec.task == "detect"
+        else "answered by the mean over its windows"
+    )
+    return (
+        f"a recording, scored in windows of {decision.window_s:g} s every "
+        f"{decision.hop_s:g} s as by cry-lite analyze, {answer}"
+    )
+
+
+def long_recordings(spec: ModelSpec, durations_s: np.ndarray) -> str | None:
+    """Says what one answer for a long recording means; None if there is none."""
+    limit_s = _LONG_WINDOWS * spec.decision.window_s
+    count = int((durations_s > limit_s).sum())
+    if not count:
+        return None
+    found = (
+        f"{count} of {len(durations_s)} recordings are longer than {limit_s:g} s, the "
+        f"longest {duration(float(durations_s.max()))}: each has one label and one "
+        "answer. "
+    )
+    if spec.task == "detect":
+        return found + (
+            "A recording labelled a cry is found by any event in it; in the others "
+            "each event is a false alarm. When it cried within a recording is not "
+            "evaluated."
+        )
+    return found + (
+        "The answer is the mean over all windows, crying or not. Cut the recordings "
+        "to the cries to evaluate reasons."
+    )
 
 
 def heard_before(scorer: Scorer, dataset: Dataset) -> str | None:
@@ -258,7 +334,7 @@ def _report(
         title="Cry detector" if spec.task == "detect" else "Cry classifier",
         lead=(
             f"{Path(judged['model']).name} on {metrics.clips:,} clips in "
-            f"{metrics.groups:,} groups."
+            f"{metrics.groups:,} groups. A clip is {judged['unit']}."
         ),
         predictions=predictions,
         metrics=metrics,
@@ -268,6 +344,7 @@ def _report(
             ("model", f"{judged['model']}, sha256 {judged['model_sha256']}"),
             ("data", f"{judged['data']}, sha256 {judged['data_sha256']}"),
             ("groups", judged["grouping"]),
+            ("unit", judged["unit"]),
             ("versions", used),
         ),
     )

@@ -29,6 +29,9 @@ class Predictions:
         positive_label: For a detector, the label that means a cry; else None.
         threshold: For a detector, the positive score in [0, 1] from which a
             clip is called a cry. A classifier answers its highest score.
+        events: Int array `(clips,)`, how many events were found in each, where
+            recordings were scored in windows; None where whole clips were scored
+            at once.
 
     Raises:
         ValueError: If the arrays disagree in length, there is no clip, or a
@@ -44,6 +47,7 @@ class Predictions:
     durations_s: np.ndarray
     positive_label: str | None = None
     threshold: float = 0.5
+    events: np.ndarray | None = None
 
     def __post_init__(self) -> None:
         """Checks the lengths and the scores."""
@@ -56,6 +60,8 @@ class Predictions:
             "folds": (self.folds, (clips,)),
             "durations_s": (self.durations_s, (clips,)),
         }
+        if self.events is not None:
+            shapes["events"] = (self.events, (clips,))
         for name, (array, shape) in shapes.items():
             if array.shape != shape:
                 raise ValueError(
@@ -114,13 +120,18 @@ class Predictions:
             groups=tuple(self.groups[i] for i in indices),
             folds=self.folds[indices],
             durations_s=self.durations_s[indices],
+            events=None if self.events is None else self.events[indices],
         )
 
     def write_csv(self, path: Path) -> None:
-        """Writes one row a clip: file, label, group, fold, scores, predicted."""
+        """Writes one row a clip: file, label, group, fold, scores, predicted.
+
+        The number of events stands in a last column, where there is one.
+        """
         header = ["file", "label", "group", "fold"]
         header += [f"score_{label}" for label in self.labels]
         header += ["predicted", "duration_s"]
+        header += [] if self.events is None else ["events"]
         predicted = self.predicted
         with open(path, "w", newline="", encoding="utf-8") as stream:
             writer = csv.writer(stream, lineterminator="\n")
@@ -130,6 +141,7 @@ class Predictions:
                 row = [file, self.labels[self.truth[i]], self.groups[i], fold]
                 row += [f"{score:.9g}" for score in self.scores[i]]
                 row += [self.labels[predicted[i]], f"{self.durations_s[i]:.3f}"]
+                row += [] if self.events is None else [int(self.events[i])]
                 writer.writerow(row)
 
     @classmethod
@@ -167,6 +179,9 @@ class Predictions:
                 durations_s=np.array([float(row["duration_s"]) for row in rows]),
                 positive_label=positive_label,
                 threshold=threshold,
+                events=np.array([int(row["events"]) for row in rows])
+                if "events" in rows[0]
+                else None,
             )
         except KeyError as error:
             raise ValueError(

@@ -138,6 +138,9 @@ def _operating_points(report: Report) -> str:
         for name, point in report.operating_points
     ]
     hours = report.operating_points[0][1].negative_hours
+    what = "a clip without a cry that was called one"
+    if report.operating_points[0][1].counted == "events":
+        what = "an event that was found in a recording without a cry"
     rates = ", ".join(
         f"{entry.recall:.3f} at {100 * entry.false_positive_rate:g} %"
         for entry in report.metrics.recall_at_rates
@@ -146,7 +149,7 @@ def _operating_points(report: Report) -> str:
     return (
         "<h2>False alarms</h2>"
         + table(header, rows)
-        + '<p class="note">A false alarm is a clip without a cry that was called one; '
+        + f'<p class="note">A false alarm is {what}; '
         f"the data holds {hours:.2f} hours without a cry.</p>" + at_rates
     )
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -11,7 +11,9 @@ from typing import Any
 import numpy as np
 
 from cry_hub.weights.shipped import heard_by
+from cry_lite.decision import Decision, decide
 from cry_lite.spec import ModelSpec
+from cry_lite.windows import score_windows
 from cry_tf.heads import storing
 
 
@@ -23,7 +25,8 @@ class Scorer:
         path: The file that holds the model.
         spec: What it answers, and how.
         score: Waveform `(samples,)`, float32 at `spec.sample_rate_hz`, to scores
-            `(labels,)`.
+            `(labels,)`, the whole at once; a `.tflite` of fixed length scores a
+            longer one in windows of that length.
         trained_on: Digests of the files that it was trained on, as
             `cry_tf.training.record.short_digests` gives them; empty if unknown.
         data_sha256: Digest of the data set that it was trained on, or None.
@@ -37,6 +40,25 @@ class Scorer:
     trained_on: frozenset[str] = field(default=frozenset(), repr=False)
     data_sha256: str | None = None
     pretrained_on: frozenset[str] = field(default=frozenset(), repr=False)
+
+    def decide(self, blocks: Iterable[np.ndarray]) -> tuple[Decision, float]:
+        """Answers a recording from its windows, as `cry-lite analyze` does.
+
+        Args:
+            blocks: Float32 arrays `(samples,)` at `spec.sample_rate_hz`, which
+                joined are the recording; at least one sample.
+
+        Returns:
+            The answer with its events, and the length of the recording, seconds.
+
+        Raises:
+            ValueError: If a score is not finite.
+        """
+        starts, ends, scores = score_windows(blocks, self.spec, self.score)
+        rate_hz = self.spec.sample_rate_hz
+        duration_s = float(ends[-1] / rate_hz)
+        times = (starts / rate_hz, ends / rate_hz)
+        return decide(*times, scores, self.spec, duration_s), duration_s
 
 
 def load_scorer(path: str | os.PathLike[str]) -> Scorer:
@@ -90,12 +112,20 @@ def _array_scorer(folder: Path, config: dict) -> Scorer:
     pool = _graph(_load_keras(folder / FEATURES_FILE))
     return Scorer(
         path=folder / storing.ARRAYS_FILE,
-        spec=ModelSpec.from_dict(config["model"]),
+        spec=_with_positives(ModelSpec.from_dict(config["model"]), config),
         score=lambda waveform: head.scores(pool(waveform[None]).numpy())[0],
         trained_on=frozenset(config["data"]["clip_digests"]),
         data_sha256=config["data"]["sha256"],
         pretrained_on=heard_by(config["weights"]["sha256"]),
     )
+
+
+def _with_positives(spec: ModelSpec, config: dict) -> ModelSpec:
+    """Adds what a run was told of its positives where its model does not say so."""
+    stated = config.get("settings", {}).get("positive")
+    if spec.task != "detect" or spec.positive_names or not stated:
+        return spec
+    return spec.replace(positive_names=tuple(stated))
 
 
 def _load_keras(path: Path) -> Any:
@@ -136,7 +166,7 @@ def _keras_scorer(path: Path, config: dict) -> Scorer:
     data = config.get("data", {})
     return Scorer(
         path=path,
-        spec=model.spec,
+        spec=_with_positives(model.spec, config),
         score=lambda waveform: scores(waveform[None]).numpy()[0],
         trained_on=frozenset(data.get("clip_digests", ())),
         data_sha256=data.get("sha256"),
@@ -145,32 +175,32 @@ def _keras_scorer(path: Path, config: dict) -> Scorer:
 
 
 def _tflite_scorer(path: Path) -> Scorer:
-    from cry_lite.interpreter import LiteRTModel
-    from cry_lite.metadata import read_metadata
+    from cry_lite.detector import Analyzer
     from cry_lite.terminal import without_delegate_notice
-    from cry_lite.windows import window_starts
+    from cry_lite.windows import window_samples_of, window_starts
 
-    metadata = read_metadata(path)
-    spec = metadata.spec
     with without_delegate_notice():
-        model = LiteRTModel(path, num_threads=os.cpu_count() or 1)
-        model.prepare(model.input_samples or spec.sample_rate_hz)
-    hop = round(spec.decision.hop_s * spec.sample_rate_hz)
+        analyzer = Analyzer(path, num_threads=os.cpu_count() or 1)
+    spec, model, provenance = (
+        analyzer.spec,
+        analyzer.model,
+        analyzer.metadata.provenance,
+    )
 
     def score(waveform: np.ndarray) -> np.ndarray:
-        window = model.input_samples
-        if window is None or len(waveform) <= window:
+        samples = model.input_samples
+        if samples is None or len(waveform) <= samples:
             return model(waveform)
-        # A file of fixed length hears a longer clip in windows, as on a device.
-        starts = window_starts(len(waveform), window, min(hop, window))
-        return np.mean([model(waveform[s : s + window]) for s in starts], axis=0)
+        _, hop = window_samples_of(spec)
+        starts = window_starts(len(waveform), samples, hop)
+        return np.mean([model(waveform[s : s + samples]) for s in starts], axis=0)
 
     return Scorer(
         path=path,
         spec=spec,
         score=score,
-        data_sha256=_text(metadata.provenance.get("data_sha256")),
-        pretrained_on=heard_by(_text(metadata.provenance.get("weights_sha256"))),
+        data_sha256=_text(provenance.get("data_sha256")),
+        pretrained_on=heard_by(_text(provenance.get("weights_sha256"))),
     )
 
 

@@ -77,7 +77,10 @@ def tell(
             ],
         )
         hours = operating_points[0][1].negative_hours
-        teller.line(f"  (clips without a cry called one, in {hours:.2f} hours of them)")
+        what = "clips without a cry called one"
+        if operating_points[0][1].counted == "events":
+            what = "events found in recordings without a cry"
+        teller.line(f"  ({what}, in {hours:.2f} hours of them)")
     if sentence := verdict(metrics):
         teller.line()
         teller.line(sentence)

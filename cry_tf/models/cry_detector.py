@@ -33,6 +33,8 @@ class CryDetector(CryModel):
         decision: How the scores of successive windows become events, a
             `cry_lite.spec.DecisionSpec`; None takes its defaults.
         positive_label: The one of `labels` that means a cry.
+        positive_names: Labels of the recordings that mean a cry where these have
+            others than `labels`; `cry-tf evaluate` takes them from the model.
         head: `softmax`, `mlp` or `prototype`, see `CryModel`.
         **kwargs: `name` and `trainable` of a `keras.Model`.
     Call arguments:
@@ -67,6 +69,7 @@ class CryDetector(CryModel):
         dropout: float = 0.0,
         decision: DecisionSpec | None = None,
         positive_label: str = "cry",
+        positive_names: Sequence[str] = (),
         head: str = "softmax",
         **kwargs: Any,
     ):
@@ -77,14 +80,24 @@ class CryDetector(CryModel):
                 f"Received: positive_label={positive_label!r}, labels={self.labels}."
             )
         self._positive_label = positive_label
+        self._positive_names = tuple(positive_names)
 
     @property
     def positive_label(self) -> str:
         """The label that means a cry."""
         return self._positive_label
 
+    @property
+    def positive_names(self) -> tuple[str, ...]:
+        """Labels of the recordings that were said to mean a cry."""
+        return self._positive_names
+
     def get_config(self) -> dict[str, Any]:
-        return {**super().get_config(), "positive_label": self.positive_label}
+        return {
+            **super().get_config(),
+            "positive_label": self.positive_label,
+            "positive_names": list(self.positive_names),
+        }
 
     @classmethod
     def from_preset(

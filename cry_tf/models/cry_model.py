@@ -91,6 +91,11 @@ class CryModel(keras.Model):
         return None
 
     @property
+    def positive_names(self) -> tuple[str, ...]:
+        """Labels of the recordings that were said to mean a cry, see `ModelSpec`."""
+        return ()
+
+    @property
     def decision(self) -> DecisionSpec:
         """How scores become events. Set it to change thresholds; it is saved.
 
@@ -114,6 +119,7 @@ class CryModel(keras.Model):
             front_end=self.backbone.front_end_spec,
             decision=self.decision,
             positive_label=self.positive_label,
+            positive_names=self.positive_names,
         )
 
     def head_model(self) -> keras.Model:

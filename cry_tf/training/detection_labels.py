@@ -54,14 +54,17 @@ def map_labels(
     clip_labels: Sequence[str],
     positive: Sequence[str] | None = None,
     is_training: bool = True,
+    remembered: Sequence[str] = (),
 ) -> LabelMapping:
     """Decides which labels mean a cry.
 
     Args:
         clip_labels: Label of each clip.
-        positive: Labels that mean a cry; None takes the well-known names.
+        positive: Labels that mean a cry; None takes those of `remembered` that
+            occur, and where none does the well-known names.
         is_training: True requires both sides. A finished detector may also be
             judged on one side alone, for instance on nights without a cry.
+        remembered: What was stated as positive when the detector was trained.
 
     Returns:
         The mapping.
@@ -71,7 +74,10 @@ def map_labels(
             must not be empty is.
     """
     counts = Counter(clip_labels)
-    if positive is None:
+    known = set(remembered) & set(counts)
+    if positive is None and known:
+        chosen, reason = known, "as in the training of the model"
+    elif positive is None:
         chosen = {label for label in counts if _normalised(label) in CRY_NAMES}
         reason = "by well-known names"
     else:

@@ -40,7 +40,6 @@ def check_backbone(settings: Settings) -> None:
 
 def build(prepared: Prepared, settings: Settings) -> Any:
     """Returns the untrained `CryModel` of a run."""
-    model_class = CryDetector if settings.task == "detect" else CryClassifier
     backbone = load_backbone(
         settings.backbone,
         settings.weights,
@@ -49,13 +48,16 @@ def build(prepared: Prepared, settings: Settings) -> Any:
         **_front_end(settings),
         **as_precise(settings.recipe),
     )
-    return model_class(
-        _hiding(backbone, settings),
-        labels=prepared.dataset.labels,
-        pooling=settings.pooling,
-        dropout=settings.recipe.dropout,
-        head=model_head(settings.recipe.head),
-    )
+    parts: dict[str, Any] = {
+        "backbone": _hiding(backbone, settings),
+        "labels": prepared.dataset.labels,
+        "pooling": settings.pooling,
+        "dropout": settings.recipe.dropout,
+        "head": model_head(settings.recipe.head),
+    }
+    if settings.task == "detect":
+        return CryDetector(**parts, positive_names=settings.positive or ())
+    return CryClassifier(**parts)
 
 
 def uncompiled(model: Any) -> Any:

@@ -91,6 +91,7 @@ class Analyzer:
     Attributes:
         spec: Labels, front end and decision, as read from the file.
         metadata: The same with provenance and digest.
+        model: The network, window `(samples,)` to scores `(labels,)`.
 
     Raises:
         ModelFileError: If the file is missing, damaged, without settings, or its
@@ -108,15 +109,15 @@ class Analyzer:
         self.metadata: Metadata = read_metadata(path)
         self.spec: ModelSpec = self.metadata.spec
         self._name = describe_source(path)
-        self._model = LiteRTModel(path, num_threads)
+        self.model = LiteRTModel(path, num_threads)
         self._window_samples, _ = window_samples_of(self.spec)
         self._check_fit()
-        self._model.prepare(self._window_samples)
+        self.model.prepare(self._window_samples)
 
     @property
     def input_samples(self) -> int | None:
         """The fixed length that the network takes, None if it may be any."""
-        return self._model.input_samples
+        return self.model.input_samples
 
     def scores(self, waveform: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Scores the windows of a waveform.
@@ -186,7 +187,7 @@ class Analyzer:
         self, blocks: Iterable[np.ndarray]
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Returns starts and ends in samples, and the scores of the windows."""
-        starts, ends, scores = score_windows(blocks, self.spec, self._model)
+        starts, ends, scores = score_windows(blocks, self.spec, self.model)
         is_bad = ~np.isfinite(scores).all(axis=1)
         if is_bad.any():
             start_s = starts[is_bad.argmax()] / self.spec.sample_rate_hz
@@ -197,13 +198,13 @@ class Analyzer:
         return starts, ends, scores
 
     def _check_fit(self) -> None:
-        labels, outputs = len(self.spec.labels), self._model.num_outputs
+        labels, outputs = len(self.spec.labels), self.model.num_outputs
         if labels != outputs:
             raise ModelFileError(
                 f"{self._name} has {labels} labels but its network gives {outputs} "
                 "scores. Export it again."
             )
-        samples = self._model.input_samples
+        samples = self.model.input_samples
         if samples is not None and samples < self._window_samples:
             raise ModelFileError(
                 f"{self._name} is set to windows of {self._window_samples} samples but "

@@ -281,6 +281,9 @@ class ModelSpec(_Record):
         decision: How scores become events.
         positive_label: For `detect`, the label that means a cry; None for
             `reason`, where every label has events of its own.
+        positive_names: For `detect`, the labels of the recordings that were said to
+            mean a cry in training (`--positive`), by which recordings with the same
+            labels are evaluated; empty where well-known names told.
     """
 
     task: Literal["detect", "reason"]
@@ -288,6 +291,7 @@ class ModelSpec(_Record):
     front_end: FrontEndSpec
     decision: DecisionSpec = DecisionSpec()
     positive_label: str | None = None
+    positive_names: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         """Checks every field and reads nested records from plain objects."""
@@ -298,6 +302,7 @@ class ModelSpec(_Record):
         if isinstance(self.decision, dict):
             object.__setattr__(self, "decision", DecisionSpec.from_dict(self.decision))
         object.__setattr__(self, "labels", tuple(self.labels))
+        object.__setattr__(self, "positive_names", tuple(self.positive_names))
         _require(
             self.task in ("detect", "reason"),
             "task must be detect or reason.",
@@ -314,6 +319,16 @@ class ModelSpec(_Record):
             else self.positive_label is None,
             "positive_label must be one of labels for detect, and None for reason.",
             positive_label=self.positive_label,
+            task=self.task,
+        )
+        _require(
+            not self.positive_names
+            or (
+                self.task == "detect"
+                and all(isinstance(name, str) for name in self.positive_names)
+            ),
+            "positive_names must be labels, for detect, and empty for reason.",
+            positive_names=self.positive_names,
             task=self.task,
         )
 

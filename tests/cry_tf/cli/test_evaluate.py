@@ -1,4 +1,5 @@
 import csv
+import functools
 import json
 
 import keras
@@ -6,7 +7,10 @@ import numpy as np
 import pytest
 import soundfile
 
+from cry_lite import cli
+from cry_lite.metadata import pack, read_metadata
 from cry_tf.cli.main import main
+from cry_tf.data import load
 
 pytestmark = pytest.mark.usefixtures("shallow_student")
 
@@ -41,6 +45,35 @@ def models(tmp_path_factory):
     return folder
 
 
+@pytest.fixture(scope="module")
+def make_tflite(models, tmp_path_factory):
+    """Gives the detector as a file of a length, converted once, with settings."""
+    import cry_tf.exporting
+
+    folder, rng = tmp_path_factory.mktemp("files"), np.random.default_rng(0)
+
+    @functools.cache
+    def network(length):
+        path = folder / f"{length}.tflite"
+        model = keras.saving.load_model(models / "detector.keras")
+        check = [rng.normal(0, 0.1, RATE_HZ).astype(np.float32)]
+        cry_tf.exporting.export(
+            model, path, quantize="none", check=check, length=length
+        )
+        inside = read_metadata(path)
+        return path.read_bytes()[: inside.flatbuffer_bytes], inside.spec
+
+    def make(path, length="dynamic", positive_names=(), **decision):
+        content, spec = network(length)
+        spec = spec.replace(
+            decision=spec.decision.replace(**decision), positive_names=positive_names
+        )
+        path.write_bytes(pack(content, spec, {}))
+        return path
+
+    return make
+
+
 @pytest.fixture
 def recordings(tmp_path, rng):
     for source in range(3):
@@ -73,13 +106,8 @@ def test_a_detector_is_judged_at_its_own_threshold(
     assert len(judged["model_sha256"]) == 64
 
 
-def test_a_tflite_gives_the_same_answers(models, recordings, tmp_path, capsys):
-    import cry_tf.exporting
-    from cry_tf.data import load
-
-    model = keras.saving.load_model(models / "detector.keras")
-    path = tmp_path / "detector.tflite"
-    cry_tf.exporting.export(model, path, quantize="none", check=load(recordings))
+def test_a_tflite_gives_the_same_answers(models, make_tflite, recordings, tmp_path):
+    path = make_tflite(tmp_path / "detector.tflite")
     for source in (models / "detector.keras", path):
         out = tmp_path / source.suffix[1:]
         argv = ["evaluate", str(source), str(recordings), "-o", str(out)]
@@ -118,17 +146,160 @@ def test_a_bad_clip_is_named_and_the_exit_code_says_so(
     assert metrics["judged"]["left_out"][0]["file"] == "rain/b0/bad.wav"
 
 
-def test_negatives_alone_are_judged_by_their_false_alarms(models, tmp_path, rng):
+def test_negatives_alone_are_judged_by_their_false_alarms(
+    models, tmp_path, rng, capsys
+):
     write(tmp_path / "night", "household", "a", rng, 300)
     argv = ["evaluate", str(models / "detector.keras"), str(tmp_path / "night")]
-    assert main([*argv, "-o", str(tmp_path / "out")]) == 0
+    argv += ["-o", str(tmp_path / "out")]
+    # Nothing says that `household` means no cry, and all might be counted wrongly.
+    assert main(argv) == 1
+    assert "Labels in the data: household. Name" in capsys.readouterr().err
+    assert main([*argv, "--positive", "none"]) == 0
     metrics = json.loads((tmp_path / "out" / "metrics.json").read_text())
     assert metrics["operating_point"]["recall"] is None
     assert metrics["operating_point"]["negative_hours"] == pytest.approx(1 / 3600)
 
 
+def rows_of(folder):
+    with open(folder / "predictions.csv", newline="") as stream:
+        return {row["file"]: row for row in csv.DictReader(stream)}
+
+
+@pytest.mark.parametrize("length", ["dynamic", 5.0])
+def test_evaluate_and_the_runtime_answer_each_recording_alike(
+    make_tflite, tmp_path, rng, capsys, length
+):
+    # From shorter than a window to several of them, none of one kind throughout.
+    for label, pitch_hz in (("cry", 500), ("no_cry", 3000)):
+        for number, seconds in enumerate((0.7, 3.4, 5.0, 8.3)):
+            write(tmp_path / "data", label, str(number), rng, pitch_hz)
+            path = tmp_path / "data" / label / str(number) / "0.wav"
+            samples = int(seconds * RATE_HZ)
+            wave = 0.3 * np.sin(2 * np.pi * pitch_hz * np.arange(samples) / RATE_HZ)
+            wave[: samples // 2] = rng.normal(0, 0.1, samples // 2)
+            soundfile.write(path, wave, RATE_HZ)
+    data = load(tmp_path / "data")
+
+    sounds = [str(clip.path) for clip in data.clips]
+    threshold = 0.5
+    for _ in range(2):
+        file = make_tflite(
+            tmp_path / "cry.tflite",
+            length,
+            onset_threshold=threshold,
+            offset_threshold=0.9 * threshold,
+        )
+        assert cli.main(["analyze", *sounds, "--model", str(file), "--json"]) == 0
+        lines = capsys.readouterr().out.splitlines()
+        on_device = [json.loads(line) for line in lines]
+        # Then one amid the scores, where not all have the same answer.
+        threshold = float(np.median([each["scores"]["cry"] for each in on_device]))
+    assert {each["label"] for each in on_device} == {"cry", "no_cry"}
+
+    argv = ["evaluate", str(file), str(tmp_path / "data"), "-o", str(tmp_path / "out")]
+    assert main(argv) == 0
+    judged = rows_of(tmp_path / "out")
+    for clip, there in zip(data.clips, on_device, strict=True):
+        row = judged[clip.name]
+        assert row["predicted"] == there["label"]
+        assert int(row["events"]) == len(there["events"])
+        assert float(row["score_cry"]) == pytest.approx(
+            there["scores"]["cry"], abs=2e-6
+        )
+
+
+@pytest.fixture(scope="module")
+def told(models, tmp_path_factory):
+    """The detector whose training was told that `1` means a cry."""
+    from cry_tf.models import CryDetector
+
+    model = keras.saving.load_model(models / "detector.keras")
+    config = {**model.get_config(), "positive_names": ["1"]}
+    told = CryDetector.from_config(config)
+    told.set_weights(model.get_weights())
+    path = tmp_path_factory.mktemp("told") / "told.keras"
+    told.save(path)
+    return path
+
+
+@pytest.fixture
+def numbered(tmp_path, rng):
+    for source in range(2):
+        write(tmp_path / "numbered", "1", f"a{source}", rng, 400 + 30 * source)
+        write(tmp_path / "numbered", "0", f"b{source}", rng, 2000 + 30 * source)
+    return tmp_path / "numbered"
+
+
+def test_a_model_remembers_what_its_training_was_told_to_be_a_cry(
+    told, models, make_tflite, numbered, tmp_path, capsys
+):
+    from cry_tf.training.run import FORMAT
+
+    file = make_tflite(tmp_path / "told.tflite", positive_names=("1",))
+    # A run from before models remembered it: its settings say so.
+    run = tmp_path / "run"
+    run.mkdir()
+    (run / "model.keras").write_bytes((models / "detector.keras").read_bytes())
+    config = {"format": FORMAT, "settings": {"positive": ["1"]}}
+    (run / "config.json").write_text(json.dumps(config))
+    for number, source in enumerate((told, file, run)):
+        out = tmp_path / f"out{number}"
+        assert main(["evaluate", str(source), str(numbered), "-o", str(out)]) == 0
+        assert "as in the training of the model): 1 2" in capsys.readouterr().out
+        for name, row in rows_of(out).items():
+            assert row["label"] == ("cry" if name.startswith("1") else "no_cry")
+
+
+def test_labels_of_which_none_means_a_cry_are_named(models, numbered, tmp_path, capsys):
+    argv = ["evaluate", str(models / "detector.keras"), str(numbered)]
+    assert main([*argv, "-o", str(tmp_path / "out")]) == 1
+    shown = capsys.readouterr().err.splitlines()[-1]
+    assert "At least one label must mean a cry. Labels in the data: 0, 1." in shown
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_long_recording_is_judged_by_its_events_and_that_is_said(
+    models, tmp_path, rng, capsys
+):
+    model = keras.saving.load_model(models / "detector.keras")
+    sound = np.concatenate(
+        [
+            0.3 * np.sin(2 * np.pi * pitch * np.arange(5 * RATE_HZ) / RATE_HZ)
+            for pitch in (500, 4000) * 4
+        ]
+    )
+    path = tmp_path / "data" / "no_cry" / "night" / "0.wav"
+    path.parent.mkdir(parents=True)
+    sound += rng.normal(0, 0.01, len(sound))
+    soundfile.write(path, sound, RATE_HZ)
+    write(tmp_path / "data", "cry", "a", rng, 500)
+
+    windows = np.lib.stride_tricks.sliding_window_view(sound, 3 * RATE_HZ)[::RATE_HZ]
+    scores = model.predict(windows.astype(np.float32), verbose=0)[:, 1]
+    # No gap is joined: at this threshold each tone of one pitch is an event.
+    middle = float(np.median(scores))
+    model.decision = model.decision.replace(
+        onset_threshold=middle, offset_threshold=middle
+    )
+    model.save(tmp_path / "strict.keras")
+    argv = ["evaluate", str(tmp_path / "strict.keras"), str(tmp_path / "data")]
+    assert main([*argv, "-o", str(tmp_path / "out")]) == 0
+
+    said = capsys.readouterr()
+    assert "windows of 3 s every 1 s as by cry-lite analyze" in said.out
+    assert "1 of 2 recordings are longer than 30 s, the longest 40.0 s" in said.err
+    metrics = json.loads((tmp_path / "out" / "metrics.json").read_text())
+    point = metrics["operating_point"]
+    events = int(rows_of(tmp_path / "out")["no_cry/night/0.wav"]["events"])
+    assert point["counted"] == "events"
+    assert point["false_alarms"] == events > 1
+    assert point["false_alarms_per_hour"] == pytest.approx(events / (40 / 3600))
+    assert point["false_positive_rate"] == 1.0
+    assert "event that was found" in (tmp_path / "out" / "report.html").read_text()
+
+
 def test_clips_from_the_training_are_warned_of(models, recordings, tmp_path, capsys):
-    from cry_tf.data import load
     from cry_tf.training.record import short_digests
     from cry_tf.training.run import FORMAT
 
