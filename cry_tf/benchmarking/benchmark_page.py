@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from html import escape
+from collections.abc import Callable
 
-from cry_tf.benchmarking import plots
-from cry_tf.benchmarking.candidate import METRIC_NAMES, Candidate
+from cry_tf.benchmarking.candidate import METRIC_NAMES, METRIC_OF_TASK, Candidate
 from cry_tf.benchmarking.comparing import Comparison
 from cry_tf.evaluation.figures import Estimate
-from cry_tf.evaluation.page import facts, figure, page, table
+from cry_tf.reports import pages, plots, tables
+from cry_tf.reports.plots import Dot, Plot
+from cry_tf.reports.tables import Table
 
 FRONT_MARK = "*"
 
@@ -65,44 +66,77 @@ def render(comparison: Comparison) -> str:
         for place, each in enumerate(comparison.candidates)
         if each.name in on_front
     ]
-    if comparison.metrics:
-        drawings = (
-            plots.accuracy_over_size(comparison.candidates, on_front),
-            plots.accuracy_over_latency(comparison.candidates, on_front),
-        )
-        captions = ("A larger dot takes longer.", "A larger dot is a larger file.")
-        titles = ("Accuracy over file size", "Accuracy over latency")
-    else:
-        drawings = (plots.latency_over_size(comparison.candidates, on_front),)
-        captions, titles = (
-            ("Accuracy is not known: no clips were given.",),
-            ("Latency over file size",),
-        )
-    drawn = "".join(
-        figure(title, drawing, caption)
-        for title, drawing, caption in zip(titles, drawings, captions, strict=True)
-    )
-    warned = "".join(f"<p>{escape(each)}</p>" for each in comparison.warnings)
-    cells = [[_html(cell) for cell in row] for row in rows(comparison)]
-    body = [
-        "<h1>Files side by side</h1>",
-        f'<p class="lead">{len(comparison.candidates)} files; those that no other '
-        "one beats stand out.</p>",
-        f'<div class="notice">{warned}</div>' if warned else "",
-        table(header(comparison), cells, strong),
-        "".join(
-            f'<p class="note">{escape(each)}</p>' for each in sentences(comparison)
+    count = len(comparison.candidates)
+    return pages.render(
+        "benchmark.html",
+        title="Exported files compared",
+        lead=f"{count} file{'s' * (count != 1)}. No other file beats those in bold.",
+        warnings=comparison.warnings,
+        table=Table(
+            header(comparison),
+            [[tables.split(cell) for cell in row] for row in rows(comparison)],
+            strong,
         ),
-        f'<div class="figures">{drawn}</div>',
-        "<h2>Files</h2>",
-        facts(
-            [
-                (str(number), str(each.path))
-                for number, each in enumerate(comparison.candidates, start=1)
-            ]
+        notes=sentences(comparison),
+        plots=_plots(comparison, on_front),
+        files=[
+            (str(number), str(each.path))
+            for number, each in enumerate(comparison.candidates, start=1)
+        ],
+    )
+
+
+def _plots(comparison: Comparison, on_front: set[str]) -> list[Plot]:
+    candidates = comparison.candidates
+
+    def dots(
+        x: Callable[[Candidate], float],
+        y: Callable[[Candidate], float],
+        area: Callable[[Candidate], float],
+    ) -> list[Dot]:
+        return [
+            Dot(x(each), y(each), area(each), each.name in on_front)
+            for each in candidates
+        ]
+
+    def megabytes(each: Candidate) -> float:
+        return each.file_bytes / 1e6
+
+    def milliseconds(each: Candidate) -> float:
+        return 1e3 * each.latency_s
+
+    def quality(each: Candidate) -> float:
+        return each.quality or 0.0
+
+    size, time = "file, MB (log)", "median run, ms (log)"
+    if not comparison.metrics:
+        return [
+            plots.trade_off(
+                "Latency over file size",
+                dots(megabytes, milliseconds, lambda _: 1.0),
+                size,
+                time,
+                "Accuracy is not known: no clips were given.",
+                is_y_a_cost=True,
+            )
+        ]
+    accuracy = METRIC_NAMES[METRIC_OF_TASK[candidates[0].task]]
+    return [
+        plots.trade_off(
+            "Accuracy over file size",
+            dots(megabytes, quality, milliseconds),
+            size,
+            accuracy,
+            "A larger dot takes longer.",
+        ),
+        plots.trade_off(
+            "Accuracy over latency",
+            dots(milliseconds, quality, megabytes),
+            time,
+            accuracy,
+            "A larger dot is a larger file.",
         ),
     ]
-    return page("Files side by side", "\n".join(part for part in body if part))
 
 
 def _cells(candidate: Candidate, comparison: Comparison) -> list[str]:
@@ -126,14 +160,6 @@ def _estimate(estimate: Estimate) -> str:
     if estimate.low is None:
         return f"{estimate.value:.3f}"
     return f"{estimate.value:.3f} ({estimate.low:.3f}-{estimate.high:.3f})"
-
-
-def _html(cell: str) -> str:
-    """Returns a cell whose interval, in brackets, stands small below its figure."""
-    figure_, bracket, interval = cell.partition(" (")
-    if not bracket or not interval.endswith(")"):
-        return escape(cell)
-    return f"{escape(figure_)}<small>{escape(interval[:-1])}</small>"
 
 
 def _threads(count: int) -> str:

@@ -76,6 +76,7 @@ def run(args: argparse.Namespace) -> int:
     from cry_tf.benchmarking import benchmark_page
     from cry_tf.benchmarking.comparing import compare
     from cry_tf.evaluation import result_folder
+    from cry_tf.reports import pages
 
     if args.output is not None:
         result_folder.check(args.output, args.overwrite)
@@ -102,8 +103,11 @@ def run(args: argparse.Namespace) -> int:
     if args.output is not None:
         with result_folder.writing(args.output, args.overwrite) as part:
             result_folder.write_json(part / result_folder.MARK, found.to_dict())
-            page = benchmark_page.render(found)
-            (part / "benchmark.html").write_text(page, encoding="utf-8")
+            pages.write(
+                part / "benchmark.html",
+                lambda: benchmark_page.render(found),
+                console.warn,
+            )
         console.line(f"written: {args.output} (look at benchmark.html)")
     if args.json:
         console.json(found.to_dict())

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
-import html
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from cry_tf.evaluation import page
 from cry_tf.evaluation.figures import Estimate, Summary
 from cry_tf.evaluation.predictions import Predictions
+from cry_tf.reports import pages, tables
+from cry_tf.reports.tables import Table
 from cry_tf.reproduce.papers import get
 
 _TABLE = "Table 5"
@@ -113,27 +113,20 @@ def render(
         facts: Names and values, how it was made.
         notes: What the reader should know.
     """
-    cells = [[html.escape(cell) for cell in row.cells()] for row in rows]
-    cells.append([html.escape(cell) for cell in majority])
-    strong = [n for n, row in enumerate(rows) if row.name == "distilled"]
-    said = [*notes, *(f"{row.title}: {row.note}" for row in rows if row.note)]
-    notice = "".join(f"<p>{html.escape(text)}</p>" for text in said)
-    theirs = [[html.escape(cell) for cell in row] for row in paper_rows()]
-    body = (
-        f'<h1>Distillation</h1>\n<p class="lead">{html.escape(lead)}</p>\n'
-        + (f'<div class="notice">{notice}</div>\n' if notice else "")
-        + page.table(HEADER, cells, strong)
-        + '\n<p class="note">95 % intervals from a bootstrap over groups in brackets. '
-        "The accuracy of a detector is at 0.5; the AUC takes no threshold.</p>\n"
-        "<h2>Beside: Table 5 of InfantCryNet</h2>\n"
-        + page.table(("as the paper prints it", "accuracy, %", "size"), theirs)
-        + '\n<p class="note">Hong et al., 2024, arXiv:2409.19689: six reasons, 85 test '
-        "clips of their own, CNN14 and ResNet22. Other data, labels and networks than "
-        "above: the direction can be compared, not the figures.</p>\n"
-        + "<h2>How it was made</h2>\n"
-        + page.facts(facts)
+    made = [*(row.cells() for row in rows), majority]
+    return pages.render(
+        "distillation.html",
+        title="Distillation",
+        lead=lead,
+        warnings=[*notes, *(f"{row.title}: {row.note}" for row in rows if row.note)],
+        table=Table(
+            HEADER,
+            [[tables.split(cell) for cell in row] for row in made],
+            [n for n, row in enumerate(rows) if row.name == "distilled"],
+        ),
+        paper=Table(("as the paper prints it", "accuracy, %", "size"), paper_rows()),
+        facts=facts,
     )
-    return page.page("Distillation", body)
 
 
 def _text(estimate: Estimate | None) -> str:

@@ -149,7 +149,7 @@ def distil(
             baselines=(),
             origin=origin,
         )
-        record.write(part, made)
+        record.write(part, made, listener.warn)
         outcome = Outcome(
             settings=settings,
             teachers=teachers,

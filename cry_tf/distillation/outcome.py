@@ -19,6 +19,7 @@ from cry_tf.distillation.settings import DistillSettings
 from cry_tf.evaluation.metrics import measure
 from cry_tf.evaluation.predictions import Predictions
 from cry_tf.evaluation.result_folder import write_json
+from cry_tf.reports import pages
 from cry_tf.training.listener import Listener
 
 PAGE = "distillation.html"
@@ -82,12 +83,17 @@ def write_comparison(
     lead = (
         f"{len(predictions.files):,} clips in {len(set(predictions.groups)):,} groups, "
         f"{settings.student.folds} folds by group, seed {settings.student.seed}: every "
-        "clip is scored by models that never heard its group, teachers included."
+        "clip is scored by models that were not trained on its group, the teachers "
+        "included."
     )
     always = comparison.always(predictions, majority)
     notes = [outcome.warning] if outcome.warning else []
-    page = comparison.render(rows, always, lead, _facts(outcome, teachers), notes)
-    (folder / PAGE).write_text(page, encoding="utf-8")
+    facts = _facts(outcome, teachers)
+    pages.write(
+        folder / PAGE,
+        lambda: comparison.render(rows, always, lead, facts, notes),
+        listener.warn,
+    )
     listener.line()
     listener.table(comparison.HEADER, [*(row.cells() for row in rows), always])
     for row in rows:

@@ -22,6 +22,7 @@ from cry_tf.evaluation.predictions import NO_FOLD, Predictions
 from cry_tf.evaluation.report import Report, render
 from cry_tf.evaluation.scorer import Scorer
 from cry_tf.evaluation.verdict import verdict
+from cry_tf.reports import pages
 from cry_tf.training import detection_labels
 from cry_tf.training.listener import Listener, Silence
 from cry_tf.training.record import short_digests, versions
@@ -117,8 +118,8 @@ def judge(
         values = {"judged": judged, **metrics.to_dict()}
         result_folder.write_json(part / result_folder.MARK, values)
         predictions.write_csv(part / "predictions.csv")
-        report = _report(scorer.spec, predictions, metrics, warnings, judged)
-        (part / "report.html").write_text(render(report), encoding="utf-8")
+        report = _report(scorer.spec, predictions, metrics, warnings, judged, labelled)
+        pages.write(part / "report.html", lambda: render(report), listener.warn)
         summary_text.tell(listener, metrics, report.operating_points)
         for sentence in filter(None, (long, overlap, before)):
             listener.warn(sentence)
@@ -324,10 +325,11 @@ def _report(
     metrics: Metrics,
     warnings: tuple[str, ...],
     judged: dict,
+    dataset: Dataset,
 ) -> Report:
     points = ()
     if metrics.operating_point is not None:
-        name = f"{predictions.threshold:.2f}, the model’s own"
+        name = f"{predictions.threshold:.2f}: the model’s threshold"
         points = ((name, metrics.operating_point),)
     used = ", ".join(f"{name} {text}" for name, text in judged["versions"].items())
     return Report(
@@ -347,4 +349,5 @@ def _report(
             ("unit", judged["unit"]),
             ("versions", used),
         ),
+        recordings={clip.name: clip.path for clip in dataset.clips},
     )

@@ -1,17 +1,21 @@
-"""A self-contained HTML report of an evaluation."""
+"""What the report of an evaluation shows; its templates are in `cry_tf.reports`."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from html import escape
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
 
 import numpy as np
+from sklearn.metrics import roc_curve
 
-from cry_tf.evaluation import plots
 from cry_tf.evaluation.detection import OperatingPoint
 from cry_tf.evaluation.figures import Estimate, Metrics, Summary
-from cry_tf.evaluation.page import facts, figure, page, table
 from cry_tf.evaluation.predictions import Predictions
+from cry_tf.reports import pages, plots, sounds
+from cry_tf.reports.plots import Bar, Plot
+from cry_tf.reports.sounds import Sound
+from cry_tf.reports.tables import Cell, Table, estimate, number
 
 _MISTAKES = 12
 
@@ -22,13 +26,15 @@ class Report:
 
     Attributes:
         title: First line.
-        lead: A sentence: which model was judged, on what, how it was split.
+        lead: A sentence: which model was evaluated, on what, how it was split.
         predictions: The scored clips.
         metrics: Measured on them.
         warnings: Sentences that the reader must know first.
         operating_points: Of a detector: what each threshold is, and what it does.
         baselines: Names and figures of classical methods on the same clips.
         facts: How the model and the figures were made: name and value.
+        recordings: Sound files by the clips' names in `predictions`, for the
+            players. A clip without one is listed without sound.
     """
 
     title: str
@@ -39,85 +45,98 @@ class Report:
     operating_points: tuple[tuple[str, OperatingPoint], ...] = ()
     baselines: tuple[tuple[str, Summary], ...] = ()
     facts: tuple[tuple[str, str], ...] = ()
+    recordings: Mapping[str, Path] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Mistake:
+    """A wrong answer.
+
+    Attributes:
+        file: Name of the clip.
+        truth: Its label.
+        predicted: The model's.
+        score: Of the predicted label, as text.
+        sound: To play.
+    """
+
+    file: str
+    truth: str
+    predicted: str
+    score: str
+    sound: Sound
 
 
 def render(report: Report) -> str:
     """Returns the report as one HTML document."""
-    sections = [
-        f"<h1>{escape(report.title)}</h1>",
-        f'<p class="lead">{escape(report.lead)}</p>',
-        _warnings(report.warnings),
-        "<h2>Result</h2>",
-        _summary(report.metrics, report.baselines),
-        _operating_points(report),
-        "<h2>Labels</h2>",
-        _figures(
-            ("What was answered", plots.confusion_matrix(report.metrics), ""),
-            ("How well each label is found", plots.label_bars(report.metrics), ""),
-        ),
-        _labels(report.metrics),
-        "<h2>Scores</h2>",
-        _score_figures(report),
-        _surest_mistakes(report.predictions),
-        _folds(report.metrics),
-        "<h2>How it was made</h2>",
-        facts(report.facts),
-    ]
-    return page(report.title, "\n".join(section for section in sections if section))
+    metrics = report.metrics
+    labels = [entry.label for entry in metrics.labels]
+    return pages.render(
+        "evaluation.html",
+        title=report.title,
+        lead=report.lead,
+        warnings=report.warnings,
+        summary=_summary(metrics, report.baselines),
+        groups=metrics.groups,
+        thresholds=_thresholds(report),
+        fixed=report.operating_points[0][1] if report.operating_points else None,
+        at_rates=metrics.recall_at_rates if report.operating_points else (),
+        label_plots=[
+            plots.confusion_matrix(
+                "Confusion matrix", labels, metrics.confusion_matrix
+            ),
+            label_bars(metrics),
+        ],
+        labels=_labels(metrics),
+        score_plots=_score_plots(report),
+        clips=len(report.predictions.files),
+        wrong=int((report.predictions.predicted != report.predictions.truth).sum()),
+        mistakes=_surest_mistakes(report),
+        folds=_folds(metrics),
+        facts=report.facts,
+    )
 
 
-def number(value: float | None, digits: int = 3) -> str:
-    """Returns a figure for a person; a dash where there is none."""
-    return "–" if value is None else f"{value:.{digits}f}"
+def label_bars(metrics: Metrics) -> Plot:
+    """Draws precision and recall of each label with their 95 % intervals."""
+    return plots.interval_bars(
+        "Recall and precision of each label",
+        [f"{entry.label}, n = {entry.clips:,}" for entry in metrics.labels],
+        [
+            [Bar(entry.recall, "accent"), Bar(entry.precision, "contrast")]
+            for entry in metrics.labels
+        ],
+        "share of clips, with 95 % interval",
+        (("recall", "accent"), ("precision", "contrast")),
+    )
 
 
-def _estimate(estimate: Estimate | None) -> str:
-    if estimate is None or estimate.value is None:
-        return "–"
-    text = number(estimate.value)
-    if estimate.low is not None:
-        interval = f"{number(estimate.low)} – {number(estimate.high)}"
-        text += f"<small>{interval}</small>"
-    return text
-
-
-def _warnings(sentences: tuple[str, ...]) -> str:
-    if not sentences:
-        return ""
-    paragraphs = "".join(f"<p>{escape(sentence)}</p>" for sentence in sentences)
-    return f'<div class="notice">{paragraphs}</div>'
-
-
-def _summary(metrics: Metrics, baselines: tuple[tuple[str, Summary], ...] = ()) -> str:
+def _summary(metrics: Metrics, baselines: tuple[tuple[str, Summary], ...]) -> Table:
     header = ["", "clips", "accuracy", "balanced accuracy", "macro-F1", "AUC"]
     has_precision = metrics.model.average_precision is not None
     if has_precision:
         header.append("average precision")
 
-    def row(name: str, summary: Summary) -> list[str]:
-        cells = [name, f"{metrics.clips:,}"]
-        cells += [
-            _estimate(summary.accuracy),
-            _estimate(summary.balanced_accuracy),
-            _estimate(summary.macro_f1),
-            _estimate(summary.auc),
+    def row(name: str, summary: Summary) -> list[Cell | str]:
+        figures: list[Estimate | None] = [
+            summary.accuracy,
+            summary.balanced_accuracy,
+            summary.macro_f1,
+            summary.auc,
         ]
-        return cells + ([_estimate(summary.average_precision)] if has_precision else [])
+        if has_precision:
+            figures.append(summary.average_precision)
+        return [name, f"{metrics.clips:,}", *map(estimate, figures)]
 
-    majority = f"always “{escape(metrics.majority_label)}”"
     rows = [row("this model", metrics.model)]
-    rows += [row(escape(name), summary) for name, summary in baselines]
-    rows.append(row(majority, metrics.majority))
-    return table(header, rows, strong_rows=(0,)) + (
-        '<p class="note">Small figures: 95 % interval, 1,000 bootstrap draws of whole '
-        f"groups ({metrics.groups:,}). Always answering the commonest label is what "
-        "any model has to beat.</p>"
-    )
+    rows += [row(name, summary) for name, summary in baselines]
+    rows.append(row(f"always “{metrics.majority_label}”", metrics.majority))
+    return Table(header, rows, strong=(0,))
 
 
-def _operating_points(report: Report) -> str:
+def _thresholds(report: Report) -> Table | None:
     if not report.operating_points:
-        return ""
+        return None
     header = [
         "threshold",
         "recall",
@@ -128,7 +147,7 @@ def _operating_points(report: Report) -> str:
     ]
     rows = [
         [
-            escape(name),
+            name,
             number(point.recall),
             number(point.precision),
             number(point.false_positive_rate, 4),
@@ -137,101 +156,101 @@ def _operating_points(report: Report) -> str:
         ]
         for name, point in report.operating_points
     ]
-    hours = report.operating_points[0][1].negative_hours
-    what = "a clip without a cry that was called one"
-    if report.operating_points[0][1].counted == "events":
-        what = "an event that was found in a recording without a cry"
-    rates = ", ".join(
-        f"{entry.recall:.3f} at {100 * entry.false_positive_rate:g} %"
-        for entry in report.metrics.recall_at_rates
-    )
-    at_rates = f"<p>Best recall at a false-positive rate: {rates}.</p>" if rates else ""
-    return (
-        "<h2>False alarms</h2>"
-        + table(header, rows)
-        + f'<p class="note">A false alarm is {what}; '
-        f"the data holds {hours:.2f} hours without a cry.</p>" + at_rates
-    )
+    return Table(header, rows)
 
 
-def _labels(metrics: Metrics) -> str:
-    header = [
-        "label",
-        "clips",
-        "groups",
-        "answered",
-        "precision",
-        "recall",
-        "F1",
-        "AUC",
-    ]
+def _labels(metrics: Metrics) -> Table:
+    header = ["label", "clips", "groups", "predicted"]
+    header += ["precision", "recall", "F1", "AUC"]
     rows = [
         [
-            escape(entry.label),
+            entry.label,
             f"{entry.clips:,}",
             f"{entry.groups:,}",
             f"{entry.predicted:,}",
-            _estimate(entry.precision),
-            _estimate(entry.recall),
-            _estimate(entry.f1),
-            _estimate(entry.auc),
+            estimate(entry.precision),
+            estimate(entry.recall),
+            estimate(entry.f1),
+            estimate(entry.auc),
         ]
         for entry in metrics.labels
     ]
-    return table(header, rows)
+    return Table(header, rows)
 
 
-def _score_figures(report: Report) -> str:
+def _score_plots(report: Report) -> list[Plot]:
     predictions, metrics = report.predictions, report.metrics
-    figures = []
+    drawn = []
     if predictions.positive_label is not None:
-        spread = plots.score_histogram(predictions)
-        figures.append(("How the scores are spread", spread, ""))
-        if 0 < predictions.is_positive.sum() < len(predictions.files):
-            figures.append(
-                ("Recall and false alarms", plots.roc(predictions, metrics), "")
+        is_positive = predictions.is_positive
+        drawn.append(
+            plots.score_histogram(
+                "Scores of the clips",
+                predictions.positive_scores,
+                is_positive,
+                predictions.positive_label,
+                predictions.threshold,
             )
-    error = metrics.calibration.expected_error
-    caption = (
-        "A dot on the dashed line is a score that can be taken as a probability. "
-        f"Numbers are clips. Mean distance from the line: {error:.3f}."
+        )
+        if 0 < is_positive.sum() < len(predictions.files):
+            rates, recalls, _ = roc_curve(is_positive, predictions.positive_scores)
+            drawn.append(
+                plots.receiver_curve(
+                    "Recall and false alarms",
+                    rates,
+                    recalls,
+                    _marked(metrics.operating_point, predictions.threshold),
+                )
+            )
+    found = metrics.calibration
+    drawn.append(
+        plots.calibration(
+            "Calibration of the scores",
+            found.claim,
+            [
+                (entry.mean_score, entry.observed, entry.clips)
+                for entry in found.bins
+                if entry.mean_score is not None and entry.observed is not None
+            ],
+            "A dot on the dotted line is a score that can be read as a probability. "
+            "The numbers are clips. Mean distance from the line: "
+            f"{found.expected_error:.3f}.",
+        )
     )
-    drawn = plots.calibration(metrics.calibration)
-    figures.append(("What the scores are worth", drawn, caption))
-    return _figures(*figures)
+    return drawn
 
 
-def _figures(*figures: tuple[str, str, str]) -> str:
-    return f'<div class="figures">{"".join(figure(*entry) for entry in figures)}</div>'
+def _marked(
+    point: OperatingPoint | None, threshold: float
+) -> tuple[float, float, str] | None:
+    if point is None or point.recall is None:
+        return None
+    return point.false_positive_rate or 0.0, point.recall, f"threshold {threshold:.2f}"
 
 
-def _surest_mistakes(predictions: Predictions) -> str:
+def _surest_mistakes(report: Report) -> list[Mistake]:
     """The wrong answers with the highest scores: what to listen to first."""
+    predictions = report.predictions
     wrong = np.flatnonzero(predictions.predicted != predictions.truth)
-    if not len(wrong):
-        return ""
     surety = predictions.scores[wrong, predictions.predicted[wrong]]
     surest = wrong[np.argsort(-surety, kind="stable")][:_MISTAKES]
-    rows = [
-        [
-            escape(predictions.files[i]),
-            escape(predictions.labels[predictions.truth[i]]),
-            escape(predictions.labels[predictions.predicted[i]]),
+    files = [predictions.files[i] for i in surest]
+    played = sounds.embed(report.recordings.get(file) for file in files)
+    return [
+        Mistake(
+            file,
+            predictions.labels[predictions.truth[i]],
+            predictions.labels[predictions.predicted[i]],
             number(float(predictions.scores[i, predictions.predicted[i]])),
-        ]
-        for i in surest
+            sound,
+        )
+        for i, file, sound in zip(surest, files, played, strict=True)
     ]
-    header = ["clip", "true label", "answer", "score"]
-    return (
-        f"<h2>Surest mistakes</h2><p>{len(wrong):,} of {len(predictions.files):,} "
-        "clips were answered wrongly. Worth listening to first, for the label may be "
-        f"wrong too:</p>{table(header, rows)}"
-    )
 
 
-def _folds(metrics: Metrics) -> str:
+def _folds(metrics: Metrics) -> Table | None:
     if not metrics.folds:
-        return ""
+        return None
     names = ("accuracy", "balanced_accuracy", "macro_f1", "auc")
     rows = [
         [f"fold {entry.fold}", f"{entry.clips:,}"]
@@ -245,4 +264,4 @@ def _folds(metrics: Metrics) -> str:
     ]
     rows.append(["mean ± deviation", f"{metrics.clips:,}", *spread])
     header = ["held out", "clips", "accuracy", "balanced accuracy", "macro-F1", "AUC"]
-    return "<h2>Folds</h2>" + table(header, rows, strong_rows=(len(rows) - 1,))
+    return Table(header, rows, strong=(len(rows) - 1,))

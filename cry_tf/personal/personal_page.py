@@ -1,17 +1,19 @@
-"""The report of a personal model or of a study: one HTML file, nothing outside."""
+"""What the report of a personal model or of a study shows."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from html import escape
 from typing import Any
 
 from cry_tf.data.grouping import plural
 from cry_tf.evaluation.figures import Estimate
-from cry_tf.evaluation.page import facts, figure, page, table
-from cry_tf.personal import plots
-from cry_tf.personal.comparison import Comparison, Row
+from cry_tf.personal.comparison import HEARD, SEEN, UNSEEN, WITHIN, Comparison, Row
+from cry_tf.reports import pages, plots
+from cry_tf.reports.plots import Bar, Plot
+from cry_tf.reports.tables import DASH, Cell, Table, estimate
+
+_COLOURS = {SEEN: "accent", UNSEEN: "contrast", HEARD: "contrast"}
+_SHORT = 14
 
 
 @dataclass(frozen=True)
@@ -24,7 +26,7 @@ class PersonalReport:
         comparisons: The most trustworthy first.
         warnings: Sentences that the reader must know first.
         overall: `metrics.json` of the run: how it does with unseen infants.
-        figures: Further drawings: title, SVG, caption.
+        plots: Further drawings.
         facts: How it was made: name and value.
     """
 
@@ -33,41 +35,71 @@ class PersonalReport:
     comparisons: tuple[Comparison, ...]
     warnings: tuple[str, ...] = ()
     overall: dict[str, Any] | None = None
-    figures: tuple[tuple[str, str, str], ...] = ()
+    plots: tuple[Plot, ...] = ()
     facts: tuple[tuple[str, str], ...] = ()
 
 
 def render(report: PersonalReport) -> str:
     """Returns the report as one HTML document."""
     judged = [entry for entry in report.comparisons if entry.rows]
-    empty = [entry for entry in report.comparisons if not entry.rows]
-    sections = [
-        f"<h1>{escape(report.title)}</h1>",
-        f'<p class="lead">{escape(report.lead)}</p>',
-        _notice(report.warnings),
-        *(_comparison(entry) for entry in judged),
-        _notes(judged),
-        _not_judged(empty),
-        _each_infant(judged),
-        _overall(report.overall),
-        _figures(report.figures),
-        "<h2>How it was made</h2>",
-        facts(report.facts),
-    ]
-    return page(report.title, "\n".join(section for section in sections if section))
+    chosen = [entry for entry in judged if 1 < len(entry.infants) <= 60]
+    return pages.render(
+        "personal.html",
+        title=report.title,
+        lead=report.lead,
+        warnings=report.warnings,
+        comparisons=[
+            (entry.title, _sentence(entry), _table(entry), accuracy_bars(entry))
+            for entry in judged
+        ],
+        too_few=[entry.title for entry in report.comparisons if not entry.rows],
+        infant_plots=[infant_dots(entry) for entry in chosen[:2]],
+        overall=report.overall,
+        overall_table=None if report.overall is None else _overall(report.overall),
+        plots=report.plots,
+        facts=report.facts,
+    )
 
 
-def _notice(sentences: Sequence[str]) -> str:
-    if not sentences:
-        return ""
-    paragraphs = "".join(f"<p>{escape(sentence)}</p>" for sentence in sentences)
-    return f'<div class="notice">{paragraphs}</div>'
+def accuracy_bars(comparison: Comparison) -> Plot:
+    """Draws the accuracy of each row with its 95 % interval."""
+    return plots.interval_bars(
+        "Accuracy",
+        [row.name for row in comparison.rows],
+        [
+            [Bar(row.accuracy, _COLOURS.get(row.kind, "muted"))]
+            for row in comparison.rows
+        ],
+        "share of clips right, with 95 % interval",
+    )
 
 
-def _comparison(entry: Comparison) -> str:
-    header = ["", "accuracy", "balanced accuracy", "macro-F1", "p", "gained / lost"]
-    strong = [i for i, row in enumerate(entry.rows) if row.p_value is not None]
-    rows = [_cells(row) for row in entry.rows]
+def infant_dots(comparison: Comparison) -> Plot:
+    """Draws how often each method is right with each infant, one line each."""
+    seen = next(row.name for row in comparison.rows if row.kind == SEEN)
+    unseen = comparison.run_row.name
+    return plots.share_dots(
+        comparison.title,
+        [
+            (
+                f"{_short(entry.name)}, n = {entry.clips}",
+                entry.right[seen],
+                entry.right[unseen],
+                entry.right[WITHIN],
+            )
+            for entry in comparison.infants
+        ],
+        ("seen", "unseen", "majority within"),
+        "share of the infant’s clips right",
+        f"n: clips judged. Seen: {seen.split(', ', 1)[1]}.",
+    )
+
+
+def _short(name: str) -> str:
+    return name if len(name) <= _SHORT else f"{name[:8]}…"
+
+
+def _sentence(entry: Comparison) -> str:
     count = f"{plural(entry.clips, 'clip')} of {plural(len(entry.infants), 'infant')}"
     if entry.answers > entry.clips:
         count += f", {entry.answers:,} answers"
@@ -75,23 +107,25 @@ def _comparison(entry: Comparison) -> str:
     if entry.not_judged:
         sentence += f" {entry.not_judged:,} more could not be judged: nothing that may "
         sentence += "be learned from is left."
-    drawing = figure("Right answers", plots.accuracy_bars(entry))
-    return (
-        f"<h2>{escape(entry.title)}</h2><p>{escape(sentence)}</p>"
-        f'{table(header, rows, strong)}<div class="figures">{drawing}</div>'
-    )
+    return sentence
 
 
-def _cells(row: Row) -> list[str]:
-    pair = "–"
+def _table(entry: Comparison) -> Table:
+    header = ["", "accuracy", "balanced accuracy", "macro-F1", "p", "gained / lost"]
+    strong = [i for i, row in enumerate(entry.rows) if row.p_value is not None]
+    return Table(header, [_cells(row) for row in entry.rows], strong)
+
+
+def _cells(row: Row) -> list[Cell | str]:
+    pair = Cell(DASH)
     if row.gained is not None and row.sign_p_value is not None:
-        pair = f"{row.gained} / {row.lost}<small>p {_p(row.sign_p_value)}</small>"
+        pair = Cell(f"{row.gained} / {row.lost}", f"p {_p(row.sign_p_value)}")
     return [
-        escape(row.name),
-        _estimate(row.accuracy),
-        _estimate(row.balanced_accuracy),
-        _estimate(row.macro_f1),
-        "–" if row.p_value is None else _p(row.p_value).removeprefix("= "),
+        row.name,
+        estimate(row.accuracy),
+        estimate(row.balanced_accuracy),
+        estimate(row.macro_f1),
+        DASH if row.p_value is None else _p(row.p_value).removeprefix("= "),
         pair,
     ]
 
@@ -100,55 +134,12 @@ def _p(value: float) -> str:
     return "< 0.001" if value < 0.001 else f"= {value:.3f}"
 
 
-def _notes(judged: Sequence[Comparison]) -> str:
-    if not judged:
-        return ""
-    return (
-        '<p class="note">Small figures: 95 % interval, bootstrap of whole infants (of '
-        "clips, where there is one infant). The run of an unseen infant has learned "
-        "from none of its clips. p: share of the shuffles of the labels within each "
-        "infant after which the personal model is right as often. An infant’s labels "
-        "come in sessions, so p is too small where near-copies are left in, and rather "
-        "too large where they are left out. Gained / lost: clips right here and wrong "
-        "by the majority within the infant, and the reverse; p of an exact two-sided "
-        "binomial test. The majority within the infant is the label that the infant "
-        "has most often, the judged clip counted: the honest row to beat, as most of "
-        "what a personal model gains over the run may be the infant’s habits.</p>"
-    )
-
-
-def _not_judged(empty: Sequence[Comparison]) -> str:
-    names = "; ".join(entry.title for entry in empty)
-    return f"<p>Too few clips for: {escape(names)}.</p>" if names else ""
-
-
-def _each_infant(judged: Sequence[Comparison]) -> str:
-    chosen = [entry for entry in judged if 1 < len(entry.infants) <= 60]
-    drawn = [
-        (f"{entry.title}", plots.infant_dots(entry), _dots_caption(entry))
-        for entry in chosen[:2]
-    ]
-    return f"<h2>Each infant</h2>{_figures(drawn)}" if drawn else ""
-
-
-def _dots_caption(entry: Comparison) -> str:
-    return f"n: clips judged. Seen: {entry.rows[0].name.split(', ', 1)[1]}."
-
-
-def _figures(drawn: Sequence[tuple[str, str, str]]) -> str:
-    if not drawn:
-        return ""
-    return f'<div class="figures">{"".join(figure(*entry) for entry in drawn)}</div>'
-
-
-def _overall(metrics: dict[str, Any] | None) -> str:
-    if metrics is None:
-        return ""
+def _overall(metrics: dict[str, Any]) -> Table:
     header = ["", "accuracy", "balanced accuracy", "macro-F1"]
     rows = [
-        [escape(name)]
+        [name]
         + [
-            _estimate(Estimate(**metrics[key][figure]))
+            estimate(Estimate(**metrics[key][figure]))
             for figure in ("accuracy", "balanced_accuracy", "macro_f1")
         ]
         for name, key in (
@@ -156,17 +147,4 @@ def _overall(metrics: dict[str, Any] | None) -> str:
             (f"always “{metrics['majority_label']}”", "majority"),
         )
     ]
-    return (
-        "<h2>Unseen infant, every clip of the run</h2>"
-        f"<p>{metrics['clips']:,} clips in {metrics['groups']:,} groups, each scored "
-        f"by a model that never heard its group.</p>{table(header, rows, (0,))}"
-    )
-
-
-def _estimate(estimate: Estimate) -> str:
-    if estimate.value is None:
-        return "–"
-    text = f"{estimate.value:.3f}"
-    if estimate.low is not None and estimate.high is not None:
-        text += f"<small>{estimate.low:.3f} – {estimate.high:.3f}</small>"
-    return text
+    return Table(header, rows, strong=(0,))

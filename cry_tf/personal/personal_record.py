@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import datetime
 import hashlib
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,13 +16,13 @@ from cry_tf.data import sound_source
 from cry_tf.data.clip import Problem
 from cry_tf.data.dataset import Dataset
 from cry_tf.data.grouping import plural
-from cry_tf.evaluation import plots
 from cry_tf.evaluation.metrics import measure
 from cry_tf.evaluation.predictions import NO_FOLD, Predictions
 from cry_tf.evaluation.result_folder import write_json
 from cry_tf.personal import personal_page
 from cry_tf.personal.comparison import Comparison
 from cry_tf.personal.personal_page import PersonalReport
+from cry_tf.reports import pages, plots
 from cry_tf.training.record import data_facts, versions
 from cry_tf.training.run import RunFolder
 
@@ -64,8 +65,14 @@ class Made:
     minutes: float
 
 
-def write(folder: Path, made: Made) -> tuple[str, ...]:
-    """Writes everything but the model; returns what the user must know."""
+def write(folder: Path, made: Made, warn: Callable[[str], None]) -> tuple[str, ...]:
+    """Writes everything but the model; returns what the user must know.
+
+    Args:
+        folder: Of the run.
+        made: The personal model.
+        warn: Takes a line if the report cannot be written; the rest stays.
+    """
     config = _config(made, folder)
     predictions = _predictions(made)
     metrics = measure(predictions)
@@ -85,13 +92,16 @@ def write(folder: Path, made: Made) -> tuple[str, ...]:
         comparisons=made.comparisons,
         warnings=(verdict, *warnings),
         overall=made.run.metrics if "personal" not in made.run.config else None,
-        figures=(
-            ("What was answered, clips held out", plots.confusion_matrix(metrics), ""),
+        plots=(
+            plots.confusion_matrix(
+                "Confusion matrix, clips held out",
+                [entry.label for entry in metrics.labels],
+                metrics.confusion_matrix,
+            ),
         ),
         facts=_facts(made, config),
     )
-    text = personal_page.render(report)
-    (folder / "report.html").write_text(text, encoding="utf-8")
+    pages.write(folder / "report.html", lambda: personal_page.render(report), warn)
     return warnings
 
 

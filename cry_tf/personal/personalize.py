@@ -149,7 +149,7 @@ def personalize(
             minutes=minutes,
         )
         made.save(part / MODEL_FILE)
-        warnings = personal_record.write(part, record)
+        warnings = personal_record.write(part, record, listener.warn)
         if comparisons:
             tell(listener, comparisons)
         for sentence in warnings:

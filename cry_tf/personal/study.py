@@ -33,6 +33,7 @@ from cry_tf.personal.recording_time import (
 )
 from cry_tf.personal.source import PERSONAL_HEADS, open_reason_run, own_prototypes
 from cry_tf.personal.trial import Infant
+from cry_tf.reports import pages
 from cry_tf.training.listener import Listener, Silence
 from cry_tf.training.record import versions
 
@@ -161,8 +162,9 @@ def study(
             overall=run.metrics,
             facts=tuple(facts.items()),
         )
-        text = personal_page.render(report)
-        (part / "report.html").write_text(text, encoding="utf-8")
+        pages.write(
+            part / "report.html", lambda: personal_page.render(report), listener.warn
+        )
         tell(listener, comparisons)
     return Study(Path(path), comparisons, unseen.problems)
 

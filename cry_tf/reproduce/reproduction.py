@@ -90,11 +90,11 @@ def reproduce(
             cells[row.name, split] = runner.earlier(row, split)
             if row not in asked and cells[row.name, split].result is None:
                 cells[row.name, split] = Cell(None, NOT_ASKED)
-    writing.write(path, found)
+    writing.write(path, found, listener.warn)
     for row in asked:
         for split in SPLITS:
             if cells[row.name, split].reason != NOT_YET:
                 continue
             runner.run(row, split)
-            writing.write(path, found)
+            writing.write(path, found, listener.warn)
     return found

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 import os
-from html import escape
+from collections.abc import Callable
 from pathlib import Path
 
-from cry_tf.evaluation.page import facts, page, table
 from cry_tf.evaluation.result_folder import write_json
+from cry_tf.reports import pages
+from cry_tf.reports import tables as report_tables
 from cry_tf.reproduce.papers import Paper
 from cry_tf.reproduce.reproduced import Reproduced
 from cry_tf.reproduce.tables import Table, tables
@@ -50,8 +51,13 @@ def check(path: Path, paper: Paper) -> None:
         )
 
 
-def write(path: Path, found: Reproduced) -> None:
+def write(path: Path, found: Reproduced, warn: Callable[[str], None]) -> None:
     """Writes `tables.json`, `tables.md` and `report.html`, each whole.
+
+    Args:
+        path: The folder.
+        found: The tables as far as they are done.
+        warn: Takes a line if the report cannot be written; the rest stays.
 
     Raises:
         OSError: If one cannot be written.
@@ -60,13 +66,10 @@ def write(path: Path, found: Reproduced) -> None:
     part = path / (TABLES + ".part")
     write_json(part, to_dict(found))
     os.replace(part, path / TABLES)
-    for name, text in (
-        ("tables.md", _markdown(found)),
-        ("report.html", _html(found)),
-    ):
-        part = path / (name + ".part")
-        part.write_text(text, encoding="utf-8")
-        os.replace(part, path / name)
+    part = path / "tables.md.part"
+    part.write_text(_markdown(found), encoding="utf-8")
+    os.replace(part, path / "tables.md")
+    pages.write(path / "report.html", lambda: _html(found), warn)
 
 
 def tell(listener: Listener, found: Reproduced) -> None:
@@ -112,31 +115,25 @@ def _markdown_table(made: Table) -> str:
 
 
 def _html(found: Reproduced) -> str:
-    notices = [*found.warnings, *found.budgets]
-    body = [
-        f"<h1>{escape(_title(found))}</h1>",
-        f'<p class="lead">{escape(found.paper.citation)}. '
-        f"{escape(found.paper.setup)}</p>",
-        '<div class="notice">'
-        + "".join(f"<p>{escape(sentence)}</p>" for sentence in notices)
-        + "</div>",
-    ]
-    for made in tables(found):
-        rows = [[_html_cell(cell) for cell in row] for row in made.rows]
-        body += [f"<h2>{escape(made.title)}</h2>"]
-        body += [table(made.header, rows)] if rows else []
-        body += [f'<p class="note">{escape(note)}</p>' for note in made.notes]
-    body += [f'<p class="note">{escape(INTERVALS)}</p>', "<h2>How it was made</h2>"]
-    body += [facts(_facts(found))]
-    return page(_title(found), "\n".join(body))
-
-
-def _html_cell(text: str) -> str:
-    """Puts what is in brackets below the figure."""
-    figure, bracket, inside = text.partition(" (")
-    if not bracket or not inside.endswith(")") or not figure[:1].isdigit():
-        return escape(text)
-    return f"{escape(figure)}<small>{escape(inside[:-1])}</small>"
+    return pages.render(
+        "reproduction.html",
+        title=_title(found),
+        lead=f"{found.paper.citation}. {found.paper.setup}",
+        warnings=(*found.warnings, *found.budgets),
+        tables=[
+            (
+                made.title,
+                report_tables.Table(
+                    made.header,
+                    [[report_tables.split(cell) for cell in row] for row in made.rows],
+                ),
+                made.notes,
+            )
+            for made in tables(found)
+        ],
+        intervals=INTERVALS,
+        facts=_facts(found),
+    )
 
 
 def _facts(found: Reproduced) -> list[tuple[str, str]]:

@@ -163,7 +163,7 @@ def train(
             origin=origin,
             notes=trainer.notes if isinstance(trainer, StagedTrainer) else (),
         )
-        record.write(part, made)
+        record.write(part, made, listener.warn)
         summary_text.tell(
             listener, made.metrics, operating_points(made), made.baselines
         )

@@ -7,7 +7,7 @@ import datetime
 import importlib.metadata
 import os
 import platform
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -21,6 +21,7 @@ from cry_tf.evaluation.predictions import Predictions
 from cry_tf.evaluation.report import render
 from cry_tf.evaluation.result_folder import write_json
 from cry_tf.evaluation.verdict import verdict
+from cry_tf.reports import pages
 from cry_tf.training.preparation import Prepared
 from cry_tf.training.run import FORMAT
 from cry_tf.training.run_report import report_of, split_sentence
@@ -59,8 +60,14 @@ class Made:
     notes: tuple[str, ...] = ()
 
 
-def write(folder: Path, made: Made) -> None:
-    """Writes `config.json`, `metrics.json`, `predictions.csv` and `report.html`."""
+def write(folder: Path, made: Made, warn: Callable[[str], None]) -> None:
+    """Writes `config.json`, `metrics.json`, `predictions.csv` and `report.html`.
+
+    Args:
+        folder: Of the run.
+        made: The training.
+        warn: Takes a line if the report cannot be written; the rest stays.
+    """
     config = _config(made, folder)
     write_json(folder / "config.json", config)
     metrics = {"split": split_sentence(made), "verdict": verdict(made.metrics)}
@@ -71,8 +78,7 @@ def write(folder: Path, made: Made) -> None:
     metrics["threshold"] = made.threshold.to_dict() if made.threshold else None
     write_json(folder / "metrics.json", metrics)
     made.predictions.write_csv(folder / "predictions.csv")
-    report = render(report_of(made, config))
-    (folder / "report.html").write_text(report, encoding="utf-8")
+    pages.write(folder / "report.html", lambda: render(report_of(made, config)), warn)
 
 
 def short_digests(dataset: Dataset) -> list[str]:

@@ -43,6 +43,7 @@ def report_of(made: Made, config: dict[str, Any]) -> Report:
         operating_points=operating_points(made),
         baselines=made.baselines,
         facts=_facts(made, config),
+        recordings={clip.name: clip.path for clip in made.prepared.dataset.clips},
     )
 
 
@@ -52,15 +53,15 @@ def operating_points(made: Made) -> tuple[tuple[str, OperatingPoint], ...]:
     if chosen is None or fixed is None:
         return ()
     points = [
-        (f"{fixed.threshold:.2f}, fixed beforehand", fixed),
+        (f"{fixed.threshold:.2f}: fixed beforehand", fixed),
         (
-            f"{chosen.threshold:.2f}, the model’s: chosen on these scores for recall "
-            f"{chosen.min_recall:g}",
+            f"{chosen.threshold:.2f}: the model’s threshold, set on these clips to "
+            f"find {100 * chosen.min_recall:g} % of cries",
             chosen.same_scores,
         ),
     ]
     if chosen.cross_fitted is not None:
-        points.append(("chosen the same way on the other folds", chosen.cross_fitted))
+        points.append(("set the same way on the other folds", chosen.cross_fitted))
     return tuple(points)
 
 
@@ -94,6 +95,6 @@ def split_sentence(made: Made) -> str:
     """Returns how clips were kept apart."""
     return (
         f"{made.settings.folds} folds by group, stratified by label, seed "
-        f"{made.settings.seed}; every clip is scored by a model that never heard "
-        "its group."
+        f"{made.settings.seed}; every clip is scored by a model that was not "
+        "trained on its group."
     )

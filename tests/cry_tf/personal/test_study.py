@@ -72,7 +72,9 @@ def test_the_report_is_one_file_of_balanced_tags(studied):
 
     Balance().feed(html)
     assert opened == []
-    for drawing in re.findall(r"<svg.*?</svg>", html, re.DOTALL):
+    drawings = re.findall(r"<svg.*?</svg>", html, re.DOTALL)
+    assert len(drawings) > 3
+    for drawing in drawings:
         ElementTree.fromstring(drawing)
     assert "seen infant, prototypes" in html
     assert "Unseen infant, every clip of the run" in html

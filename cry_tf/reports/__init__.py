@@ -1,0 +1,1 @@
+"""HTML reports: one look, one place for plots, everything inside one file."""
