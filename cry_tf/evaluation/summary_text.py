@@ -11,14 +11,14 @@ from cry_tf.evaluation.verdict import verdict
 
 
 class Teller(Protocol):
-    """Who hears the tables."""
+    """What takes the tables."""
 
     def line(self, text: str = "") -> None:
-        """Hears a sentence."""
+        """Takes a sentence."""
         ...
 
     def table(self, header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-        """Hears a table."""
+        """Takes a table."""
         ...
 
 
@@ -31,7 +31,7 @@ def tell(
     """Tells the model's row beside the others', the labels and the thresholds.
 
     Args:
-        teller: Who hears it.
+        teller: What takes the tables.
         metrics: Of the model.
         operating_points: Of a detector: what each threshold is, and what it does.
         baselines: Names and figures of other methods on the same clips.
@@ -77,10 +77,10 @@ def tell(
             ],
         )
         hours = operating_points[0][1].negative_hours
-        what = "clips without a cry called one"
-        if operating_points[0][1].counted == "events":
-            what = "events found in recordings without a cry"
-        teller.line(f"  ({what}, in {hours:.2f} hours of them)")
+        teller.line(
+            f"  (false alarms: {operating_points[0][1].counted}, counted on "
+            f"{hours:.2f} hours without crying)"
+        )
     if sentence := verdict(metrics):
         teller.line()
         teller.line(sentence)
