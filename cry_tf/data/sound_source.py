@@ -15,18 +15,16 @@ import numpy as np
 
 from cry_lite import sound_file
 from cry_lite.errors import SoundFileError
-from cry_lite.sound_file import SoundInfo
-from cry_lite.sound_folder import SUFFIXES
+from cry_lite.sound_decoder import BLOCK_FRAMES
+from cry_lite.sound_file import SoundInfo, SoundStream
+from cry_lite.sound_folder import CONTAINER_SUFFIXES, SUFFIXES
 
 # Core Audio files hold what libsndfile reads (PCM, ALAC) or not (ADPCM of iOS).
 _EITHER_SUFFIXES = frozenset([".caf"])
-CONTAINER_SUFFIXES = _EITHER_SUFFIXES | frozenset(
-    (".3g2", ".3gp", ".aac", ".amr", ".m4a", ".m4v", ".mkv", ".mov", ".mp4")
-    + (".webm", ".wma")
-)
-"""Names of the files that PyAV decodes."""
-
-_BLOCK_SAMPLES = 65_536
+# Other formats say a length that FFmpeg guesses from the bit rate.
+_TELLING_FORMATS = frozenset(["mov", "mp4", "matroska", "webm", "asf", "caf"])
+# Codecs begin and end with samples that belong to no sound.
+_CODEC_DELAY_S = 0.25
 
 
 def is_sound_name(path: str | os.PathLike[str]) -> bool:
@@ -34,25 +32,35 @@ def is_sound_name(path: str | os.PathLike[str]) -> bool:
     return Path(path).suffix.lower() in SUFFIXES | CONTAINER_SUFFIXES
 
 
-def read(path: str | os.PathLike[str], sample_rate_hz: int) -> np.ndarray:
-    """Decodes a recording to one channel at one rate.
+def open_stream(path: str | os.PathLike[str], sample_rate_hz: int) -> SoundStream:
+    """Opens a recording to be decoded block by block, to one channel at one rate.
+
+    A block or two are in memory, however long the recording is.
 
     Args:
         path: A sound file, or a video with a sound track.
-        sample_rate_hz: Rate wanted, Hz. Channels are averaged, then resampled.
-
-    Returns:
-        float32 `(samples,)` in [-1, 1], at least one sample.
+        sample_rate_hz: Rate wanted, Hz.
 
     Raises:
         SoundFileError: If the file cannot be decoded, holds no sample, or
             holds NaN or infinity; or if it takes PyAV and that is missing.
     """
     path = Path(path).expanduser()
-    if not _needs_pyav(path):
-        return sound_file.read(path, sample_rate_hz)
-    waveform, native_hz = _decode(path)
-    return sound_file.resample(waveform, native_hz, sample_rate_hz).clip(-1, 1)
+    decoder = _PyAVDecoder if _needs_pyav(path) else None
+    return SoundStream(path, sample_rate_hz, decoder)
+
+
+def read(path: str | os.PathLike[str], sample_rate_hz: int) -> np.ndarray:
+    """Decodes a recording to one channel at one rate.
+
+    Returns:
+        float32 `(samples,)` in [-1, 1], at least one sample.
+
+    Raises:
+        SoundFileError: As for `open_stream`.
+    """
+    with open_stream(path, sample_rate_hz) as sound:
+        return np.concatenate(list(sound))
 
 
 def stream(
@@ -62,11 +70,9 @@ def stream(
 ) -> Iterator[np.ndarray]:
     """Decodes a recording block by block; joined, they are what `read` returns.
 
-    A block or two are in memory, however long the recording is.
-
     Args:
         path: A sound file, or a video with a sound track.
-        sample_rate_hz: Rate wanted, Hz. Channels are averaged, then resampled.
+        sample_rate_hz: Rate wanted, Hz.
         note: Called at the end with what was noticed, a sentence each (a file cut
             short, say).
 
@@ -74,33 +80,13 @@ def stream(
         float32 `(samples,)` in [-1, 1], at least one sample in all.
 
     Raises:
-        SoundFileError: As for `read`.
+        SoundFileError: As for `open_stream`.
     """
-    path = Path(path).expanduser()
-    if not _needs_pyav(path):
-        with sound_file.SoundStream(path, sample_rate_hz) as sound:
-            yield from sound
-            if note is not None:
-                for sentence in sound.notes():
-                    note(sentence)
-        return
-    resampler = None
-    for block, native_hz in _decoded_blocks(path):
-        if native_hz == sample_rate_hz:
-            yield block.clip(-1, 1)
-            continue
-        if resampler is None:
-            import soxr
-
-            resampler = soxr.ResampleStream(
-                native_hz, sample_rate_hz, 1, dtype="float32"
-            )
-        if len(resampled := resampler.resample_chunk(block)):
-            yield resampled.clip(-1, 1)
-    if resampler is not None:
-        rest = resampler.resample_chunk(np.zeros(0, np.float32), last=True)
-        if len(rest):
-            yield rest.clip(-1, 1)
+    with open_stream(path, sample_rate_hz) as sound:
+        yield from sound
+        if note is not None:
+            for sentence in sound.notes():
+                note(sentence)
 
 
 def read_native(
@@ -113,45 +99,25 @@ def read_native(
         while decoding, a sentence each (a file cut short, say).
 
     Raises:
-        SoundFileError: As for `read`.
+        SoundFileError: As for `open_stream`.
     """
-    path = Path(path).expanduser()
-    if _needs_pyav(path):
-        waveform, native_hz = _decode(path)
-        return waveform.clip(-1, 1), native_hz, ()
-    native_hz = sound_file.info(path).sample_rate_hz
-    with sound_file.SoundStream(path, native_hz) as stream:
-        waveform = np.concatenate(list(stream))
+    with open_stream(path, sample_rate_hz=1) as sound:
+        native_hz = sound.info.sample_rate_hz
+    with open_stream(path, native_hz) as sound:
+        waveform = np.concatenate(list(sound))
         # The first note counts clipped samples, which the waveform shows anyway.
-        return waveform, native_hz, stream.notes()[bool(stream.clipped_samples) :]
+        notes = sound.notes()[bool(sound.clipped_samples) :]
+        return waveform, native_hz, notes
 
 
 def info(path: str | os.PathLike[str]) -> SoundInfo:
     """Returns a recording's own rate, channels, length and coding.
 
     Raises:
-        SoundFileError: As for `read`, without looking at the samples.
+        SoundFileError: As for `open_stream`, without looking at the samples.
     """
-    path = Path(path).expanduser()
-    if not _needs_pyav(path):
-        return sound_file.info(path)
-    av = _pyav(path)
-    try:
-        with av.open(os.fspath(path)) as container:
-            stream = _sound_track(container, path)
-            if stream.duration is not None:
-                duration_s = float(stream.duration * stream.time_base)
-            else:  # av counts a container's duration in microseconds
-                duration_s = (container.duration or 0) / 1e6
-            return SoundInfo(
-                sample_rate_hz=stream.rate,
-                channels=stream.channels,
-                frames=round(duration_s * stream.rate),
-                duration_s=duration_s,
-                subtype=stream.codec_context.name.upper(),
-            )
-    except av.FFmpegError as error:
-        raise _unreadable(path, error) from error
+    with open_stream(path, sample_rate_hz=1) as sound:
+        return sound.counted_info()
 
 
 def _needs_pyav(path: Path) -> bool:
@@ -165,80 +131,118 @@ def _needs_pyav(path: Path) -> bool:
     return suffix in CONTAINER_SUFFIXES
 
 
-def _decode(path: Path) -> tuple[np.ndarray, int]:
-    """Returns the mean of the channels, float32 `(samples,)`, and its rate."""
-    blocks, rates_hz = zip(*_decoded_blocks(path), strict=True)
-    return np.concatenate(blocks), rates_hz[0]
+class _PyAVDecoder:
+    """A `cry_lite.sound_decoder.Decoder` of what FFmpeg decodes."""
 
+    def __init__(self, path: str) -> None:
+        self._path = path
+        self._av = _pyav(path)
+        self._frames_read = 0
+        self._damage: list[int] = []  # After how many samples.
+        try:
+            self._container: Any = self._av.open(path)
+        except (self._av.FFmpegError, OSError, ValueError) as error:
+            raise self._unreadable(error) from error
+        try:
+            if not self._container.streams.audio:
+                raise SoundFileError(f"{path} has no sound track. Leave it out.")
+            self._track = self._container.streams.audio[0]
+            self.sample_rate_hz: int = self._track.rate
+            self.channels: int = self._track.channels
+            self.subtype: str = self._track.codec_context.name.upper()
+            if not self.sample_rate_hz or not self.channels:
+                raise SoundFileError(
+                    f"{path} has a sound track without a sample rate or channels. "
+                    "Check that it plays, or leave it out."
+                )
+            duration_s = self._duration_s()
+        except BaseException:
+            self._container.close()
+            raise
+        self.frames: int = round(duration_s * self.sample_rate_hz)
+        self.promised_frames: int | None = None
+        names = self._container.format.name.split(",")
+        if _TELLING_FORMATS & set(names):
+            most = round((duration_s - _CODEC_DELAY_S) * self.sample_rate_hz)
+            self.promised_frames = max(0, most)
 
-def _decoded_blocks(path: Path) -> Iterator[tuple[np.ndarray, int]]:
-    """Yields the mean of the channels, block by block, and its rate."""
-    is_empty = True
-    for block, native_hz in _joined(_decoded_frames(path)):
-        is_empty = False
-        if not np.isfinite(block).all():
-            raise SoundFileError(
-                f"Samples are finite. {path} holds NaN or infinity. Record or convert "
-                "it again."
-            )
-        yield block, native_hz
-    if is_empty:
-        raise SoundFileError(
-            f"A recording holds at least one sample. The sound track of {path} is "
-            "empty. Leave it out."
+    def blocks(self) -> Iterator[np.ndarray]:
+        pieces: list[np.ndarray] = []
+        samples = 0
+        # Of 20 ms or so, which costs more than their content.
+        for piece in self._pieces():
+            pieces.append(piece)
+            samples += len(piece)
+            self._frames_read += len(piece)
+            if samples >= BLOCK_FRAMES:
+                yield np.concatenate(pieces)
+                pieces, samples = [], 0
+        if samples:
+            yield np.concatenate(pieces)
+
+    def notes(self) -> list[str]:
+        if not self._damage:
+            return []
+        places = f" and {len(self._damage) - 1} more places"
+        return [
+            f"the file is damaged at {self._damage[0] / self.sample_rate_hz:.1f} s"
+            f"{places if len(self._damage) > 1 else ''}: some of its sound could not "
+            "be read"
+        ]
+
+    def close(self) -> None:
+        self._container.close()
+
+    def _pieces(self) -> Iterator[np.ndarray]:
+        """Yields the codec's frames, float32 `(samples, channels)`."""
+        to_planar_float = self._av.AudioResampler(
+            format="fltp", layout=self._track.layout, rate=self.sample_rate_hz
+        )
+        error = None
+        packets = self._container.demux(self._track)
+        while True:
+            try:
+                packet = next(packets, None)
+            except (self._av.FFmpegError, OSError) as raised:
+                error = self._damaged(raised)
+                break
+            if packet is None:
+                break
+            # A damaged packet costs itself and not what follows.
+            try:
+                for frame in packet.decode():
+                    for piece in to_planar_float.resample(frame):
+                        yield piece.to_ndarray().T
+            except (self._av.FFmpegError, OSError) as raised:
+                error = self._damaged(raised)
+        for piece in to_planar_float.resample(None):
+            yield piece.to_ndarray().T
+        if error is not None and not self._frames_read:
+            raise self._unreadable(error)
+
+    def _damaged(self, error: Exception) -> Exception:
+        self._damage.append(self._frames_read)
+        return error
+
+    def _duration_s(self) -> float:
+        if self._track.duration is not None:
+            return float(self._track.duration * self._track.time_base)
+        # av counts a container's duration in microseconds
+        return (self._container.duration or 0) / 1e6
+
+    def _unreadable(self, error: Exception) -> SoundFileError:
+        return SoundFileError(
+            f"{self._path} cannot be decoded: {error}. Check that it plays, or leave "
+            "it out."
         )
 
 
-def _joined(
-    frames: Iterator[tuple[np.ndarray, int]],
-) -> Iterator[tuple[np.ndarray, int]]:
-    """Joins a codec's frames, of 20 ms or so, to blocks of some seconds."""
-    pieces: list[np.ndarray] = []
-    samples = native_hz = 0
-    for piece, native_hz in frames:
-        pieces.append(piece)
-        samples += len(piece)
-        if samples >= _BLOCK_SAMPLES:
-            yield np.concatenate(pieces), native_hz
-            pieces, samples = [], 0
-    if samples:
-        yield np.concatenate(pieces), native_hz
-
-
-def _decoded_frames(path: Path) -> Iterator[tuple[np.ndarray, int]]:
-    av = _pyav(path)
-    try:
-        with av.open(os.fspath(path)) as container:
-            stream = _sound_track(container, path)
-            native_hz = stream.rate
-            to_planar_float = av.AudioResampler(format="fltp", rate=native_hz)
-            for frame in container.decode(stream):
-                for piece in to_planar_float.resample(frame):
-                    yield piece.to_ndarray().mean(axis=0, dtype=np.float32), native_hz
-            for piece in to_planar_float.resample(None):
-                yield piece.to_ndarray().mean(axis=0, dtype=np.float32), native_hz
-    except av.FFmpegError as error:
-        raise _unreadable(path, error) from error
-
-
-def _sound_track(container: Any, path: Path) -> Any:
-    if not container.streams.audio:
-        raise SoundFileError(f"{path} has no sound track. Leave it out.")
-    return container.streams.audio[0]
-
-
-def _pyav(path: Path) -> Any:
+def _pyav(path: str) -> Any:
     try:
         import av
     except ImportError as error:
         raise SoundFileError(
-            f"{path.suffix} files are decoded by PyAV, which is not installed. "
+            f"{Path(path).suffix} files are decoded by PyAV, which is not installed. "
             f'Received: {path}. Run: pip install "cry-tf[video]"'
         ) from error
     return av
-
-
-def _unreadable(path: Path, error: Exception) -> SoundFileError:
-    return SoundFileError(
-        f"{path} cannot be decoded: {error}. Check that it plays, or leave it out."
-    )

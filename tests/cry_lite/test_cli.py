@@ -375,3 +375,35 @@ def test_benchmark_says_how_fast_files_answer(model_file, capsys, monkeypatch):
 
     assert main(["benchmark", str(model_file) + ".absent"]) == 1
     assert "absent" in capsys.readouterr().err
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="a shell of Unix")
+@pytest.mark.parametrize(
+    "how", ["cat {} | {} -", "cat {} | {} /dev/stdin", "{1} <(cat {0})", "{1} - < {0}"]
+)
+def test_sound_may_come_through_a_pipe(model_file, make_sound, tmp_path, how):
+    sound = make_sound("..LL..")
+    command = f"{sys.executable} -m cry_lite.cli analyze --model {model_file} -o out"
+    done = subprocess.run(
+        ["bash", "-c", how.format(sound, command)],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)},
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "crying 1.8-4.2 s" in done.stdout
+    (written,) = os.listdir(tmp_path / "out")
+    if "-" in how.split():
+        assert written == "stdin.csv"
+
+
+def test_a_folder_with_formats_that_are_not_read_fails_and_names_them(
+    model_file, make_sound, tmp_path, capsys
+):
+    make_sound("L", "in/a.wav")
+    (tmp_path / "in" / "b.m4a").write_bytes(b"x")
+    assert main(["analyze", str(tmp_path / "in"), "--model", str(model_file)]) == 1
+    out, err = capsys.readouterr()
+    assert "a.wav: cry" in out
+    assert "b.m4a was left out" in err

@@ -189,9 +189,9 @@ def test_a_wav_that_was_cut_short_is_read_and_noted(tmp_path):
     assert "may be cut short" in notes[0]
 
 
-def test_a_flac_that_was_cut_short_is_refused(tmp_path, rng):
+def test_flac_without_a_whole_frame_is_refused(tmp_path, rng):
     path = tmp_path / "a.flac"
     soundfile.write(path, rng.uniform(-0.5, 0.5, 80_000), RATE_HZ)
-    os.truncate(path, path.stat().st_size // 2)
-    with pytest.raises(SoundFileError, match="is damaged after"):
+    os.truncate(path, 3000)
+    with pytest.raises(SoundFileError, match="no sound in it|is damaged from its"):
         sound_file.read(path, RATE_HZ)

@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from cry_lite.sound_folder import find_sounds
+from cry_lite.sound_folder import CONTAINER_SUFFIXES, SUFFIXES, find_sounds
 
 
 @pytest.fixture
@@ -65,3 +65,27 @@ def test_other_endings_can_be_asked_for(folder):
     sounds, problems = find_sounds([str(folder)], {".txt"})
     assert [os.path.basename(sound) for sound in sounds] == ["notes.txt"]
     assert problems == []
+
+
+def test_sounds_of_formats_that_are_not_read_are_named(folder):
+    for name in ("x.m4a", "sub/y y.AMR", "sub/.hidden.mp4"):
+        (folder / name).write_bytes(b"x")
+    sounds, problems = find_sounds([str(folder)])
+    assert len(sounds) == 4
+    (problem,) = problems
+    assert "x.m4a, " in problem
+    assert "y y.AMR were left out, in a format that is not read here" in problem
+    assert problem.endswith(f"ffmpeg -i {folder / 'x.m4a'} sound.wav")
+    # Who reads them is told nothing.
+    sounds, problems = find_sounds([str(folder)], SUFFIXES | CONTAINER_SUFFIXES)
+    assert len(sounds) == 6
+    assert problems == []
+
+
+def test_many_sounds_that_are_not_read_are_counted(tmp_path):
+    for number in range(9):
+        (tmp_path / f"{number}.m4a").write_bytes(b"x")
+    sounds, problems = find_sounds([str(tmp_path)])
+    assert sounds == []
+    (problem,) = problems
+    assert "4.m4a and 4 more were left out" in problem

@@ -26,6 +26,7 @@ _MODEL_VARIABLE = "CRY_LITE_MODEL"
 _ANALYZE_EPILOG = """examples:
   cry-lite analyze night.wav --model cry.tflite
   cry-lite analyze recordings/ -o results --format csv,audacity --model cry.tflite
+  ffmpeg -i night.m4a -f wav - | cry-lite analyze - --model cry.tflite
 """
 _BENCHMARK_EPILOG = """Each file runs in a process of its own, in turns with the others.
 
@@ -84,7 +85,10 @@ def _parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     analyze.add_argument(
-        "files", nargs="+", metavar="FILES", help="sound files, and folders of them"
+        "files",
+        nargs="+",
+        metavar="FILES",
+        help="sound files, and folders of them; - is standard input",
     )
     analyze.add_argument(
         "--model",

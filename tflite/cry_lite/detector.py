@@ -217,4 +217,4 @@ def _reported(
 ) -> Iterable[np.ndarray]:
     for block in sound:
         yield block
-        progress(min(1.0, sound.frames_read / sound.info.frames))
+        progress(sound.share_read)

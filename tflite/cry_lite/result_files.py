@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cry_lite.events import to_audacity, to_csv, to_raven, write_text
+from cry_lite.sound_pipe import STANDARD_INPUT
 
 if TYPE_CHECKING:
     from cry_lite.detector import Analysis, Analyzer
@@ -39,6 +40,7 @@ def plan(
     Returns:
         For each sound file, its result file in each format.
     """
+    sounds = ["stdin" if sound == STANDARD_INPUT else sound for sound in sounds]
     stems = [Path(sound).stem for sound in sounds]
     alike = Counter(stem.casefold() for stem in stems)
     shared = _common_folder(sounds)

@@ -1,37 +1,39 @@
 """Sound files become waveforms: decoded, checked, mixed to mono, resampled.
 
 A file is read block by block, so a night costs no more memory than a minute.
-`read` joins the same blocks, so training and the device hear the same samples.
+`read` joins the same blocks, so training and the device get the same samples.
 """
 
 from __future__ import annotations
 
 import math
 import os
-import sys
-from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import Any, Self
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from typing import Self
 
 import numpy as np
 
+from cry_lite.channel_mix import ChannelMix
 from cry_lite.errors import SoundFileError
+from cry_lite.sound_decoder import BLOCK_FRAMES, Decoder, LibsndfileDecoder
+from cry_lite.sound_pipe import is_pipe, name_of
 
 # A float file whose samples were never divided by 32768 is noise once clipped.
 # Music mixed too loud stays far below 24 dB over full scale.
 _MAX_PEAK = 16.0
-_BLOCK_FRAMES = 65_536
 
 
 @dataclass(frozen=True, kw_only=True)
 class SoundInfo:
-    """What the header of a sound file says.
+    """What is known of a sound file before it is decoded.
 
     Attributes:
         sample_rate_hz: Rate of the file, Hz.
         channels: Number of channels.
-        frames: Samples of one channel.
-        duration_s: Length, seconds.
+        frames: Samples of one channel: counted where that takes no decoding, else
+            what the header says, which is a hint. 0 if it says nothing.
+        duration_s: Length by `frames`, seconds.
         subtype: Sample format as libsndfile names it, such as `PCM_16`.
     """
 
@@ -46,47 +48,56 @@ class SoundStream:
     """The waveform of a sound file at a wanted rate, block by block.
 
     Iterating yields float32 arrays `(samples,)`, mono in [-1, 1], which joined
-    are the whole waveform. Channels are averaged. Another rate is resampled
-    (soxr, high quality). Samples beyond full scale, which float files may hold,
-    are clipped and counted; what the resampling filter overshoots is clipped too.
+    are the whole waveform, up to the end of the sound and not of what the header
+    promises. Channels are averaged, unless they cancel each other: see `ChannelMix`.
+    Another rate is resampled (soxr, high quality). Samples beyond full scale, which
+    float files may hold, are clipped and counted; what the resampling filter
+    overshoots is clipped too.
 
     Use it as a context manager, and iterate once.
 
     Args:
-        path: Path of the file: WAV, FLAC, Ogg, MP3, AIFF, what libsndfile reads.
+        path: Path of the file: WAV, FLAC, Ogg, MP3, AIFF, what libsndfile reads; of
+            a pipe, which is read to its end first; or `-` for standard input.
         sample_rate_hz: Int > 0, the rate of the waveform, Hz.
+        open_decoder: What opens the file; None is libsndfile.
 
     Attributes:
-        info: What the header says.
+        info: What is known before decoding.
         frames_read: Samples of one channel decoded so far, at the file's rate.
         clipped_samples: Decoded samples beyond full scale so far, all channels.
         peak: Largest magnitude decoded so far, before clipping.
 
     Raises:
         SoundFileError: On opening, if the file is missing, unreadable or empty;
-            on iterating, if it is damaged, holds NaN or infinity, or samples
-            more than 24 dB beyond full scale.
+            on iterating, if nothing of it can be decoded, or it holds NaN or infinity,
+            or samples more than 24 dB beyond full scale.
         ValueError: If `sample_rate_hz` is not positive.
     """
 
-    def __init__(self, path: str | os.PathLike[str], sample_rate_hz: int) -> None:
+    def __init__(
+        self,
+        path: str | os.PathLike[str],
+        sample_rate_hz: int,
+        open_decoder: Callable[[str], Decoder] | None = None,
+    ) -> None:
         if sample_rate_hz <= 0:
             raise ValueError(
                 f"sample_rate_hz must be positive. Received: {sample_rate_hz!r}."
             )
-        self.path = os.path.expanduser(os.fspath(path))
+        path = os.path.expanduser(os.fspath(path))
+        self.path = name_of(path)
         self.sample_rate_hz = sample_rate_hz
-        self._file = _open(self.path)
-        frames, rate_hz = self._file.frames, self._file.samplerate
+        self._decoder = (open_decoder or LibsndfileDecoder)(path)
+        rate_hz = self._decoder.sample_rate_hz
         self.info = SoundInfo(
             sample_rate_hz=rate_hz,
-            channels=self._file.channels,
-            frames=frames,
-            duration_s=frames / rate_hz,
-            subtype=self._file.subtype,
+            channels=self._decoder.channels,
+            frames=self._decoder.frames,
+            duration_s=self._decoder.frames / rate_hz,
+            subtype=self._decoder.subtype,
         )
-        # libsndfile reads what is there, and only its log tells of the header's error.
-        self._is_length_doubtful = "should be" in self._file.extra_info
+        self._mix = ChannelMix(rate_hz)
         self.frames_read = 0
         self.clipped_samples = 0
         self.peak = 0.0
@@ -99,7 +110,23 @@ class SoundStream:
 
     def close(self) -> None:
         """Closes the file."""
-        self._file.close()
+        self._decoder.close()
+
+    @property
+    def share_read(self) -> float:
+        """The share of the sound that was decoded, 0 to 1; 0 if nobody can tell."""
+        if not self.info.frames:
+            return 0.0
+        return min(1.0, self.frames_read / self.info.frames)
+
+    def counted_info(self) -> SoundInfo:
+        """Returns `info` with a length; in place of iterating, if it takes decoding."""
+        if self.info.frames:
+            return self.info
+        frames = sum(len(block) for block in self._decoder.blocks())
+        return replace(
+            self.info, frames=frames, duration_s=frames / self.info.sample_rate_hz
+        )
 
     def __iter__(self) -> Iterator[np.ndarray]:
         """Yields the blocks; see the class."""
@@ -125,20 +152,26 @@ class SoundStream:
                 f"{self.clipped_samples} samples beyond full scale "
                 f"(peak {self.peak:.3g}) were clipped"
             )
-        promised, rate_hz = self.info.frames, self.info.sample_rate_hz
-        if self.frames_read < promised:
+        rate_hz = self.info.sample_rate_hz
+        if self._mix.turned_samples:
             notes.append(
-                f"the file ends after {self.frames_read / rate_hz:.1f} s, its header "
-                f"promises {promised / rate_hz:.1f} s"
+                "the channels cancel each other in "
+                f"{self._mix.turned_samples / rate_hz:.1f} s of the sound, as if one "
+                "were wired the wrong way round: there one was turned before they were "
+                "mixed"
             )
-        elif self._is_length_doubtful:
+        notes += self._decoder.notes()
+        promised = self._decoder.promised_frames or 0
+        if self.frames_read < promised:
+            read_s, promised_s = self.frames_read / rate_hz, promised / rate_hz
             notes.append(
-                "the file may be cut short: its length is not what its header says"
+                f"the file may be cut short or damaged: {read_s:.1f} s could be read, "
+                f"its header promises {promised_s:.1f} s"
             )
         return tuple(notes)
 
     def _mono_blocks(self) -> Iterator[np.ndarray]:
-        while len(block := self._decode()):
+        for block in _in_equal_blocks(self._decoder.blocks()):
             self.frames_read += len(block)
             # The extremes are NaN if any sample is: one pass finds every fault.
             peak = float(max(block.max(), -block.min()))
@@ -156,17 +189,7 @@ class SoundStream:
             if peak > 1.0:
                 self.clipped_samples += int(np.count_nonzero(np.abs(block) > 1.0))
                 np.clip(block, -1.0, 1.0, out=block)
-            yield block[:, 0] if block.shape[1] == 1 else block.mean(axis=1)
-
-    def _decode(self) -> np.ndarray:
-        try:
-            return self._file.read(_BLOCK_FRAMES, dtype="float32", always_2d=True)
-        except (RuntimeError, OSError) as error:
-            seconds = self.frames_read / self.info.sample_rate_hz
-            raise SoundFileError(
-                f"{self.path} is damaged after {seconds:.1f} s ({_reason(error)}). "
-                "Copy or record it again."
-            ) from error
+            yield self._mix(block)
 
     def _resampled(self, blocks: Iterator[np.ndarray]) -> Iterator[np.ndarray]:
         import soxr  # 3 ms, and most clips need no resampling.
@@ -183,8 +206,7 @@ class SoundStream:
 def read(path: str | os.PathLike[str], sample_rate_hz: int) -> np.ndarray:
     """Reads a sound file as a waveform at the wanted rate.
 
-    Channels are averaged, another rate is resampled, samples beyond full scale
-    are clipped; `SoundStream` counts them.
+    The samples are those of `SoundStream`, which also tells what it did to them.
 
     Args:
         path: Path of the file: WAV, FLAC, Ogg, MP3, AIFF, what libsndfile reads.
@@ -203,14 +225,22 @@ def read(path: str | os.PathLike[str], sample_rate_hz: int) -> np.ndarray:
 
 
 def info(path: str | os.PathLike[str]) -> SoundInfo:
-    """Reads the header of a sound file, not its samples.
+    """Returns what is known of a sound file without decoding it.
+
+    A file whose header says no length, as FLAC from a pipe, is decoded all the same to
+    count its samples.
 
     Raises:
-        SoundFileError: If the file is missing, unreadable or empty.
+        SoundFileError: If the file is missing, unreadable or empty, or is a pipe.
     """
-    # Any rate will do: nothing is decoded.
+    name = os.path.expanduser(os.fspath(path))
+    if os.path.exists(name) and is_pipe(name):
+        raise SoundFileError(
+            f"{name} is a pipe, which gives its sound once. Save it to a file first."
+        )
+    # Any rate will do: the samples are not asked for.
     with SoundStream(path, sample_rate_hz=1) as sound:
-        return sound.info
+        return sound.counted_info()
 
 
 def resample(waveform: np.ndarray, from_hz: float, to_hz: float) -> np.ndarray:
@@ -241,45 +271,23 @@ def resample(waveform: np.ndarray, from_hz: float, to_hz: float) -> np.ndarray:
     return soxr.resample(waveform, from_hz, to_hz)
 
 
-def _open(path: str) -> Any:
-    """Opens a `soundfile.SoundFile` with at least one frame."""
-    if os.path.isdir(path):
-        raise SoundFileError(
-            f"{path} is a folder, not a sound file. Name a file in it."
-        )
-    try:
-        with open(path, "rb") as content:
-            is_empty = not content.read(1)
-    except FileNotFoundError as error:
-        raise SoundFileError(f"{path} does not exist. Check the path.") from error
-    except OSError as error:
-        raise SoundFileError(
-            f"{path} cannot be opened ({error.strerror}). Check who may read it."
-        ) from error
-    if is_empty:
-        raise SoundFileError(f"{path} is empty (0 bytes). Copy or record it again.")
-    import soundfile  # 20 ms: not for a command that reads no sound.
-
-    # As bytes, a name that is no text in this locale can be opened too.
-    name: Any = path if sys.platform == "win32" else os.fsencode(path)
-    try:
-        file = soundfile.SoundFile(name)
-    # A headerless .raw file is a TypeError: soundfile wants its rate.
-    except (RuntimeError, OSError, TypeError) as error:
-        raise SoundFileError(
-            f"{path} cannot be read as sound ({_reason(error)}). "
-            "Convert it to WAV or FLAC first."
-        ) from error
-    if file.frames == 0:
-        file.close()
-        raise SoundFileError(f"{path} has no sound in it (0 samples). Record it again.")
-    return file
-
-
-def _reason(error: Exception) -> str:
-    """Returns libsndfile's words without the path that soundfile puts first."""
-    words = getattr(error, "error_string", None) or str(error)
-    return words.strip().rstrip(".").removeprefix("Error : ")
+def _in_equal_blocks(blocks: Iterator[np.ndarray]) -> Iterator[np.ndarray]:
+    """Cuts blocks anew: how a file was decoded must not change how it is mixed."""
+    waiting: list[np.ndarray] = []
+    samples = 0
+    for block in blocks:
+        waiting.append(block)
+        samples += len(block)
+        if samples < BLOCK_FRAMES:
+            continue
+        joined = waiting[0] if len(waiting) == 1 else np.concatenate(waiting)
+        whole = samples - samples % BLOCK_FRAMES
+        for start in range(0, whole, BLOCK_FRAMES):
+            yield joined[start : start + BLOCK_FRAMES]
+        waiting = [joined[whole:]] if samples > whole else []
+        samples -= whole
+    if samples:
+        yield np.concatenate(waiting)
 
 
 def _within_full_scale(waveform: np.ndarray) -> np.ndarray:

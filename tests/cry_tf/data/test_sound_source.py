@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import soundfile
 
+from cry_lite import sound_file
 from cry_lite.errors import SoundFileError
 from cry_tf.data import load, sound_source
 
@@ -176,3 +177,79 @@ def test_a_stream_of_what_is_no_recording_is_refused(tmp_path):
     path.write_bytes(b"nothing")
     with pytest.raises(SoundFileError, match="cannot be decoded"):
         next(sound_source.stream(path, 16_000))
+
+
+def test_channels_that_cancel_keep_the_sound_of_a_video(tmp_path, rng):
+    path = tmp_path / "x.mkv"
+    left = rng.uniform(-0.5, 0.5, 48_000).astype(np.float32)
+    with av.open(str(path), "w") as container:
+        track = container.add_stream("pcm_f32le", rate=16_000)
+        track.layout = "stereo"
+        both = np.stack([left, -left], axis=1).reshape(1, -1)
+        frame = av.AudioFrame.from_ndarray(both, format="flt", layout="stereo")
+        frame.sample_rate = 16_000
+        container.mux(track.encode(frame))
+        container.mux(track.encode(None))
+    waveform, _, notes = sound_source.read_native(path)
+    np.testing.assert_allclose(waveform, left, atol=1e-6)
+    assert "cancel each other in 3.0 s" in notes[0]
+
+
+@pytest.mark.parametrize("suffix", [".m4a", ".mkv", ".aac"])
+def test_what_comes_before_a_cut_in_a_container_is_kept_and_noted(tmp_path, suffix):
+    how = {"movflags": "faststart"} if suffix == ".m4a" else {}
+    path = tmp_path / f"x{suffix}"
+    wave = _tone(8, 16_000)
+    with av.open(str(path), "w", options=how) as container:
+        track = container.add_stream("aac", rate=16_000)
+        track.layout = "mono"
+        for at in range(0, len(wave), 1024):
+            piece = wave[None, at : at + 1024].astype(np.float32)
+            frame = av.AudioFrame.from_ndarray(piece, format="fltp", layout="mono")
+            frame.sample_rate, frame.pts = 16_000, at
+            container.mux(track.encode(frame))
+        container.mux(track.encode(None))
+    whole, _, notes = sound_source.read_native(path)
+    assert notes == ()
+    content = path.read_bytes()
+    path.write_bytes(content[: len(content) * 3 // 5])
+    waveform, _, notes = sound_source.read_native(path)
+    assert 0.4 * len(whole) < len(waveform) < 0.7 * len(whole)
+    kept = len(waveform) - 2048
+    np.testing.assert_allclose(waveform[:kept], whole[:kept], atol=1e-5)
+    assert notes or suffix == ".aac"  # Which has no header to promise anything.
+    (problem,) = _problems_of(path, tmp_path) or (None,)
+    assert suffix == ".aac" or problem.is_usable
+
+
+def _problems_of(path, tmp_path):
+    folder = tmp_path / "set" / "cry"
+    folder.mkdir(parents=True)
+    path.rename(folder / path.name)
+    return load(tmp_path / "set").check_audio()
+
+
+def test_damage_inside_a_container_costs_its_packet(tmp_path, rng):
+    path = _encode(tmp_path / "x.m4a", _tone(20, 44_100), 44_100, "aac")
+    whole = sound_source.read(path, 44_100)
+    content = bytearray(path.read_bytes())
+    at = content.index(b"mdat") + len(content) // 3
+    content[at : at + 400] = rng.bytes(400)
+    path.write_bytes(content)
+    waveform, _, notes = sound_source.read_native(path)
+    assert len(waveform) > 0.7 * len(whole)
+    np.testing.assert_allclose(waveform[:44_100], whole[:44_100], atol=1e-5)
+    assert len(waveform) > 0.98 * len(whole) or notes
+
+
+def test_training_reads_what_the_device_reads(tmp_path, write):
+    path = write("a/x.flac", 0.5 * np.sin(np.arange(80_000) / 20))
+    content = bytearray(path.read_bytes())
+    content[21] &= 0xF0
+    content[22:26] = bytes(4)  # No length, as from a pipe.
+    path.write_bytes(content)
+    waveform, rate_hz, notes = sound_source.read_native(path)
+    assert (len(waveform), notes) == (80_000, ())
+    np.testing.assert_array_equal(waveform, sound_file.read(path, rate_hz))
+    assert sound_source.info(path).frames == 80_000
+    assert load(tmp_path).check_audio() == []
