@@ -33,7 +33,7 @@ export class Detector {
    * Scores one window.
    *
    * @param {Float32Array} window mono in [-1, 1] at settings.sampleRate, at most
-   *   settings.windowSamples; a shorter one is completed with zeros
+   *   settings.windowSamples; MediaPipe completes it with zeros, which are padding
    * @returns {number[]} one score a label, in the order of settings.labels
    */
   scores(window) {

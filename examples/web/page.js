@@ -1,5 +1,6 @@
 // The page: a model, then a recording or the microphone, then scores over time.
 
+import { decide } from "./decision.js";
 import { Detector } from "./detector.js";
 import { listen } from "./microphone.js";
 import { colourOf, drawScores } from "./plot.js";
@@ -11,6 +12,7 @@ const element = (id) => document.getElementById(id);
 let detector = null;
 let rows = []; // {start, end, scores}, seconds
 let stopListening = null;
+let shown = []; // events that are drawn
 
 element("model").addEventListener("change", (event) => {
   const [file] = event.target.files;
@@ -18,10 +20,10 @@ element("model").addEventListener("change", (event) => {
 });
 element("sound").addEventListener("change", (event) => {
   const [file] = event.target.files;
-  if (file) attempt(() => hearFile(file));
+  if (file) attempt(() => analyzeFile(file));
 });
 element("listen").addEventListener("click", () => attempt(toggleMicrophone));
-window.addEventListener("resize", show);
+window.addEventListener("resize", () => show(shown));
 
 async function chooseModel(file) {
   await stop();
@@ -34,30 +36,33 @@ async function chooseModel(file) {
   const { labels, sampleRate, windowSamples } = detector.settings;
   allow(true);
   say(
-    `${file.name} hears ${windowSamples / sampleRate} s at ${sampleRate} Hz and ` +
-      `answers ${labels.join(", ")}. Choose a recording, or listen.`,
+    `${file.name} scores windows of ${windowSamples / sampleRate} s at ` +
+      `${sampleRate} Hz as ${labels.join(", ")}. Choose a recording, or listen.`,
   );
 }
 
-async function hearFile(file) {
+async function analyzeFile(file) {
   await stop();
   clear();
   allow(false);
   try {
     const waveform = await decode(file, detector.settings.sampleRate);
     let painted = performance.now();
+    const { sampleRate } = detector.settings;
     for (const { start, window } of detector.windows(waveform)) {
       add(start, window.length, detector.scores(window));
       if (performance.now() - painted > REPAINT_MS) {
-        show();
-        say(`${file.name}: ${rows.at(-1).end.toFixed(1)} s heard`);
+        show([]);
+        say(`${file.name}: ${rows.at(-1).end.toFixed(1)} s scored`);
         await new Promise(requestAnimationFrame);
         painted = performance.now();
       }
     }
-    show();
+    const answer = decide(rows, detector.settings, waveform.length / sampleRate);
+    show(answer.events);
+    tell(answer);
     offerScores();
-    say(`${file.name}: ${rows.length} windows heard.`);
+    say(`${file.name}: ${rows.length} windows scored.`);
   } finally {
     allow(true);
   }
@@ -85,7 +90,9 @@ async function toggleMicrophone() {
   stopListening = await listen(detector.settings, (start, window) => {
     add(start, window.length, detector.scores(window));
     rows = rows.slice(-KEPT_ROWS);
-    show();
+    const { events } = decide(rows, detector.settings, rows.at(-1).end);
+    show(events, rows.at(-1).scores);
+    list(events);
   });
   element("listen").textContent = "Stop";
   say("Listening.");
@@ -109,23 +116,51 @@ function add(start, samples, scores) {
 function clear() {
   rows = [];
   element("save").hidden = true;
-  element("now").replaceChildren();
-  show();
+  for (const name of ["answer", "events", "legend"]) element(name).replaceChildren();
+  show([]);
 }
 
-function show() {
+/** Draws rows and events; with the scores of now only while the microphone is on. */
+function show(events, now = null) {
+  shown = events;
   if (!detector) return;
   const { labels } = detector.settings;
-  drawScores(element("plot"), rows, detector.settings);
-  const last = rows.at(-1);
-  if (!last) return;
-  element("now").replaceChildren(
+  drawScores(element("plot"), rows, events, detector.settings);
+  if (!rows.length) return;
+  element("legend").replaceChildren(
     ...labels.map((label, index) => {
       const item = document.createElement("li");
       const colour = document.createElement("span");
       colour.className = "colour";
       colour.style.background = colourOf(label, detector.settings) ?? "transparent";
-      item.append(colour, `${label} ${last.scores[index].toFixed(2)}`);
+      item.append(colour, now ? `${label} ${now[index].toFixed(2)}` : label);
+      return item;
+    }),
+  );
+}
+
+/** Writes the answer for the whole recording, and its events. */
+function tell({ label, score, scores, events }) {
+  const { labels, positiveLabel, decision } = detector.settings;
+  element("answer").textContent = `${label} ${score.toFixed(2)}`;
+  list(events);
+  if (events.length) return;
+  const nothing = document.createElement("li");
+  nothing.textContent =
+    positiveLabel === null
+      ? "no clear reason"
+      : `no crying (score ${scores[labels.indexOf(positiveLabel)].toFixed(2)}, ` +
+        `threshold ${decision.onset_threshold.toFixed(2)})`;
+  element("events").append(nothing);
+}
+
+function list(events) {
+  element("events").replaceChildren(
+    ...events.map(({ start, end, label, peak }) => {
+      const item = document.createElement("li");
+      const what = detector.settings.positiveLabel === null ? label : "crying";
+      const times = `${start.toFixed(1)}-${end.toFixed(1)} s`;
+      item.textContent = `${what} ${times} (peak ${peak.toFixed(2)})`;
       return item;
     }),
   );

@@ -10,6 +10,7 @@ import { createServer } from "node:http";
 import { extname, join, normalize } from "node:path";
 import { after, before, test } from "node:test";
 import { chromium } from "playwright-core";
+import { decide } from "./decision.js";
 
 const TYPES = {
   ".css": "text/css",
@@ -29,12 +30,14 @@ const folder = process.env.CRY_TF_CLIENT_FILES;
 const executablePath = BROWSERS.find((path) => path && existsSync(path));
 const skip = executablePath ? false : "there is no Chromium: name one in CHROMIUM";
 const requests = [];
-let server, browser, page, exported;
+let server, browser, page, exported, decisions;
 
 before(async () => {
   if (skip) return;
   assert.ok(folder, "CRY_TF_CLIENT_FILES must name what write_exports.py wrote");
-  exported = JSON.parse(await readFile(join(folder, "expected.json"))).files;
+  ({ files: exported, decisions } = JSON.parse(
+    await readFile(join(folder, "expected.json")),
+  ));
   server = createServer(answer).listen(0, "127.0.0.1");
   const [clip] = Object.keys(exported[0].scores);
   browser = await chromium.launch({
@@ -59,10 +62,10 @@ after(async () => {
 test("every window of every recording has Keras's scores", { skip }, async (t) => {
   for (const each of exported) {
     const { file, labels, scores, tolerance, window_s: windowS, hop_s: hopS } = each;
-    await choose("#model", file, /hears .* answers/);
+    await choose("#model", file, /scores windows of/);
     let worst = 0;
     for (const [clip, expected] of Object.entries(scores)) {
-      await choose("#sound", clip, /windows heard/);
+      await choose("#sound", clip, /windows scored/);
       const [header, ...rows] = await savedScores();
       assert.deepEqual(header, ["start_s", "end_s", ...labels]);
       assert.equal(rows.length, expected.length);
@@ -79,12 +82,65 @@ test("every window of every recording has Keras's scores", { skip }, async (t) =
   }
 });
 
-test("the microphone is heard window by window", { skip }, async () => {
+test("drawn scores have cry-lite's answers", { skip }, () => {
+  let events = 0;
+  for (const { labels, positiveLabel, decision, ...drawn } of decisions) {
+    const { windows, ...expected } = drawn.answer;
+    const rows = windows.map(([start, end], i) => ({
+      start,
+      end,
+      scores: drawn.scores[i],
+    }));
+    const found = decide(rows, { labels, positiveLabel, decision }, drawn.duration_s);
+    assert.equal(found.label, expected.label);
+    assert.equal(found.events.length, expected.events.length);
+    found.events.forEach((event, i) => {
+      assert.equal(event.label, expected.events[i].label);
+      assert.ok(Math.abs(event.start - expected.events[i].start_s) < 6e-4);
+      assert.ok(Math.abs(event.end - expected.events[i].end_s) < 6e-4);
+      assert.ok(Math.abs(event.peak - expected.events[i].peak) < 1e-6);
+    });
+    found.scores.forEach((score, i) => {
+      assert.ok(Math.abs(score - expected.scores[i]) < 1e-6);
+    });
+    events += found.events.length;
+  }
+  assert.ok(events > decisions.length, `${events} events say little`);
+});
+
+test("the page shows cry-lite's events, not the last window", { skip }, async () => {
+  const events = [];
+  for (const { file, answers, labels } of exported) {
+    if (!file.endsWith("_none.tflite")) continue; // others may cross a threshold
+    await choose("#model", file, /scores windows of/);
+    for (const [clip, expected] of Object.entries(answers)) {
+      await choose("#sound", clip, /windows scored/);
+      const score = expected.scores[labels.indexOf(expected.label)];
+      const answer = await page.textContent("#answer");
+      assert.ok(answer.startsWith(`${expected.label} `), answer);
+      assert.ok(Math.abs(Number(answer.split(" ").at(-1)) - score) < 0.0052, answer);
+      const lines = await page.locator("#events li").allTextContents();
+      const times = expected.events.map(
+        ({ start_s, end_s }) => `${start_s.toFixed(1)}-${end_s.toFixed(1)} s`,
+      );
+      if (!times.length) {
+        assert.match(lines.join(), /^no (crying|clear reason)/);
+        continue;
+      }
+      events.push(...times);
+      assert.equal(lines.length, times.length);
+      times.forEach((time, i) => assert.ok(lines[i].includes(time), lines[i]));
+    }
+  }
+  assert.ok(events.length, "no clip has an event: nothing is compared");
+});
+
+test("the microphone is scored window by window", { skip }, async () => {
   const { file, labels, hop_s: hopS } = exported[0];
-  await choose("#model", file, /hears .* answers/);
+  await choose("#model", file, /scores windows of/);
   await page.click("#listen");
   await page.waitForFunction(
-    (label) => document.querySelector("#now").textContent.includes(label),
+    (label) => document.querySelector("#legend").textContent.includes(label),
     labels[0],
   );
   await page.waitForTimeout(4_000 * hopS);

@@ -8,10 +8,11 @@ const BOTTOM = 30;
 
 /**
  * @param {HTMLCanvasElement} canvas
- * @param {{end: number, scores: number[]}[]} rows in order of time, seconds
- * @param {{labels: string[], positiveLabel: string | null, threshold: number}} settings
+ * @param {{start: number, end: number, scores: number[]}[]} rows in order of time, seconds
+ * @param {{start: number, end: number, label: string}[]} events shaded, seconds
+ * @param {{labels: string[], positiveLabel: string | null, decision: object}} settings
  */
-export function drawScores(canvas, rows, settings) {
+export function drawScores(canvas, rows, events, settings) {
   const scale = window.devicePixelRatio || 1;
   const { clientWidth: width, clientHeight: height } = canvas;
   canvas.width = width * scale;
@@ -20,22 +21,28 @@ export function drawScores(canvas, rows, settings) {
   context.scale(scale, scale);
   context.font = "12px system-ui, sans-serif";
 
-  const first = rows.length ? rows[0].end : 0;
-  const last = rows.length > 1 ? rows[rows.length - 1].end : first + 1;
+  const first = rows.length ? rows[0].start : 0;
+  const last = rows.length ? rows.at(-1).end : 1;
   const x = (s) => LEFT + ((s - first) / (last - first)) * (width - LEFT - RIGHT);
+  const centre = ({ start, end }) => x((start + end) / 2);
   const y = (score) => TOP + (1 - score) * (height - TOP - BOTTOM);
 
+  for (const event of events) {
+    const left = x(event.start);
+    context.fillStyle = "#ffe9c7";
+    context.fillRect(left, TOP, x(event.end) - left, height - TOP - BOTTOM);
+  }
   drawAxes(context, x, y, first, last);
-  drawThreshold(context, y(settings.threshold), width);
+  drawThreshold(context, y(settings.decision.onset_threshold), width);
   shownLabels(settings).forEach((label, index) => {
     const column = settings.labels.indexOf(label);
     context.strokeStyle = context.fillStyle = COLOURS[index % COLOURS.length];
     context.lineWidth = 2;
     context.beginPath();
-    for (const { end, scores } of rows) context.lineTo(x(end), y(scores[column]));
+    for (const row of rows) context.lineTo(centre(row), y(row.scores[column]));
     context.stroke();
-    for (const { end, scores } of rows) {
-      context.fillRect(x(end) - 2, y(scores[column]) - 2, 4, 4);
+    for (const row of rows) {
+      context.fillRect(centre(row) - 2, y(row.scores[column]) - 2, 4, 4);
     }
   });
 }

@@ -9,7 +9,7 @@ const DIRECTORY_END_BYTES = 22;
  * @param {Uint8Array} bytes the whole .tflite
  * @returns {{task: string, labels: string[], positiveLabel: string | null,
  *   sampleRate: number, windowSamples: number, hopSamples: number,
- *   threshold: number}}
+ *   decision: object}} decision as `DecisionSpec` of cry_lite has it
  * @throws {Error} if the file is no export of cry-tf, or of dynamic length
  */
 export function readSettings(bytes) {
@@ -26,9 +26,9 @@ export function readSettings(bytes) {
     labels: model.labels,
     positiveLabel: model.positive_label,
     sampleRate,
-    windowSamples: provenance.input_samples,
+    windowSamples: Math.round(model.decision.window_s * sampleRate),
     hopSamples: Math.round(model.decision.hop_s * sampleRate),
-    threshold: model.decision.onset_threshold,
+    decision: model.decision,
   };
 }
 

@@ -8,7 +8,8 @@ a browser, so the two meet in a folder:
     MODEL_RECIPE.tflite    a file of fixed length for each model and recipe
     dynamic_length.tflite  a file that MediaPipe cannot run
     MODEL_CLIP.wav         float32 clips at the rate of the model
-    expected.json          the scores of every window of every clip, for each file
+    expected.json          for each file the scores of every window of every clip and
+                           the answers; decisions on drawn scores
 
 The networks have random weights, and a last layer drawn from a few synthetic sounds,
 so that their scores differ from clip to clip.
@@ -28,8 +29,11 @@ import soundfile
 
 import cry_hub
 import cry_tf
+from cry_lite.decision import decide
+from cry_lite.front_ends import YAMNET
 from cry_lite.sound_file import resample
-from cry_lite.windows import stream_windows
+from cry_lite.spec import DecisionSpec, ModelSpec
+from cry_lite.windows import stream_windows, window_samples_of, window_starts
 from cry_tf.models.cry_model import CryModel
 from cry_tf.synthesis import (
     HOUSEHOLD_SOUNDS,
@@ -53,7 +57,9 @@ def write(folder: Path) -> None:
     detector = cry_tf.CryDetector(
         cry_hub.load("ds_cnn_s", weights=None), pooling="average"
     )
-    detector.decision = detector.decision.replace(window_s=2.0, hop_s=0.5)
+    detector.decision = detector.decision.replace(
+        window_s=2.0, hop_s=0.5, smoothing_windows=3, max_gap_s=1.2, min_event_s=0.6
+    )
     reasons = tuple(REASONS)[:3]
     classifier = cry_tf.CryClassifier(
         cry_hub.load("mn04_audioset", weights=None), reasons, pooling="average"
@@ -65,7 +71,7 @@ def write(folder: Path) -> None:
     ]
     clips = [waveform for _, waveform in _sounds(detector.labels, 2, 1)]
     cry_tf.export(detector, folder / "dynamic_length.tflite", "none", check=clips)
-    expected = json.dumps({"files": files}, indent=1)
+    expected = json.dumps({"files": files, "decisions": list(_decisions())}, indent=1)
     (folder / "expected.json").write_text(expected, encoding="utf-8")
 
 
@@ -86,6 +92,10 @@ def _write_model(
         for clip, waveform in clips.items()
     }
     check = list(clips.values())[:2]  # the clients compare on all
+    answers = {
+        clip: _answer(model.spec, scores[clip], len(waveform) / rate_hz)
+        for clip, waveform in clips.items()
+    }
     for recipe in recipes:
         path = folder / f"{name}_{recipe}.tflite"
         cry_tf.export(
@@ -104,6 +114,7 @@ def _write_model(
             "hop_s": decision.hop_s,
             "labels": list(model.labels),
             "scores": scores,
+            "answers": answers,
         }
 
 
@@ -114,6 +125,64 @@ def _window_scores(
     lengths = round(window_s * rate_hz), round(hop_s * rate_hz)
     windows = np.stack([window for _, window in stream_windows([waveform], *lengths)])
     return model.predict(windows, verbose=0).tolist()
+
+
+def _answer(
+    spec: ModelSpec, scores: Sequence[Sequence[float]], duration_s: float
+) -> dict[str, Any]:
+    """Returns what cry-lite answers on the scores of a clip's windows."""
+    rate_hz, (window, hop) = spec.sample_rate_hz, window_samples_of(spec)
+    total = round(duration_s * rate_hz)
+    starts = np.array(window_starts(total, window, hop))
+    ends = np.minimum(starts + window, total)
+    found = decide(starts / rate_hz, ends / rate_hz, scores, spec, duration_s)
+    return {
+        "label": found.label,
+        "scores": found.scores.tolist(),
+        "windows": np.stack([starts / rate_hz, ends / rate_hz], axis=1).tolist(),
+        "events": [event.to_dict() for event in found.events],
+    }
+
+
+def _decisions() -> Iterator[dict[str, Any]]:
+    """Draws scores and rules, and gives cry-lite's answers, for other languages."""
+    rng = np.random.default_rng(3)
+    for index in range(200):
+        labels = ("no_cry", "cry") if index % 2 else ("hungry", "tired", "pain")
+        onset = float(rng.uniform(0.3, 0.9))
+        hop_s = float(rng.choice([0.5, 1.0, 3.0]))
+        rule = DecisionSpec(
+            window_s=3.0,
+            hop_s=hop_s,
+            onset_threshold=onset,
+            offset_threshold=onset * float(rng.uniform(0.5, 1.0)),
+            smoothing_windows=int(rng.choice([1, 3, 5])),
+            min_event_s=float(rng.choice([0.0, 1.0, 4.0])),
+            max_gap_s=float(rng.choice([0.0, 1.5, 5.0])),
+        )
+        spec = ModelSpec(
+            task="detect" if index % 2 else "reason",
+            labels=labels,
+            front_end=YAMNET,
+            decision=rule,
+            positive_label="cry" if index % 2 else None,
+        )
+        duration_s = float(rng.uniform(0.5, 40.0))
+        windows = len(
+            window_starts(
+                round(duration_s * spec.sample_rate_hz), *window_samples_of(spec)
+            )
+        )
+        # Rounded, so that scores that are equal occur.
+        scores = np.round(rng.dirichlet([0.6] * len(labels), windows), 1).tolist()
+        yield {
+            "labels": labels,
+            "positiveLabel": spec.positive_label,
+            "decision": rule.to_dict(),
+            "duration_s": duration_s,
+            "scores": scores,
+            "answer": _answer(spec, scores, duration_s),
+        }
 
 
 def _fit_last_layer(model: CryModel) -> list[np.ndarray]:
