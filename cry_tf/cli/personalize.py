@@ -74,6 +74,7 @@ def add_parser(subparsers: Any) -> None:
         "--time-column",
         metavar="COLUMN",
         help="manifest column with the time of the recording, ISO 8601 or seconds "
+        "or milliseconds since 1970 "
         "(default: time, recorded_at, timestamp, or the names of donateacry)",
     )
     parser.add_argument(

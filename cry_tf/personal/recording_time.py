@@ -21,6 +21,12 @@ COLUMNS = ("time", "recorded_at", "timestamp")
 # Of the two clips nearest in time of a donateacry device: most are closer than this.
 SIBLING_MINUTES = 2.0
 
+_NUMBER = re.compile(r"[+-]?\d+(\.\d*)?([eE][+-]?\d+)?", re.ASCII)
+_UNKNOWN = {"nan", "nat", "none", "null", "na", "n/a"}
+_UNITS = (1, 10**3, 10**6, 10**9)  # seconds, milli-, micro-, nanoseconds
+_EARLIEST_S = datetime.datetime(2000, 1, 1, tzinfo=datetime.UTC).timestamp()
+_LATEST_S = datetime.datetime(2100, 1, 1, tzinfo=datetime.UTC).timestamp()
+
 # After the device's id: seconds since 1970, or milliseconds from Android.
 _DONATEACRY_TIME = re.compile(r".{36}[-_.](\d{10}|\d{13})(?=\D|$)")
 
@@ -30,15 +36,17 @@ def recording_times(dataset: Dataset, column: str | None = None) -> np.ndarray:
 
     Args:
         dataset: The clips.
-        column: Column of the manifest with ISO 8601 (UTC where it names no zone) or
-            seconds since 1970. None takes the first of `time`, `recorded_at` and
-            `timestamp` that there is, and then the names of donateacry.
+        column: Column of the manifest with ISO 8601 (UTC where it names no zone), or
+            seconds, milli-, micro- or nanoseconds since 1970; a value tells by its
+            size which. None takes the first of `time`, `recorded_at` and `timestamp`
+            that there is, and then the names of donateacry.
 
     Returns:
         Float64 `(clips,)`, seconds since 1970, NaN where nothing says so.
 
     Raises:
-        ValueError: If `column` is missing, or a value cannot be read.
+        ValueError: If `column` is missing, or a value cannot be read, names a day
+            without a time, or lies outside of the years 2000 to 2100.
     """
     return np.array([_time_s(clip, column) for clip in dataset.clips], np.float64)
 
@@ -96,17 +104,27 @@ def _time_s(clip: Clip, column: str | None) -> float:
 
 
 def _parsed(text: str, name: str, clip: Clip) -> float:
-    try:
-        return float(text)
-    except ValueError:
-        pass
+    rule = (
+        f"The column {name!r} must hold ISO 8601 (2026-05-01T13:45:00), or seconds or "
+        f"milliseconds since 1970. Received: {text!r} for {clip.name}"
+    )
+    if _NUMBER.fullmatch(text):
+        for per_second in _UNITS:
+            if _EARLIEST_S <= float(text) / per_second < _LATEST_S:
+                return float(text) / per_second
+        # A day as a number (20260501), or of a spreadsheet (46143.57), seconds of
+        # the day or of a session: minutes between two of them would be wrong.
+        raise ValueError(f"{rule}, which is none of these from 2000 to 2100.")
+    if text.lower() in _UNKNOWN:
+        return np.nan
     try:
         moment = datetime.datetime.fromisoformat(text)
     except ValueError:
-        raise ValueError(
-            f"The column {name!r} must hold ISO 8601 (2026-05-01T13:45:00) or seconds "
-            f"since 1970. Received: {text!r} for {clip.name}."
-        ) from None
+        raise ValueError(f"{rule}.") from None
     if moment.tzinfo is None:
         moment = moment.replace(tzinfo=datetime.UTC)
+    if not re.search(r"\d[T ]\d", text):
+        raise ValueError(f"{rule}, a day without its time.")
+    if not _EARLIEST_S <= moment.timestamp() < _LATEST_S:
+        raise ValueError(f"{rule}, which is not from 2000 to 2100.")
     return moment.timestamp()
