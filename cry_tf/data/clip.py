@@ -2,10 +2,40 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
+
+# A .tflite holds its labels one a line, so do reports and terminals.
+_CONTROL = {"Cc", "Zl", "Zp", "Cs"}
+
+
+def label_name(label: str, place: str = "") -> str:
+    """Returns a label as it is compared, kept and written everywhere.
+
+    Args:
+        label: As a user wrote it. Of a letter with an accent Unicode knows two forms,
+            which look the same (macOS gives the decomposed one).
+        place: Where it stands, for the error.
+
+    Returns:
+        The label in Unicode's composed form (NFC).
+
+    Raises:
+        ValueError: If it is no text, or holds a line break or another control
+            character.
+    """
+    if not isinstance(label, str) or any(
+        unicodedata.category(character) in _CONTROL for character in label
+    ):
+        where = f" ({place})" if place else ""
+        raise ValueError(
+            "A label is text on one line, without line breaks or other control "
+            f"characters. Received: {label!r}{where}. Rename it."
+        )
+    return unicodedata.normalize("NFC", label)
 
 
 @dataclass(frozen=True)
@@ -29,10 +59,11 @@ class Clip:
     name: str = ""
 
     def __post_init__(self) -> None:
-        """Accepts a path as text and fills in the name."""
+        """Accepts a path as text, composes the label and fills in the name."""
         object.__setattr__(self, "path", Path(self.path))
         if not self.name:
             object.__setattr__(self, "name", self.path.as_posix())
+        object.__setattr__(self, "label", label_name(self.label, self.name))
 
 
 class Problem(NamedTuple):

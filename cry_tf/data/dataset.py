@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 from cry_tf.data import splitting
-from cry_tf.data.clip import Clip, Problem
+from cry_tf.data.clip import Clip, Problem, label_name
 from cry_tf.data.content import content_digests
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ class Dataset:
     def __post_init__(self) -> None:
         """Checks that labels are unique and every clip has one of them."""
         object.__setattr__(self, "clips", tuple(self.clips))
-        object.__setattr__(self, "labels", tuple(self.labels))
+        object.__setattr__(self, "labels", tuple(map(label_name, self.labels)))
         if len(set(self.labels)) != len(self.labels):
             raise ValueError(f"labels must differ. Received: labels={self.labels}.")
         for clip in self.clips:

@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from cry_tf.data.clip import Clip
+from cry_tf.data.clip import Clip, label_name
 from cry_tf.data.dataset import Dataset
 from cry_tf.data.grouping import assign_groups, plural
 from cry_tf.data.manifest import read_manifest, some
@@ -46,7 +46,8 @@ def load(
     Raises:
         FileNotFoundError: If `path`, or a file that the manifest lists, does
             not exist.
-        ValueError: If nothing is found, a label is empty, a column is missing
+        ValueError: If nothing is found, a label is empty or holds a line break, a
+            column is missing, a row is not one line with a value for each column,
             or a file is listed twice.
     """
     path = Path(path).expanduser()
@@ -90,7 +91,7 @@ def _load_folder(root: Path) -> Dataset:
             else:
                 ignored[entry.suffix.lower() or entry.name] += 1
             continue
-        label = unicodedata.normalize("NFC", entry.name)
+        label = label_name(entry.name, f"the folder {os.fspath(entry)!r}")
         before = len(clips)
         for file in _walk(entry):
             if not is_sound_name(file):
@@ -98,6 +99,7 @@ def _load_folder(root: Path) -> Dataset:
                 continue
             inside = file.relative_to(entry).parts
             group = inside[0] if len(inside) > 1 else ""
+            group = unicodedata.normalize("NFC", group)
             name = file.relative_to(root).as_posix()
             clips.append(Clip(file, label, group, name=name))
         if len(clips) == before:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import codecs
 import csv
 import os
+import re
 import unicodedata
 from collections.abc import Sequence
 from pathlib import Path
 
-from cry_tf.data.clip import Clip
+from cry_tf.data.clip import Clip, label_name
 from cry_tf.data.grouping import plural
 
 _NAMED = 5
@@ -25,24 +27,18 @@ def read_manifest(path: Path, label_column: str, group_by: str | None) -> list[C
     Returns:
         Clips in the order of the rows, `group` empty where nothing is stated.
     """
-    columns, rows = _read_rows(path)
-    needed = ["file", label_column] + ([group_by] if group_by is not None else [])
-    absent = [name for name in needed if name not in columns]
-    if absent:
-        raise ValueError(
-            f"A manifest needs the columns {', '.join(map(repr, needed))}. "
-            f"{path} lacks {', '.join(map(repr, absent))}. Its columns: "
-            f"{', '.join(map(repr, columns))}."
-        )
+    label_column = composed(label_column)
+    group_column = "group" if group_by is None else composed(group_by)
+    needed = ["file", label_column] + ([] if group_by is None else [group_column])
+    _, rows = _read_rows(path, needed)
     if not rows:
         raise ValueError(
             f"A manifest needs at least one row. {path} has a header only."
         )
-    group_column = group_by if group_by is not None else "group"
     clips, unlabelled, missing, twice = [], [], [], []
     first_line: dict[Path, int] = {}
     for line, row in rows:
-        label = unicodedata.normalize("NFC", row[label_column].strip())
+        label = label_name(row[label_column].strip(), f"{path}, line {line}")
         if not label:
             unlabelled.append(f"line {line} ({row['file']})")
         file = _existing(path.parent / row["file"])
@@ -54,9 +50,9 @@ def read_manifest(path: Path, label_column: str, group_by: str | None) -> list[C
         extra = {
             name: value
             for name, value in row.items()
-            if name not in ("file", label_column, group_column)
+            if name and name not in ("file", label_column, group_column)
         }
-        group = row.get(group_column, "").strip()
+        group = composed(row.get(group_column, ""))
         name = unicodedata.normalize("NFC", Path(row["file"]).as_posix())
         clips.append(Clip(file, label, group, extra, name))
     if unlabelled:
@@ -79,31 +75,93 @@ def read_manifest(path: Path, label_column: str, group_by: str | None) -> list[C
     return clips
 
 
-def _read_rows(path: Path) -> tuple[list[str], list[tuple[int, dict[str, str]]]]:
+def _read_rows(
+    path: Path, needed: Sequence[str]
+) -> tuple[list[str], list[tuple[int, dict[str, str]]]]:
     """Returns the column names, and (line number, row) of every row in use."""
+    # Line by line: a quote that is opened and never closed takes one row, not all
+    # that come after it.
+    lines = re.split(r"\r\n|\r|\n", _text(path))
+    # Spreadsheets write semicolons where the comma is the decimal mark.
+    delimiter = max(",;\t", key=lines[0].count)
     try:
-        with open(path, newline="", encoding="utf-8-sig") as file:
-            header = file.readline()
-            # Spreadsheets write semicolons where the comma is the decimal mark.
-            delimiter = max(",;\t", key=header.count)
-            file.seek(0)
-            reader = csv.reader(file, delimiter=delimiter)
-            columns = [name.strip() for name in next(reader, [])]
-            rows = []
-            for values in reader:
-                if any(value.strip() for value in values):
-                    values += [""] * (len(columns) - len(values))
-                    rows.append(
-                        (reader.line_num, dict(zip(columns, values, strict=False)))
-                    )
-    except UnicodeDecodeError as error:
+        columns = [composed(name) for name in _values(lines[0], delimiter)]
+    except csv.Error as error:
+        raise ValueError(
+            f"A manifest is a CSV. {path} is not: line 1, {_reason(error)}."
+        ) from error
+    absent = [name for name in needed if name not in columns]
+    if absent:
+        raise ValueError(
+            f"A manifest needs the columns {', '.join(map(repr, needed))}. "
+            f"{path} lacks {', '.join(map(repr, absent))}. Its columns: "
+            f"{', '.join(map(repr, columns))}."
+        )
+    twice = sorted({name for name in columns if name and columns.count(name) > 1})
+    if twice:
+        raise ValueError(
+            f"Every column of a manifest has a name of its own. {path} has more than "
+            f"one {', '.join(map(repr, twice))}. Rename or delete the others."
+        )
+    rows, faults = [], []
+    for number, line in enumerate(lines[1:], start=2):
+        try:
+            values = _values(line, delimiter)
+        except csv.Error as error:
+            faults.append(f"line {number} ({_reason(error)})")
+            continue
+        if not any(value.strip() for value in values):
+            continue
+        while len(values) > len(columns) and not values[-1].strip():
+            values.pop()
+        if len(values) != len(columns):
+            faults.append(f"line {number} ({plural(len(values), 'value')})")
+            continue
+        rows.append((number, dict(zip(columns, values, strict=True))))
+    if faults:
+        are = "is" if len(faults) == 1 else "are"
+        raise ValueError(
+            "Every row of a manifest is one line with a value, perhaps an empty one, "
+            f"for each of its {plural(len(columns), 'column')}. "
+            f"{plural(len(faults), 'row')} of {path} {are} not: {some(faults)}. "
+            f"Close each quote on its line, and put a value that holds {delimiter!r} "
+            "in quotes."
+        )
+    return columns, rows
+
+
+def _values(line: str, delimiter: str) -> list[str]:
+    reader = csv.reader([line], delimiter=delimiter, strict=True, skipinitialspace=True)
+    return next(reader, [])
+
+
+def _reason(error: csv.Error) -> str:
+    text = str(error)
+    if text.startswith("unexpected end"):
+        return "a quote is not closed"
+    return "text after a closing quote" if "expected after" in text else text
+
+
+def _text(path: Path) -> str:
+    content = path.read_bytes()
+    try:
+        if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+            raise ValueError("it is UTF-16")
+        text = content.decode("utf-8-sig")
+        if "\0" in text:
+            number = text[: text.index("\0")].count("\n") + 1
+            raise ValueError(f"line {number} holds a zero byte")
+    except ValueError as error:
         raise ValueError(
             f"A manifest is a CSV in UTF-8. {path} is not: {error}. Save it as "
             '"CSV UTF-8".'
         ) from error
-    except csv.Error as error:
-        raise ValueError(f"A manifest is a CSV. {path} is not: {error}.") from error
-    return columns, rows
+    return text
+
+
+def composed(text: str) -> str:
+    """Returns a name without outer spaces, in Unicode's composed form."""
+    return unicodedata.normalize("NFC", text.strip())
 
 
 def _existing(path: Path) -> Path:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from cry_tf.data import load
+from cry_tf.data import Clip, Dataset, load
 
 
 def _manifest(path: Path, header: str, *rows: str, encoding="utf-8") -> Path:
@@ -198,9 +198,136 @@ def test_missing_files_are_named_up_to_five_and_counted(write, tmp_path):
 
 def test_empty_labels_are_named_with_their_line(write, tmp_path):
     write("1.wav")
-    path = _manifest(tmp_path / "m.csv", "file,label", "1.wav,a", "1.wav, ", "1.wav")
+    path = _manifest(tmp_path / "m.csv", "file,label", "1.wav,a", "1.wav, ", "1.wav,")
     with pytest.raises(ValueError, match=r"2 rows .* line 3 .* line 4"):
         load(path)
+
+
+def rows_of(write, count: int) -> list[str]:
+    for number in range(count):
+        write(f"{number}.wav")
+    return [f"{number}.wav,{'ab'[number % 2]},g{number}" for number in range(count)]
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        '2.wav,"a,g',
+        '"2.wav,a,g',
+        '2.wav,a,"g',
+        '2.wav,a,"g\n3.wav,b,g"',
+        '2.wav,"a" b,g',
+    ],
+)
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+@pytest.mark.parametrize("later", ["", '"'])
+def test_an_unclosed_quote_takes_no_rows_with_it(write, tmp_path, row, end, later):
+    rows = rows_of(write, 24)
+    rows[2] = row.replace("\n", end)
+    rows[20] = f"20.wav,{later}a{later},g"
+    path = tmp_path / "m.csv"
+    path.write_bytes(end.join(["file,label,group", *rows]).encode())
+    with pytest.raises(ValueError, match=r"one line.*not: line 4 \(.*quote") as error:
+        load(path)
+    assert str(path) in str(error.value)
+
+
+def test_quotes_that_are_closed_are_read(write, tmp_path):
+    write("a, b.wav")
+    path = _manifest(
+        tmp_path / "m.csv", "file,label,note", '"a, b.wav", "x, y","the ""first"""'
+    )
+    clip = load(path).clips[0]
+    assert (clip.label, clip.columns["note"]) == ("x, y", 'the "first"')
+
+
+@pytest.mark.parametrize(
+    ("row", "fault"),
+    [
+        ("2.wav,a", "2 values"),
+        ("2.wav", "1 value"),
+        ("2.wav,a,g,more", "4 values"),
+        ("2.wav a,g", "2 values"),
+        ("2.wav;a;g", "1 value"),
+    ],
+)
+def test_a_row_has_a_value_for_each_column(write, tmp_path, row, fault):
+    rows = rows_of(write, 4)
+    rows[2] = row
+    path = _manifest(tmp_path / "m.csv", "file,label,group", *rows)
+    with pytest.raises(ValueError, match=rf"1 row of .* is not: line 4 \({fault}\)"):
+        load(path)
+
+
+def test_empty_lines_and_empty_columns_of_a_spreadsheet_are_passed_over(
+    write, tmp_path
+):
+    rows = [f"{row},," for row in rows_of(write, 2)]
+    path = _manifest(tmp_path / "m.csv", "file,label,group,,", *rows, ",,,,", "", "  ")
+    data = load(path)
+    assert [clip.columns for clip in data.clips] == [{}, {}]
+
+
+def test_a_column_that_is_there_twice_is_refused(write, tmp_path):
+    write("1.wav")
+    path = _manifest(tmp_path / "m.csv", "file,label, label", "1.wav,a,b")
+    with pytest.raises(ValueError, match="more than one 'label'"):
+        load(path)
+
+
+@pytest.mark.parametrize(
+    ("content", "fault"),
+    [
+        ("file,label\n1.wav,a\n".encode("utf-16"), "UTF-16"),
+        ("file,label\n1.wav,a\n".encode("utf-16-be"), "line 1 holds a zero byte"),
+        (b"file,label\n1.wav,a\n2.wav,\0\n", "line 3 holds a zero byte"),
+        (b"file,label\n\xff.wav,a\n", "utf-8"),
+    ],
+)
+def test_a_manifest_in_another_encoding_says_what_to_do(tmp_path, content, fault):
+    path = tmp_path / "m.csv"
+    path.write_bytes(content)
+    with pytest.raises(ValueError, match=rf'{fault}.*Save it as "CSV UTF-8"'):
+        load(path)
+
+
+def test_accents_in_either_form_are_one_label_one_group_and_one_column(write, tmp_path):
+    write("1.wav")
+    write("2.wav")
+    composed, decomposed = "m\u00fcde", "mu\u0308de"
+    path = _manifest(
+        tmp_path / "m.csv",
+        f"file,{decomposed},group",
+        f"1.wav,{composed},{decomposed}",
+        f"2.wav,{decomposed},{composed}",
+    )
+    data = load(path, label_column=composed)
+    assert data.labels == (composed,)
+    assert data.groups.tolist() == [composed, composed]
+    assert load(path, composed, group_by=decomposed).groups[0] == composed
+
+
+def test_clips_of_ones_own_have_their_labels_composed():
+    clip = Clip("1.wav", "mu\u0308de", "g")
+    data = Dataset((clip,), ("mu\u0308de",))
+    assert data.labels == (clip.label,) == ("m\u00fcde",)
+
+
+@pytest.mark.parametrize("character", ["\n", "\t", "\x1b", "\x85", "\u2028"])
+def test_a_label_with_a_control_character_is_refused_with_its_place(
+    write, tmp_path, character
+):
+    label = f"a{character}b"
+    write(f"folder/{label}/1.wav")
+    with pytest.raises(ValueError, match=r"one line.*Received: 'a.*the folder '/"):
+        load(tmp_path / "folder")
+    with pytest.raises(ValueError, match=r"one line.*\(1\.wav\)"):
+        Clip("1.wav", label, "g")
+    if character != "\n":
+        write("1.wav")
+        path = _manifest(tmp_path / "m.csv", "file,label", "1.wav,a", f"1.wav,{label}")
+        with pytest.raises(ValueError, match=r"one line.*m\.csv, line 3\)"):
+            load(path)
 
 
 def test_a_file_listed_twice_is_refused(write, tmp_path):
