@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import re
+from typing import Any
 
 
 def add_data_arguments(parser: argparse.ArgumentParser) -> None:
@@ -22,17 +24,31 @@ def add_data_arguments(parser: argparse.ArgumentParser) -> None:
         "--positive",
         metavar="LABEL,...",
         type=names,
-        help="labels that mean a cry, for a detector (default: well-known names)",
+        action=Together,
+        help="labels that mean a cry, for a detector (default: well-known names); may "
+        "be given again, and a comma in a label is written \\,",
     )
 
 
+class Together(argparse.Action):
+    """Puts together the names of an argument that is given several times."""
+
+    def __call__(self, parser: Any, namespace: Any, values: Any, option: Any = None):
+        """Adds the names to those that came before."""
+        earlier = getattr(namespace, self.dest) or ()
+        setattr(namespace, self.dest, earlier + values)
+
+
 def names(text: str) -> tuple[str, ...]:
-    """Returns the names in `a,b,c`; the type of an argument.
+    r"""Returns the names in `a,b,c`; the type of an argument.
+
+    A comma that belongs to a name is written `\,`.
 
     Raises:
         argparse.ArgumentTypeError: If there is none.
     """
-    found = tuple(name.strip() for name in text.split(",") if name.strip())
+    parts = re.split(r"(?<!\\),", text)
+    found = tuple(part.replace("\\,", ",").strip() for part in parts if part.strip())
     if not found:
         raise argparse.ArgumentTypeError("must name at least one label")
     return found

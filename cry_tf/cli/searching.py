@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cry_tf.cli.console import Console, import_tensorflow_quietly
-from cry_tf.cli.data_arguments import names
+from cry_tf.cli.data_arguments import Together, names
 
 if TYPE_CHECKING:
     from cry_tf.benchmarking.limits import Limits
@@ -55,6 +55,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--positive",
         metavar="LABEL,...",
         type=names,
+        action=Together,
         help="labels of --data that mean a cry, for detectors",
     )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Iterator, Sequence
 from typing import Any, ClassVar, Literal, Self
 
@@ -238,9 +239,12 @@ def _checked_labels(labels: Sequence[str]) -> tuple[str, ...]:
         len(names) < 2
         or len(set(names)) < len(names)
         or not all(isinstance(name, str) and name.strip() for name in names)
+        # The export writes them one a line.
+        or any(name.splitlines() != [name] for name in names)
     ):
         raise ValueError(
-            "labels must be at least two different names, none of them empty. "
-            f"Received: labels={labels!r}."
+            "labels must be at least two different names on one line each, none of "
+            f"them empty. Received: labels={labels!r}."
         )
-    return names
+    # As `cry_tf.data` composes the labels of clips.
+    return tuple(unicodedata.normalize("NFC", name) for name in names)

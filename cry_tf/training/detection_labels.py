@@ -7,6 +7,8 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from cry_tf.data.clip import label_name
+
 NEGATIVE = "no_cry"
 POSITIVE = "cry"
 LABELS = (NEGATIVE, POSITIVE)
@@ -81,7 +83,7 @@ def map_labels(
         chosen = {label for label in counts if _normalised(label) in CRY_NAMES}
         reason = "by well-known names"
     else:
-        chosen = set(positive)
+        chosen = set(map(label_name, positive))
         reason = "as stated"
         unknown = sorted(chosen - set(counts))
         if unknown:

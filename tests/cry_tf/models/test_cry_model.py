@@ -167,12 +167,20 @@ def test_a_layer_that_does_not_pool_is_refused(toy_backbone):
 
 @pytest.mark.parametrize(
     "labels",
-    [[], ["cry"], "cry", ["cry", "cry"], ["cry", ""], ["cry", " "], ["cry", 1]],
-    ids=str,
+    [
+        *([], ["cry"], "cry", ["cry", "cry"], ["cry", ""], ["cry", " "], ["cry", 1]),
+        *(["cry", "no\ncry"], ["cry", "cry\u2028"]),
+    ],
+    ids=ascii,
 )
 def test_bad_labels_are_refused(toy_backbone, labels):
     with pytest.raises(ValueError, match="labels must be at least two different names"):
         CryClassifier(toy_backbone, labels)
+
+
+def test_labels_are_composed_as_those_of_clips_are(toy_backbone):
+    model = CryClassifier(toy_backbone, ["mu\u0308de", "hungrig"])
+    assert model.labels == ("m\u00fcde", "hungrig")
 
 
 def test_an_unknown_pooling_lists_the_names(toy_backbone):

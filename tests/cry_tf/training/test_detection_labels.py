@@ -25,6 +25,12 @@ def test_the_user_sees_every_label_with_its_number_of_clips():
     assert negative == "no_cry (3 clips): rain 2, dog 1"
 
 
+def test_a_stated_label_is_found_in_either_unicode_form():
+    composed, decomposed = "p\u00e9ni", "pe\u0301ni"
+    mapping = map_labels([composed, "quiet"], [decomposed])
+    assert mapping.positive == ((composed, 1),)
+
+
 def test_a_stated_label_that_does_not_occur_is_named():
     with pytest.raises(ValueError, match=r"must occur.*whine.*Labels: cry, rain"):
         map_labels(["cry", "rain"], positive=["whine"])
