@@ -114,11 +114,11 @@ ROWS = (
     _row(
         4, "max_average", "Max pooling + average pooling", 71.42, pooling="max_average"
     ),
-    _row(4, "statistic", "Statistic pooling (ours)", 74.73),
+    _row(4, "statistic", "Statistic pooling (the authors' own)", 74.73),
     _row(
         4,
         "attention",
-        "Multi-head attention pooling (ours)",
+        "Multi-head attention pooling (the authors' own)",
         72.53,
         pooling="attention",
     ),

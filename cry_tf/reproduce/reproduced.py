@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass
 
 from cry_tf.data.dataset import Dataset
@@ -50,6 +51,7 @@ class Reproduced:
         seed: Of folds, weights and order.
         is_synthetic: Whether the clips say that they were computed.
         origin: Where the data came from.
+        no_clips: By task, why the data has no clips for it.
     """
 
     paper: Paper
@@ -63,6 +65,7 @@ class Reproduced:
     seed: int
     is_synthetic: bool
     origin: str
+    no_clips: dict[str, str] = dataclasses.field(default_factory=dict)
 
     @property
     def warnings(self) -> tuple[str, ...]:

@@ -53,7 +53,7 @@ def reproduce(
         The tables. A row that could not be run says why.
 
     Raises:
-        ValueError: If a row is unknown, or no clip can be used.
+        ValueError: If a row is unknown, no clip can be used, or no row has clips.
         FileExistsError: If the folder holds something else.
         OSError: If something cannot be read or written.
     """
@@ -70,6 +70,13 @@ def reproduce(
     reasons = data.datasets.get("reason")
     every = papers.with_own_labels(paper, reasons.labels if reasons else ())
     asked = [row for row in every if rows is None or row.name in chosen]
+    if all(row.task in data.reasons for row in asked):
+        raise ValueError(data.reasons[asked[0].task])
+    for task in sorted({row.task for row in asked} & set(data.reasons)):
+        count = sum(row.task == task for row in asked)
+        listener.warn(
+            f"{count} of {len(asked)} rows cannot be run. {data.reasons[task]}"
+        )
     found = Reproduced(
         paper=paper,
         rows=every,
@@ -82,6 +89,7 @@ def reproduce(
         seed=seed,
         is_synthetic=clips.is_synthetic(usable),
         origin=origin,
+        no_clips=data.reasons,
     )
     runner = Runner(path, found, data, listener, embeddings_dir)
     cells = found.cells

@@ -58,7 +58,8 @@ class Row:
         paper: `infantcrynet` or `vggish`.
         table: As the paper calls it, such as `Table 3`.
         name: What `--rows` calls it; unique within the paper.
-        title: As the paper prints it.
+        title: As the paper prints it, but for its "(ours)", which stands beside
+            figures of ours here.
         figures: What the paper prints, empty for a row of ours.
         size: The model's size as the paper prints it, or "".
         part: What of the result the row shows: `all`, `folds` (the mean over

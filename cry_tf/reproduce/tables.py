@@ -44,6 +44,11 @@ def tables(found: Reproduced) -> list[Table]:
             header += ("their size", "our file")
         lines, notes = [], {}
         for row in rows:
+            if row.task in found.no_clips:
+                notes.setdefault((row.title, found.no_clips[row.task]), []).extend(
+                    [""] * len(SPLITS)
+                )
+                continue
             if all(
                 found.cells[row.name, split].reason == NOT_ASKED for split in SPLITS
             ):
@@ -57,6 +62,8 @@ def tables(found: Reproduced) -> list[Table]:
                 if reason:
                     notes.setdefault((row.title, reason), []).append(_words(split))
         said = _merged(notes)
+        if not any(row.task not in found.no_clips for row in rows):
+            said = list(dict.fromkeys(found.no_clips[row.task] for row in rows))
         made.append(Table(f"{name}: {about}", header, tuple(lines), tuple(said)))
     return made
 

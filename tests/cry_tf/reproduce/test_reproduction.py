@@ -56,6 +56,49 @@ def test_by_clip_is_near_perfect_and_by_infant_chance_where_infants_betray_the_l
     assert by_clip.majority["accuracy"] == 0.5
 
 
+class Warnings(Silence):
+    def __init__(self):
+        self.said = []
+
+    def warn(self, text):
+        self.said.append(text)
+
+
+def test_rows_about_reasons_are_left_out_where_the_data_names_none(
+    cries_and_rain, tmp_path, no_training
+):
+    from cry_tf.reproduce.tables import tables
+
+    data = load(cries_and_rain)
+    data = data.map_labels({"hungry": "cry", "rain": "no_cry"}.get)
+    listener = Warnings()
+    found = run(
+        papers.get("infantcrynet"),
+        data,
+        tmp_path / "out",
+        BUDGETS["tiny"],
+        rows=["detect_cnn10", "max", "teacher"],
+        listener=listener,
+    )
+    (said,) = [text for text in listener.said if "rows cannot be run" in text]
+    assert "2 of 3 rows cannot be run. Rows about reasons need" in said
+    made = {table.title.partition(":")[0]: table for table in tables(found)}
+    # No blank row, and the reason once for a table.
+    assert [row[0] for row in made["Table 2"].rows] == ["CNN10"]
+    for name in ("Table 3", "Table 4", "Table 5"):
+        assert made[name].rows == ()
+        assert made[name].notes == (found.no_clips["reason"],)
+
+
+def test_a_paper_of_which_no_row_can_be_run_is_refused_at_once(
+    cries_and_rain, tmp_path, no_training
+):
+    data = load(cries_and_rain)
+    with pytest.raises(ValueError, match="at least two reasons"):
+        run(papers.get("vggish"), data, tmp_path / "out", BUDGETS["tiny"])
+    assert not (tmp_path / "out").exists()
+
+
 def test_one_training_fills_both_tables_of_vggish(
     vggish, few, installed, tmp_path, tiny, monkeypatch
 ):
