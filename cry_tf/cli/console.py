@@ -72,8 +72,8 @@ class Console:
     def progress(self, title: str, total: int) -> Iterator[Advance]:
         """Shows how far a long piece of work is.
 
-        A bar where a person watches stderr; a line at its start, at each tenth
-        and at its end where the output is piped.
+        A bar where a person watches stderr; a line at its start, at the first
+        forecast, at each tenth and at its end where the output is piped.
 
         Args:
             title: What is being done.
@@ -109,9 +109,14 @@ class Console:
                 yield lambda left_s=None: bar.update(task, advance=1, left=left(left_s))
             return
 
+        has_forecast = False
+
         def advance(left_s: float | None = None) -> None:
+            nonlocal has_forecast
             words = left(left_s)
-            if done * 10 // total > (done - 1) * 10 // total:
+            is_news = bool(words) and left_s is not None and not has_forecast
+            has_forecast = has_forecast or is_news
+            if is_news or done * 10 // total > (done - 1) * 10 // total:
                 text = f"{title}: {done}/{total}" + (f", {words}" if words else "")
                 print(text, file=sys.stderr, flush=True)
 

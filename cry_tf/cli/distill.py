@@ -68,8 +68,8 @@ def add_parser(subparsers: Any) -> None:
     parser.add_argument(
         "--weights",
         metavar="pretrained|none|FILE",
-        default="none",
-        help="weights that the student's backbone begins with (default: %(default)s)",
+        default="pretrained",
+        help="weights that the student's backbone starts from (default: %(default)s)",
     )
     parser.add_argument(
         "--temperature",

@@ -29,6 +29,7 @@ class ComparedModel:
         file_bytes: Size of the `.tflite`, None where there is none.
         latency_ms: Median time for 10 s of sound with one thread, milliseconds.
         note: Why something is missing, or "".
+        verdict: That it is not better than chance, or None.
     """
 
     name: str
@@ -39,6 +40,7 @@ class ComparedModel:
     file_bytes: int | None = None
     latency_ms: float | None = None
     note: str = ""
+    verdict: str | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Returns JSON types only."""
@@ -88,6 +90,16 @@ def always(predictions: Predictions, summary: Summary) -> list[str]:
     ]
 
 
+def remarks(rows: Sequence[ComparedModel]) -> list[str]:
+    """Returns what must be known of rows: no better than chance, or not to be had."""
+    return [
+        f"{row.cells()[0]}: {text}"
+        for row in rows
+        for text in (row.verdict, row.note)
+        if text
+    ]
+
+
 def paper_rows() -> list[list[str]]:
     """Returns Table 5 of the InfantCryNet paper: title, accuracy, size as printed."""
     return [
@@ -118,11 +130,15 @@ def render(
         "distillation.html",
         title="Distillation",
         lead=lead,
-        warnings=[*notes, *(f"{row.title}: {row.note}" for row in rows if row.note)],
+        warnings=[*notes, *remarks(rows)],
         table=Table(
             HEADER,
             [[tables.split(cell) for cell in row] for row in made],
-            [n for n, row in enumerate(rows) if row.name == "distilled"],
+            [
+                n
+                for n, row in enumerate(rows)
+                if row.name == "distilled" and not row.verdict
+            ],
         ),
         paper=Table(("as the paper prints it", "accuracy, %", "size"), paper_rows()),
         facts=facts,

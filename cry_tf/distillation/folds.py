@@ -17,6 +17,7 @@ from cry_tf.distillation.settings import DistillSettings
 from cry_tf.distillation.student_trainer import StudentTrainer
 from cry_tf.training.course import Fold
 from cry_tf.training.cross_validation import FINAL, HistoryRow, history_rows
+from cry_tf.training.forecast import Forecast
 from cry_tf.training.kept_run import KeptRun
 from cry_tf.training.listener import Listener
 
@@ -97,11 +98,18 @@ class Folds:
         students = len(rows) - 1
         fits = len(places) * students + 1
         epochs = self._settings.student.recipe.epochs
+        each = " and ".join(f"the student {row}" for row in rows if row != "teacher")
+        self._listener.line(
+            f"{plural(fits, 'training')} of {plural(epochs, 'epoch')}: {each} in each "
+            "fold, and the final student"
+            + (" (--no-alone halves them)" if "alone" in rows else "")
+        )
         title = f"distilling ({plural(len(places), 'fold')}, then all)"
+        forecast = Forecast((epochs,), fits)
         with self._listener.progress(title, fits * epochs) as advance:
 
             def tell(epoch: int, was_trained: bool) -> None:
-                advance()
+                advance(forecast.tell(epoch, was_trained))
 
             for number, (train, test) in enumerate(places):
                 for row, (found, past) in self._fold(

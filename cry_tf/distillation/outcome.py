@@ -19,6 +19,7 @@ from cry_tf.distillation.settings import DistillSettings
 from cry_tf.evaluation.metrics import measure
 from cry_tf.evaluation.predictions import Predictions
 from cry_tf.evaluation.result_folder import write_json
+from cry_tf.evaluation.verdict import verdict
 from cry_tf.reports import pages
 from cry_tf.training.listener import Listener
 
@@ -96,9 +97,8 @@ def write_comparison(
     )
     listener.line()
     listener.table(comparison.HEADER, [*(row.cells() for row in rows), always])
-    for row in rows:
-        if row.note:
-            listener.warn(f"{row.title}: {row.note}")
+    for remark in comparison.remarks(rows):
+        listener.warn(remark)
 
 
 def _rows(outcome: Outcome, student: Any) -> list[ComparedModel]:
@@ -127,14 +127,16 @@ def _rows(outcome: Outcome, student: Any) -> list[ComparedModel]:
                 if name in models
                 else sum(each.model.count_params() for each in outcome.teachers)
             )
+            metrics = None
+            if found is not None:
+                metrics = measure(outcome.predictions.replace(scores=found))
             rows.append(
                 ComparedModel(
                     name=name,
                     title=titles[name],
                     quantized=bool(is_quantized),
-                    summary=None
-                    if found is None
-                    else measure(outcome.predictions.replace(scores=found)).model,
+                    summary=metrics and metrics.model,
+                    verdict=metrics and verdict(metrics),
                     parameters=parameters,
                     file_bytes=file.file_bytes if file else None,
                     latency_ms=file.latency_ms if file else None,

@@ -76,7 +76,7 @@ def map_labels(
             must not be empty is.
     """
     counts = Counter(clip_labels)
-    known = set(remembered) & set(counts)
+    known = set(map(label_name, remembered)) & set(counts)
     if positive is None and known:
         chosen, reason = known, "as in the training of the model"
     elif positive is None:

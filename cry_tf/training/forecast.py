@@ -11,7 +11,8 @@ class Forecast:
 
     Stages are told apart, as an epoch on cached embeddings is a hundred times as
     fast as one from the waveform. It is an upper bound where a stage may stop
-    early, and there is none before every stage has had an epoch.
+    early, and there is none before every stage has had two epochs, or all of its
+    few: the first compiles, and is no measure of the others.
 
     Args:
         epochs: Epochs of each stage of a fit, at most.
@@ -29,6 +30,7 @@ class Forecast:
         self._left = [count * fits for count in epochs]
         self._spent = [0.0] * len(epochs)
         self._seen = [0] * len(epochs)
+        self._has_compiled = [False] * len(epochs)
         self._clock = clock
         self._since = clock()
 
@@ -44,7 +46,9 @@ class Forecast:
         """
         stage, now = self._stages[epoch], self._clock()
         self._left[stage] -= 1
-        if was_trained:
+        if was_trained and not self._has_compiled[stage]:
+            self._has_compiled[stage] = True
+        elif was_trained:
             self._spent[stage] += now - self._since
             self._seen[stage] += 1
         self._since = now

@@ -1,6 +1,8 @@
 """A run teaches a small network; the teachers here are small too, and quick."""
 
+import contextlib
 import csv
+import io
 import json
 import shutil
 
@@ -40,16 +42,62 @@ def teacher(recordings, weights, tmp_path_factory):
 
 def command(teacher, recordings, run, *more):
     argv = ["distill", str(teacher), str(recordings), "-o", str(run)]
-    return [*argv, "--epochs", "1", "--folds", "2", *more]
+    # The network is made smaller here: pretrained weights do not fit it.
+    return [*argv, "--weights", "none", "--epochs", "1", "--folds", "2", *more]
 
 
 @pytest.fixture(scope="module")
-def distilled(teacher, recordings, tmp_path_factory):
+def printed(teacher, recordings, tmp_path_factory):
+    """A run, and what was printed while it was made."""
     path = tmp_path_factory.mktemp("distilled") / "run"
     more = ("--no-quantized", "--no-alone", "--augment", "light")
     argv = command(teacher, recordings, path, *more, "--augment-copies", "1")
-    assert main(argv) == 0
-    return path
+    out, err = io.StringIO(), io.StringIO()
+    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+        assert main(argv) == 0
+    return path, out.getvalue(), err.getvalue()
+
+
+@pytest.fixture(scope="module")
+def distilled(printed):
+    return printed[0]
+
+
+def test_what_is_to_come_is_said_beforehand(printed):
+    _, out, err = printed
+    assert "3 trainings of 1 epoch: the student distilled in each fold" in out
+    assert "distilling (2 folds, then all): 0/3" in err
+
+
+def test_a_student_at_chance_is_said_to_be(printed):
+    path, _, err = printed
+    rows = RunFolder.open(path).metrics["distillation"]["rows"]
+    teacher, student = rows
+    assert teacher["verdict"] is None
+    # An epoch of one step from random weights teaches nothing.
+    assert student["verdict"].startswith("Not better than chance")
+    assert f"ds_cnn_s distilled: {student['verdict']}" in err
+    page = (path / "distillation.html").read_text()
+    assert "ds_cnn_s distilled: Not better than chance" in page
+    assert '<tr class="strong">' not in page
+
+
+def test_a_student_starts_as_from_preset_does(teacher, recordings, monkeypatch):
+    from cry_tf.cli import distill
+    from cry_tf.distillation import experiment
+
+    asked = []
+
+    def stop(teachers, dataset, settings, *args, **kwargs):
+        asked.append(settings.student.weights)
+        raise ValueError("enough")
+
+    monkeypatch.setattr(experiment, "distil", stop)
+    monkeypatch.setattr(distill, "fetch_if_missing", lambda *args: None)
+    for more in ([], ["--weights", "none"]):
+        argv = ["distill", str(teacher), str(recordings), "-o", "unused", *more]
+        assert main(argv) == 1
+    assert asked == ["pretrained", None]
 
 
 def test_a_run_folder_is_written_like_that_of_a_training(distilled, teacher):
