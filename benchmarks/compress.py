@@ -36,8 +36,8 @@ from cry_export.convert import to_tflite
 from cry_export.recipe import get
 from cry_lite.interpreter import LiteRTModel
 from cry_tf.data.dataset import Dataset
+from cry_tf.data.detection_labels import LABELS, map_labels
 from cry_tf.models import CryDetector
-from cry_tf.training.detection_labels import LABELS, map_labels
 
 # Name, epochs and learning rate of the training.
 NETWORKS = (("ds_cnn_m", 20, 2e-3), ("cnn10_audioset", 6, 1e-3))

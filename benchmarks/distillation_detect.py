@@ -36,11 +36,11 @@ from cry_tf.distillation.run_teacher import RunTeacher
 from cry_tf.distillation.settings import RECIPE
 from cry_tf.distillation.student_trainer import StudentTrainer
 from cry_tf.models import CryDetector
-from cry_tf.training import experiment
+from cry_tf.training import train
+from cry_tf.training.choose_trainer import find_policy
 from cry_tf.training.preparation import prepare
 from cry_tf.training.recipe import QUICK
 from cry_tf.training.settings import Settings
-from cry_tf.training.trainers import find_policy
 
 ALONE = "alone"
 
@@ -63,7 +63,7 @@ def teacher_run(name: str, weights: str, data: Any, folder: Path, console) -> Pa
             folds=2,
             baselines=False,
         )
-        experiment.train(data, settings, path, listener=console)
+        train.train(data, settings, path, listener=console)
     return path
 
 

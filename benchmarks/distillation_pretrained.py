@@ -42,9 +42,9 @@ from cry_tf.distillation.settings import RECIPE
 from cry_tf.distillation.student_trainer import StudentTrainer
 from cry_tf.evaluation.bootstrap import group_weights, interval, roc_aucs
 from cry_tf.models import CryDetector
+from cry_tf.training.choose_trainer import find_policy
 from cry_tf.training.preparation import prepare
 from cry_tf.training.settings import Settings
-from cry_tf.training.trainers import find_policy
 
 # Weights that know something are moved with a third of the rate.
 STARTS = {"random": (None, 3e-3), "shipped": ("pretrained", 1e-3)}

@@ -24,7 +24,7 @@ import numpy as np
 import tensorflow as tf
 
 from cry_tf.layers import pooling
-from cry_tf.training.fit_embeddings import HeadTrainer
+from cry_tf.training.head_trainer import HeadTrainer
 from cry_tf.training.recipe import QUICK
 
 FEATURES = 1024

@@ -27,12 +27,12 @@ from timing import machine
 
 from cry_tf.data import Dataset, EmbeddingCache, load
 from cry_tf.models import CryClassifier
+from cry_tf.runs.progress import Silence
 from cry_tf.training import recipe as recipes
-from cry_tf.training import staged_trainers
-from cry_tf.training.listener import Silence
+from cry_tf.training import staged_trainer
+from cry_tf.training.choose_trainer import make_trainer
 from cry_tf.training.preparation import prepare
 from cry_tf.training.settings import Settings
-from cry_tf.training.trainers import make_trainer
 
 
 def first_of_each_label(dataset: Dataset, clips: int) -> Dataset:
@@ -55,14 +55,14 @@ def timed(args: argparse.Namespace, dataset: Dataset, is_cut: bool) -> list[floa
     model = CryClassifier.from_preset(
         args.preset, labels=dataset.labels, weights=args.weights, pooling="statistic"
     )
-    cut, cache = staged_trainers.cut, EmbeddingCache(args.cache)
+    cut, cache = staged_trainer.cut, EmbeddingCache(args.cache)
     if not is_cut:
-        staged_trainers.cut = refuse
+        staged_trainer.cut = refuse
     began = time.perf_counter()
     try:
         trainer: Any = make_trainer(model, prepared, settings, Silence(), cache)[0]
     finally:
-        staged_trainers.cut = cut
+        staged_trainer.cut = cut
     times = [time.perf_counter()]
     part = trainer._parts[0]
     trainer._groups.thaw(part.stage)

@@ -138,7 +138,7 @@ class Runner:
         return self._train(row)
 
     def _train(self, row: Row) -> dict[str, Any]:
-        from cry_tf.training.experiment import train
+        from cry_tf.training.train import train
 
         path = self._work / row.name
         run = train(
@@ -161,18 +161,17 @@ class Runner:
 
         from cry_tf.data import EmbeddingCache
         from cry_tf.evaluation.metrics import measure
-        from cry_tf.training import run_model
-        from cry_tf.training.cross_validation import cross_validate
-        from cry_tf.training.listener import Silence
-        from cry_tf.training.out_of_fold import predictions_of
+        from cry_tf.runs.progress import Silence
+        from cry_tf.training import build_model
+        from cry_tf.training.choose_trainer import make_trainer
+        from cry_tf.training.cross_validation import cross_validate, predictions_of
         from cry_tf.training.preparation import prepare
-        from cry_tf.training.trainers import make_trainer
 
         settings = self._settings(row)
         prepared = prepare(self._datasets[row.split], settings, Silence())
         keras.utils.set_random_seed(settings.seed)
         trainer, prepared = make_trainer(
-            run_model.build(prepared, settings),
+            build_model.build(prepared, settings),
             prepared,
             settings,
             Silence(),

@@ -26,7 +26,7 @@ from cry_hub import registry
 from cry_hub.prepare_training import prepare_training
 from cry_tf.models import CryDetector
 from cry_tf.training import recipe
-from cry_tf.training.course import compile_once
+from cry_tf.training.trainer import compile_once
 
 PRESETS = (
     "ds_cnn_s",

@@ -58,7 +58,7 @@ def our_step(preset: str, variant: str, batch: Any, truth: Any) -> Callable[[], 
     from cry_hub import registry
     from cry_tf.models import CryClassifier
     from cry_tf.training import recipe
-    from cry_tf.training.course import compile_once
+    from cry_tf.training.trainer import compile_once
 
     precision, *is_jit = variant.split()
     record = registry.get(preset)

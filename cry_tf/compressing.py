@@ -19,7 +19,7 @@ from cry_tf.export_clips import SkippedClipsWarning, run_clips
 
 if TYPE_CHECKING:
     from cry_tf.data.dataset import Dataset
-    from cry_tf.training.run import RunFolder
+    from cry_tf.runs.run_folder import RunFolder
 
 # A longer clip says more than its beginning, and takes its memory many times over.
 _MAX_SECONDS = 10.0

@@ -13,7 +13,7 @@ from cry_tf.data.clip import Clip
 from cry_tf.data.dataset import Dataset
 
 if TYPE_CHECKING:
-    from cry_tf.training.run import RunFolder
+    from cry_tf.runs.run_folder import RunFolder
 
 # Each clip runs through both models; more clips change the figures little.
 MAX_CHECK_CLIPS = 100

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     from cry_export import Artefact
     from cry_export.compress.compressed import Compressed
-    from cry_tf.training.run import RunFolder
+    from cry_tf.runs.run_folder import RunFolder
 
 
 def export(

@@ -19,7 +19,7 @@ from cry_tf.evaluation.figures import Estimate
 from cry_tf.evaluation.judgement import heard_before, match_labels, score_clips
 from cry_tf.evaluation.metrics import measure
 from cry_tf.evaluation.scorer import load_scorer
-from cry_tf.training.listener import Listener, Silence
+from cry_tf.runs.progress import Listener, Silence
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -17,8 +17,8 @@ from cry_tf.benchmarking.comparing import Comparison, compare
 from cry_tf.benchmarking.limits import Limits, choose
 from cry_tf.data.dataset import Dataset
 from cry_tf.evaluation.figures import Estimate
-from cry_tf.training.listener import Listener, Silence
-from cry_tf.training.run import RunFolder
+from cry_tf.runs.progress import Listener, Silence
+from cry_tf.runs.run_folder import RunFolder
 
 Export = Callable[[RunFolder, Path, str], None]
 

@@ -75,8 +75,8 @@ def run(args: argparse.Namespace) -> int:
     console = Console(is_json=args.json)
     from cry_tf.benchmarking import benchmark_page
     from cry_tf.benchmarking.comparing import compare
-    from cry_tf.evaluation import result_folder
     from cry_tf.reports import pages
+    from cry_tf.runs import result_folder
 
     if args.output is not None:
         result_folder.check(args.output, args.overwrite)

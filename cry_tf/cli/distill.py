@@ -177,9 +177,9 @@ def run(args: argparse.Namespace) -> int:
     """
     console = Console(is_json=args.json)
     from cry_tf.data import load
-    from cry_tf.evaluation import result_folder
-    from cry_tf.training.kept_run import KeptRun
-    from cry_tf.training.run import RunFolder
+    from cry_tf.runs import result_folder
+    from cry_tf.runs.checkpoint import KeptRun
+    from cry_tf.runs.run_folder import RunFolder
 
     teachers = [name for name in args.teacher.split(",") if name]
     runs = [RunFolder.open(name) for name in teachers]

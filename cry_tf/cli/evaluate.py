@@ -64,7 +64,7 @@ def run(args: argparse.Namespace) -> int:
     """
     console = Console(is_json=args.json)
     from cry_tf.data import load
-    from cry_tf.evaluation import result_folder
+    from cry_tf.runs import result_folder
 
     result_folder.check(args.output, args.overwrite)
     dataset = load(args.data, label_column=args.label_column, group_by=args.group_by)

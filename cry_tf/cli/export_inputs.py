@@ -10,12 +10,12 @@ from cry_export.recipe import RECIPES
 
 if TYPE_CHECKING:
     from cry_tf.data.dataset import Dataset
-    from cry_tf.training.run import RunFolder
+    from cry_tf.runs.run_folder import RunFolder
 
 
 def find_model(path: str) -> tuple[Path, RunFolder | None]:
     """Returns the `.keras` file, and the run folder around it if there is one."""
-    from cry_tf.training.run import RunFolder
+    from cry_tf.runs.run_folder import RunFolder
 
     if path.endswith(".keras"):
         if not Path(path).is_file():

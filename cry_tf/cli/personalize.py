@@ -120,7 +120,7 @@ def run(args: argparse.Namespace) -> int:
             "--study compares all infants, --infant takes one. Give one of the two."
         )
     from cry_tf.data import load
-    from cry_tf.evaluation import result_folder
+    from cry_tf.runs import result_folder
 
     result_folder.check(args.output, args.overwrite)
     dataset = load(args.clips, label_column=args.label_column, group_by=args.group_by)

@@ -94,9 +94,9 @@ def run(args: argparse.Namespace, scale: Scale | None = None) -> int:
         from cry_tf.quickstart.backbone_choice import PRETRAINED
 
         fetch_if_missing(console, PRETRAINED)
-    from cry_tf.evaluation import result_folder
     from cry_tf.quickstart.chain import run_chain, summary
     from cry_tf.quickstart.scale import STANDARD
+    from cry_tf.runs import result_folder
 
     with result_folder.writing(output, args.overwrite) as part:
         outcome = run_chain(

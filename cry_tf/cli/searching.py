@@ -13,7 +13,7 @@ from cry_tf.cli.data_arguments import Together, names
 if TYPE_CHECKING:
     from cry_tf.benchmarking.limits import Limits
     from cry_tf.benchmarking.search import Found
-    from cry_tf.training.run import RunFolder
+    from cry_tf.runs.run_folder import RunFolder
 
 _LIMITS = ("max_bytes", "max_latency_ms", "max_memory", "data", "positive")
 
@@ -88,8 +88,8 @@ def run(args: argparse.Namespace, console: Console) -> int:
     import_tensorflow_quietly()
     from cry_tf.benchmarking.limits import Limits
     from cry_tf.benchmarking.search import search
-    from cry_tf.evaluation.result_folder import write_json
-    from cry_tf.training.run import RunFolder
+    from cry_tf.runs.result_folder import write_json
+    from cry_tf.runs.run_folder import RunFolder
 
     lengths = args.length or ["dynamic"]
     if len(lengths) > 1:

@@ -76,15 +76,15 @@ def run(args: argparse.Namespace) -> int:
     settings = settings_of(args, earlier)
     console = Console(is_json=args.json)
     from cry_tf.data import load
-    from cry_tf.evaluation import result_folder
-    from cry_tf.training.kept_run import KeptRun
+    from cry_tf.runs import result_folder
+    from cry_tf.runs.checkpoint import KeptRun
 
     result_folder.check(args.output, args.overwrite)
     dataset = load(args.data, label_column=args.label_column, group_by=args.group_by)
     import_tensorflow_quietly()
     if settings.weights == "pretrained":
         fetch_if_missing(console, settings.backbone)
-    from cry_tf.training.experiment import train
+    from cry_tf.training.train import train
 
     kept = KeptRun.of(args.output)
     had_progress = kept.has_progress

@@ -6,9 +6,8 @@ import argparse
 
 from cry_tf.cli.data_arguments import add_data_arguments
 from cry_tf.heads import HEADS
-from cry_tf.training.cluster import STRATEGIES
-from cry_tf.training.recipe import IMBALANCES
-from cry_tf.training.recipe_record import PRECISIONS
+from cry_tf.training.devices import STRATEGIES
+from cry_tf.training.recipe import IMBALANCES, PRECISIONS
 
 # Augmented embeddings of a clip, each as long to compute as its own.
 COPIES = 4

@@ -21,24 +21,22 @@ from cry_tf.distillation.outcome import Outcome, write_comparison
 from cry_tf.distillation.run_teacher import RunTeacher, check_alike
 from cry_tf.distillation.settings import DistillSettings
 from cry_tf.distillation.unlabelled import cut_windows
-from cry_tf.evaluation import result_folder
 from cry_tf.evaluation.judgement import pretrained_overlap
 from cry_tf.evaluation.metrics import measure
+from cry_tf.evaluation.threshold import ChosenThreshold
 from cry_tf.models import CryClassifier, CryDetector
 from cry_tf.models.preset import load_backbone
-from cry_tf.training import record
-from cry_tf.training.cross_validation import HistoryRow
-from cry_tf.training.fold_checks import check_folds
-from cry_tf.training.kept_run import KeptRun
-from cry_tf.training.listener import Listener, Silence
-from cry_tf.training.out_of_fold import fold_of_clip, predictions_of
-from cry_tf.training.preparation import Prepared, prepare
-from cry_tf.training.recipe_words import recipe_sentence
-from cry_tf.training.run import MODEL_FILE, RunFolder
-from cry_tf.training.threshold import ChosenThreshold
-from cry_tf.training.trainers import find_policy
+from cry_tf.runs import result_folder
+from cry_tf.runs.checkpoint import KeptRun
+from cry_tf.runs.progress import Listener, Silence
+from cry_tf.runs.run_folder import MODEL_FILE, RunFolder
+from cry_tf.training import report
+from cry_tf.training.choose_trainer import find_policy
+from cry_tf.training.cross_validation import HistoryRow, fold_of_clip, predictions_of
+from cry_tf.training.preparation import Prepared, check_folds, prepare
+from cry_tf.training.recipe import recipe_sentence
 
-_OFFSET_SHARE = 0.8  # as in `cry_tf.training.experiment`
+_OFFSET_SHARE = 0.8  # as in `cry_tf.training.train`
 
 
 def distil(
@@ -139,7 +137,7 @@ def distil(
             )
         model.save(part / MODEL_FILE)
         _write_history(part / "history.csv", history)
-        made = record.Made(
+        made = report.Made(
             settings=student,
             prepared=prepared,
             model=model,
@@ -149,7 +147,7 @@ def distil(
             baselines=(),
             origin=origin,
         )
-        record.write(part, made, listener.warn)
+        report.write(part, made, listener.warn)
         outcome = Outcome(
             settings=settings,
             teachers=teachers,
@@ -197,7 +195,7 @@ def _facts(
         "settings": settings.to_dict(),
         "augmentation": lesson.policy and lesson.policy.fingerprint(),
         "teachers": [teacher.facts()["model_sha256"] for teacher in teachers],
-        "versions": record.versions(),
+        "versions": report.versions(),
     }
 
 

@@ -15,11 +15,11 @@ from cry_tf.distillation.pseudo_labels import pseudo_labels, sure_from
 from cry_tf.distillation.run_teacher import RunTeacher
 from cry_tf.distillation.settings import DistillSettings
 from cry_tf.distillation.student_trainer import StudentTrainer
-from cry_tf.training.course import Fold
+from cry_tf.runs.checkpoint import KeptRun
+from cry_tf.runs.forecast import Forecast
+from cry_tf.runs.progress import Listener
 from cry_tf.training.cross_validation import FINAL, HistoryRow, history_rows
-from cry_tf.training.forecast import Forecast
-from cry_tf.training.kept_run import KeptRun
-from cry_tf.training.listener import Listener
+from cry_tf.training.trainer import Fold
 
 ROWS = ("teacher", "alone", "distilled")
 

@@ -18,10 +18,10 @@ from cry_tf.distillation.run_teacher import RunTeacher
 from cry_tf.distillation.settings import DistillSettings
 from cry_tf.evaluation.metrics import measure
 from cry_tf.evaluation.predictions import Predictions
-from cry_tf.evaluation.result_folder import write_json
 from cry_tf.evaluation.verdict import verdict
 from cry_tf.reports import pages
-from cry_tf.training.listener import Listener
+from cry_tf.runs.progress import Listener
+from cry_tf.runs.result_folder import write_json
 
 PAGE = "distillation.html"
 _SEVERAL = "several teachers together are no single file"

@@ -18,12 +18,12 @@ from cry_tf.distillation.resampled_backbone import ResampledBackbone
 from cry_tf.distillation.teacher_cache import TeacherCache
 from cry_tf.evaluation.predictions import Predictions
 from cry_tf.models.preset import load_backbone
-from cry_tf.training import record
-from cry_tf.training.listener import Listener, Silence
+from cry_tf.runs.progress import Listener, Silence
+from cry_tf.runs.run_folder import RunFolder
+from cry_tf.training import report
+from cry_tf.training.choose_trainer import make_trainer
 from cry_tf.training.preparation import Prepared
-from cry_tf.training.run import RunFolder
 from cry_tf.training.settings import Settings
-from cry_tf.training.trainers import make_trainer
 
 # Scores below this are taken as this: a logit of -16.
 _LEAST_SCORE = 1e-7
@@ -85,7 +85,7 @@ class RunTeacher:
     def clips_known(self, lesson: Lesson) -> int:
         """Returns how many labelled clips the run was trained on."""
         known = set(self.run.config["data"]["clip_digests"])
-        return sum(each in known for each in record.short_digests(lesson.labelled))
+        return sum(each in known for each in report.short_digests(lesson.labelled))
 
     def predictions_but(self, files: set[str]) -> Predictions:
         """Returns the run's out-of-fold predictions but for those of some files."""

@@ -16,11 +16,17 @@ from cry_tf.distillation.distiller import Distiller
 from cry_tf.distillation.lesson import Lesson
 from cry_tf.distillation.teachers import TEACHER_LOGITS, WAVEFORM
 from cry_tf.training import imbalance
-from cry_tf.training.course import Course, Fold, History, State, Tell
-from cry_tf.training.fit import SCORING_BATCH
-from cry_tf.training.fit_keras import fit_courses
-from cry_tf.training.layerwise_rates import Adam
+from cry_tf.training.optimizers import Adam
 from cry_tf.training.recipe import Recipe
+from cry_tf.training.trainer import (
+    SCORING_BATCH,
+    Course,
+    Fold,
+    History,
+    State,
+    Tell,
+    fit_courses,
+)
 
 _SCORING_SECONDS = 320.0
 

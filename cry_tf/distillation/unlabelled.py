@@ -15,7 +15,7 @@ from cry_tf.data.clip import Clip
 from cry_tf.data.content import content_sha256
 from cry_tf.data.dataset import Dataset
 from cry_tf.data.grouping import known_source, plural
-from cry_tf.training.listener import Listener
+from cry_tf.runs.progress import Listener
 
 # A shorter rest tells a network little.
 _LEAST_S = 1.0

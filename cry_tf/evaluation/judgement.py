@@ -11,11 +11,11 @@ import numpy as np
 from cry_lite.errors import SoundFileError
 from cry_lite.report import duration
 from cry_lite.spec import ModelSpec
-from cry_tf.data import decoding, sound_source
+from cry_tf.data import decoding, detection_labels, sound_source
 from cry_tf.data.clip import Problem
 from cry_tf.data.content import content_sha256
 from cry_tf.data.dataset import Dataset
-from cry_tf.evaluation import result_folder, summary_text
+from cry_tf.evaluation import summary_text
 from cry_tf.evaluation.figures import Metrics
 from cry_tf.evaluation.metrics import measure
 from cry_tf.evaluation.predictions import NO_FOLD, Predictions
@@ -23,9 +23,9 @@ from cry_tf.evaluation.report import Report, render
 from cry_tf.evaluation.scorer import Scorer
 from cry_tf.evaluation.verdict import verdict
 from cry_tf.reports import pages
-from cry_tf.training import detection_labels
-from cry_tf.training.listener import Listener, Silence
-from cry_tf.training.record import short_digests, versions
+from cry_tf.runs import result_folder
+from cry_tf.runs.progress import Listener, Silence
+from cry_tf.training.report import short_digests, versions
 
 # Longer recordings than this many windows hold more than what their label names.
 _LONG_WINDOWS = 10

@@ -28,7 +28,7 @@ class Scorer:
             `(labels,)`, the whole at once; a `.tflite` of fixed length scores a
             longer one in windows of that length.
         trained_on: Digests of the files that it was trained on, as
-            `cry_tf.training.record.short_digests` gives them; empty if unknown.
+            `cry_tf.training.report.short_digests` gives them; empty if unknown.
         data_sha256: Digest of the data set that it was trained on, or None.
         pretrained_on: Digests, of the same kind, of the files that the weights had
             heard which its training began from, where these come with cry-tf.
@@ -99,14 +99,14 @@ def load_scorer(path: str | os.PathLike[str]) -> Scorer:
 
 
 def _run_config(folder: Path) -> dict:
-    from cry_tf.training.run import RunFolder
+    from cry_tf.runs.run_folder import RunFolder
 
     return RunFolder.open(folder).config
 
 
 def _array_scorer(folder: Path, config: dict) -> Scorer:
     """Reads a run whose head is kept as arrays, after a network of its own."""
-    from cry_tf.training.run import FEATURES_FILE
+    from cry_tf.runs.run_folder import FEATURES_FILE
 
     head = storing.load(folder)
     pool = _graph(_load_keras(folder / FEATURES_FILE))

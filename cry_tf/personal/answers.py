@@ -13,7 +13,7 @@ from cry_tf.personal import trial
 from cry_tf.personal.comparison import Comparison
 from cry_tf.personal.held_out import LeaveOneOut
 from cry_tf.personal.trial import Infant
-from cry_tf.training.listener import Listener
+from cry_tf.runs.progress import Listener
 
 
 def write_answers(

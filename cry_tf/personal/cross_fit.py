@@ -10,11 +10,11 @@ import numpy as np
 
 from cry_tf.data import Embeddings
 from cry_tf.personal.source import Pooled
-from cry_tf.training.fit import Trainer
-from cry_tf.training.fit_embeddings import HeadTrainer
-from cry_tf.training.fit_heads import FittedTrainer
+from cry_tf.runs.run_folder import RunFolder
+from cry_tf.training.fitted_head_trainer import FittedTrainer
+from cry_tf.training.head_trainer import HeadTrainer
 from cry_tf.training.recipe import Recipe
-from cry_tf.training.run import RunFolder
+from cry_tf.training.trainer import Trainer
 
 
 def check_backbone(run: RunFolder) -> None:

@@ -13,7 +13,6 @@ import numpy as np
 
 from cry_tf.data import EmbeddingCache
 from cry_tf.data.dataset import Dataset
-from cry_tf.evaluation import result_folder
 from cry_tf.evaluation.judgement import match_labels
 from cry_tf.heads.logistic import LogisticHead
 from cry_tf.heads.prototypes import PrototypeHead
@@ -31,9 +30,10 @@ from cry_tf.personal.recording_time import (
 )
 from cry_tf.personal.source import PERSONAL_HEADS, Pooled
 from cry_tf.personal.trial import Infant
-from cry_tf.training.embedding import embed
-from cry_tf.training.listener import Listener, Silence
-from cry_tf.training.run import MODEL_FILE, RunFolder
+from cry_tf.runs import result_folder
+from cry_tf.runs.progress import Listener, Silence
+from cry_tf.runs.run_folder import MODEL_FILE, RunFolder
+from cry_tf.training.head_trainer import embed
 
 
 @dataclass(frozen=True)

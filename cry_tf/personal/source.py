@@ -15,7 +15,7 @@ from cry_tf.heads.prototypes import PrototypeHead
 from cry_tf.layers.prototype_logits import PrototypeLogits
 from cry_tf.personal.logistic_adapter import LogisticAdapter
 from cry_tf.personal.prototype_adapter import PrototypeAdapter
-from cry_tf.training.run import RunFolder
+from cry_tf.runs.run_folder import RunFolder
 
 PERSONAL_HEADS = ("prototype", "logreg")
 
@@ -140,7 +140,7 @@ def prototype_adapter(
 
 def with_prototypes(model: Any, head: PrototypeHead) -> Any:
     """Returns a classifier with the backbone and pooling of `model` and this head."""
-    from cry_tf.training.fit_heads import write_into
+    from cry_tf.training.fitted_head_trainer import write_into
 
     made = type(model).from_config({**model.get_config(), "head": "prototype"})
     made.backbone.set_weights(model.backbone.get_weights())

@@ -16,7 +16,6 @@ from cry_tf.data import EmbeddingCache
 from cry_tf.data.clip import Problem
 from cry_tf.data.dataset import Dataset
 from cry_tf.data.grouping import plural
-from cry_tf.evaluation import result_folder
 from cry_tf.evaluation.judgement import match_labels
 from cry_tf.personal import personal_page, trial
 from cry_tf.personal.answers import tell, write_answers
@@ -34,8 +33,9 @@ from cry_tf.personal.recording_time import (
 from cry_tf.personal.source import PERSONAL_HEADS, open_reason_run, own_prototypes
 from cry_tf.personal.trial import Infant
 from cry_tf.reports import pages
-from cry_tf.training.listener import Listener, Silence
-from cry_tf.training.record import versions
+from cry_tf.runs import result_folder
+from cry_tf.runs.progress import Listener, Silence
+from cry_tf.training.report import versions
 
 SHOTS = (1, 2, 5)
 FORMAT = "cry-tf personal study 1"

@@ -23,9 +23,9 @@ from cry_tf.quickstart.hearing import hear_night
 from cry_tf.quickstart.material import Material
 from cry_tf.quickstart.night_score import NightScore
 from cry_tf.quickstart.scale import STANDARD, Scale
-from cry_tf.training.experiment import train
-from cry_tf.training.listener import Listener
-from cry_tf.training.run import RunFolder
+from cry_tf.runs.progress import Listener
+from cry_tf.runs.run_folder import RunFolder
+from cry_tf.training.train import train
 
 if TYPE_CHECKING:
     from cry_export import Artefact

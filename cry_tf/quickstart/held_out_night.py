@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from cry_tf.data.dataset import Dataset
+from cry_tf.data.detection_labels import POSITIVE, LabelMapping
 from cry_tf.synthesis.night import Night, TrueEvent
 from cry_tf.synthesis.voice import SAMPLE_RATE_HZ
-from cry_tf.training.detection_labels import POSITIVE, LabelMapping
 
 _FLOOR_DB = -70.0
 _MAX_CLIP_S = 30.0

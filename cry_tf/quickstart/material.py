@@ -10,12 +10,12 @@ from typing import Literal
 import numpy as np
 
 from cry_tf.data import Dataset, load
+from cry_tf.data.detection_labels import NEGATIVE, LabelMapping, map_labels
 from cry_tf.quickstart.held_out_night import held_out_night
 from cry_tf.quickstart.scale import Scale
+from cry_tf.runs.progress import Listener
 from cry_tf.synthesis import draw_home, synthesise_night, write_recordings
 from cry_tf.synthesis.night import Night
-from cry_tf.training.detection_labels import NEGATIVE, LabelMapping, map_labels
-from cry_tf.training.listener import Listener
 
 # Names that say that there is a cry, but not why.
 _NO_REASON = frozenset(

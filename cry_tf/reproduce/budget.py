@@ -6,8 +6,7 @@ from dataclasses import dataclass
 
 from cry_tf.reproduce.row import Row
 from cry_tf.training import recipe as recipes
-from cry_tf.training.recipe import Recipe
-from cry_tf.training.recipe_record import Precision
+from cry_tf.training.recipe import Precision, Recipe
 from cry_tf.training.settings import Settings
 
 FOLDS = 5

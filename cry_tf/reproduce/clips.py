@@ -8,8 +8,8 @@ from typing import Literal
 
 import numpy as np
 
+from cry_tf.data import detection_labels
 from cry_tf.data.dataset import Dataset
-from cry_tf.training import detection_labels
 
 Split = Literal["by_clip", "by_infant"]
 SPLITS: tuple[Split, ...] = ("by_clip", "by_infant")

@@ -12,9 +12,8 @@ from cry_export import ConversionError, ParityError
 from cry_tf import exporting
 from cry_tf.data.dataset import Dataset
 from cry_tf.evaluation.scorer import load_scorer
-from cry_tf.training.fit import Trainer
-from cry_tf.training.fit_keras import History
-from cry_tf.training.run_model import uncompiled
+from cry_tf.training.build_model import uncompiled
+from cry_tf.training.trainer import History, Trainer
 
 QUANTIZATIONS = ("none", "dynamic")
 # To be compared with the model before a file is judged on all, as in `cry-tf distill`.

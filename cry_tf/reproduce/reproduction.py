@@ -14,7 +14,7 @@ from cry_tf.reproduce.papers import Paper
 from cry_tf.reproduce.reproduced import NOT_ASKED, Cell, Reproduced
 from cry_tf.reproduce.running import NOT_YET, Runner
 from cry_tf.reproduce.task_clips import TaskClips
-from cry_tf.training.listener import Listener, Silence
+from cry_tf.runs.progress import Listener, Silence
 from cry_tf.training.preparation import leave_out_bad_clips
 
 

@@ -17,7 +17,7 @@ from cry_tf.reproduce.result import Identity, Result
 from cry_tf.reproduce.row import Row
 from cry_tf.reproduce.task_clips import TaskClips
 from cry_tf.reproduce.teaching import Teaching
-from cry_tf.training.listener import Listener
+from cry_tf.runs.progress import Listener
 
 NOT_YET = "not run yet: the same command goes on from here"
 ROWS = "rows"

@@ -8,7 +8,7 @@ from cry_tf.data.dataset import Dataset
 from cry_tf.reproduce import papers
 from cry_tf.reproduce.clips import for_task
 from cry_tf.reproduce.papers import Paper
-from cry_tf.training.listener import Listener
+from cry_tf.runs.progress import Listener
 
 
 @dataclass(frozen=True)

@@ -12,10 +12,9 @@ from cry_tf.distillation.lesson import Lesson
 from cry_tf.distillation.settings import DistillSettings
 from cry_tf.distillation.student_trainer import StudentTrainer
 from cry_tf.reproduce.teaching import Teaching
-from cry_tf.training.course import Fold, Tell
-from cry_tf.training.fit_keras import History
-from cry_tf.training.listener import Listener
-from cry_tf.training.trainers import find_micro_batch
+from cry_tf.runs.progress import Listener
+from cry_tf.training.choose_trainer import find_micro_batch
+from cry_tf.training.trainer import Fold, History, Tell
 
 
 class TaughtTrainer:
@@ -29,7 +28,7 @@ class TaughtTrainer:
         listener: Hears how many clips are in memory at once.
 
     Attributes:
-        epochs: See `cry_tf.training.fit.Trainer`.
+        epochs: See `cry_tf.training.trainer.Trainer`.
 
     Raises:
         ValueError: If the teacher was asked about other clips.
@@ -71,7 +70,7 @@ class TaughtTrainer:
     def fit(
         self, indices: np.ndarray, tell: Tell | None = None, fold: Fold | None = None
     ) -> History:
-        """Trains on the clips of a fold; see `cry_tf.training.fit.Trainer`.
+        """Trains on the clips of a fold; see `cry_tf.training.trainer.Trainer`.
 
         Raises:
             ValueError: If it is not the fold that its teacher was trained on, or

@@ -12,8 +12,7 @@ from typing import Any
 import numpy as np
 
 from cry_tf.reproduce.result import Identity
-from cry_tf.training.fit import Trainer
-from cry_tf.training.fit_keras import History
+from cry_tf.training.trainer import History, Trainer
 
 # Scores below this are taken as this: a logit of -16, as in `cry-tf distill`.
 _LEAST_SCORE = 1e-7

@@ -22,15 +22,17 @@ from cry_tf.reproduce.result import Result
 from cry_tf.reproduce.row import Experiment
 from cry_tf.reproduce.taught import TaughtTrainer
 from cry_tf.reproduce.teaching import HeardTrainer, Teaching
+from cry_tf.runs.progress import Listener, Silence
 from cry_tf.training.baselines import score_baselines
-from cry_tf.training.cross_validation import cross_validate
-from cry_tf.training.fold_checks import check_folds
-from cry_tf.training.listener import Listener, Silence
-from cry_tf.training.out_of_fold import fold_of_clip, predictions_of
-from cry_tf.training.preparation import Prepared, prepare
-from cry_tf.training.run_model import as_precise
+from cry_tf.training.build_model import as_precise
+from cry_tf.training.choose_trainer import make_trainer
+from cry_tf.training.cross_validation import (
+    cross_validate,
+    fold_of_clip,
+    predictions_of,
+)
+from cry_tf.training.preparation import Prepared, check_folds, prepare
 from cry_tf.training.settings import Settings
-from cry_tf.training.trainers import make_trainer
 
 
 @dataclass(frozen=True)

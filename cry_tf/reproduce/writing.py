@@ -7,15 +7,15 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
-from cry_tf.evaluation.result_folder import write_json
 from cry_tf.reports import pages
 from cry_tf.reports import tables as report_tables
 from cry_tf.reproduce.papers import Paper
 from cry_tf.reproduce.reproduced import Reproduced
 from cry_tf.reproduce.tables import Table, tables
 from cry_tf.reproduce.tables_json import FORMAT, to_dict
-from cry_tf.training.listener import Listener
-from cry_tf.training.record import versions
+from cry_tf.runs.progress import Listener
+from cry_tf.runs.result_folder import write_json
+from cry_tf.training.report import versions
 
 TABLES = "tables.json"
 INTERVALS = (

@@ -1,4 +1,4 @@
-"""Trains one model on several devices or machines, through `tf.distribute`.
+"""Where a model is trained: one device, several, or several machines.
 
 Each device has a replica of the model and takes its share of every batch; the
 gradients are summed, so that a step is the step of one device on the whole batch.
@@ -11,19 +11,110 @@ from __future__ import annotations
 
 import atexit
 import contextlib
+import functools
 import hashlib
 import json
 import os
 import shutil
 import tempfile
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, get_args
 
 import keras
 import tensorflow as tf
 
-from cry_tf.training.cluster import Cluster
-from cry_tf.training.replicas import moving_statistics, share
+from cry_hub.yamnet.frozen_batch_normalization import FrozenBatchNormalization
+
+StrategyName = Literal["auto", "mirrored", "multiworker", "none"]
+STRATEGIES: tuple[str, ...] = get_args(StrategyName)
+
+_EXAMPLE = (
+    '{"cluster": {"worker": ["host0:2222", "host1:2222"]}, '
+    '"task": {"type": "worker", "index": 0}}'
+)
+
+
+@dataclass(frozen=True)
+class Cluster:
+    """The workers that train together, and which of them this process is.
+
+    Attributes:
+        workers: How many there are, the chief among them; 1 without a cluster.
+        worker: Number of this one, from 0. Worker 0 is the chief, who writes.
+    """
+
+    workers: int = 1
+    worker: int = 0
+
+    @property
+    def is_chief(self) -> bool:
+        """Whether this process writes the results."""
+        return self.worker == 0
+
+    @classmethod
+    def of_environment(cls) -> Cluster:
+        """Reads the environment variable `TF_CONFIG`.
+
+        Raises:
+            ValueError: If it is set and does not name this process as a worker.
+        """
+        text = os.environ.get("TF_CONFIG", "").strip()
+        if not text:
+            return cls()
+        try:
+            config = json.loads(text)
+            jobs = config.get("cluster", {})
+            if not jobs:
+                return cls()
+            chiefs, workers = len(jobs.get("chief", ())), len(jobs.get("worker", ()))
+            kind, index = config["task"]["type"], int(config["task"]["index"])
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            raise ValueError(
+                f"TF_CONFIG must be JSON such as {_EXAMPLE}. Received: {text!r} "
+                f"({error!r})."
+            ) from error
+        of_kind = {"chief": chiefs, "worker": workers}.get(kind, 0)
+        if not 0 <= index < of_kind:
+            raise ValueError(
+                "The task of TF_CONFIG must be one of its chief and workers. "
+                f"Received: type={kind!r}, index={index}, with {chiefs} chief and "
+                f"{workers} workers."
+            )
+        return cls(chiefs + workers, index if kind == "chief" else chiefs + index)
+
+
+def share(batch: tuple[Any, ...], number: Any, replicas: int) -> tuple[Any, ...]:
+    """Returns what the replica of this number gets of a batch, at least one clip.
+
+    Keras divides the loss of each replica by its clips and by the replicas. Where a
+    batch has fewer clips than there are replicas, some get one that counts nothing.
+    """
+    *values, weights = batch
+    number = tf.cast(number, tf.int32)
+    clips = tf.shape(weights)[0]
+    start, stop = number * clips // replicas, (number + 1) * clips // replicas
+    evens_out = tf.cast((stop - start) * replicas, weights.dtype)
+    evens_out /= tf.cast(clips, weights.dtype)
+    start = tf.minimum(start, clips - 1)
+    stop = tf.maximum(stop, start + 1)
+    shared = tf.nest.map_structure(lambda value: value[start:stop], values)
+    return (*shared, weights[start:stop] * evens_out)
+
+
+def moving_statistics(model: Any) -> list[Any]:
+    """Returns the variables of batch norm that training moves on."""
+    found = []
+    for layer in model.layers:
+        if isinstance(layer, keras.Model):
+            found += moving_statistics(layer)
+        elif (
+            isinstance(layer, keras.layers.BatchNormalization)
+            and not isinstance(layer, FrozenBatchNormalization)
+            and layer.trainable
+        ):
+            found += [layer.moving_mean, layer.moving_variance]
+    return found
 
 
 class Devices:
@@ -234,3 +325,60 @@ class Devices:
 
 
 ONE_DEVICE = Devices()
+
+
+def find_devices(name: StrategyName, trains: str = "all") -> Devices:
+    """Returns where to train.
+
+    A cluster must be joined before TensorFlow computes anything, and waits until
+    every worker is there.
+
+    Args:
+        name: `mirrored` takes every GPU of this machine (every CPU device where it
+            has none). `multiworker` joins the cluster that the environment
+            variable `TF_CONFIG` names. `none` takes one device. `auto` is
+            `multiworker` if `TF_CONFIG` names several workers, else `mirrored` if
+            there are several GPUs, else `none`.
+        trains: What is trained; anything but `all` takes one device, since a head
+            on computed embeddings takes seconds. Of several workers each trains it
+            then, and the chief's is written.
+
+    Raises:
+        ValueError: If there is no such strategy, or no cluster.
+    """
+    if name not in STRATEGIES:
+        raise ValueError(
+            f"strategy must be one of {', '.join(STRATEGIES)}. "
+            f"Received: strategy={name!r}."
+        )
+    if name == "none":
+        return ONE_DEVICE
+    cluster = Cluster() if name == "mirrored" else Cluster.of_environment()
+    if name == "multiworker" and cluster.workers == 1:
+        raise ValueError(
+            "The strategy multiworker takes the environment variable TF_CONFIG, which "
+            "names at least two workers. Received: "
+            f"TF_CONFIG={os.environ.get('TF_CONFIG')!r}."
+        )
+    if trains != "all":
+        return Devices(None, cluster)
+    if cluster.workers > 1:
+        return Devices(_engine(), cluster)
+    devices = tf.config.list_logical_devices("GPU")
+    if name == "mirrored" and not devices:
+        devices = tf.config.list_logical_devices("CPU")
+    if len(devices) < 2:
+        return ONE_DEVICE
+    return Devices(_engine(tuple(device.name for device in devices)))
+
+
+@functools.cache
+def _engine(devices: tuple[str, ...] | None = None) -> Any:
+    """Returns the engine of a process.
+
+    There is one. Two of them would give their collective operations the same
+    numbers, and the second model could not be trained.
+    """
+    if devices is None:
+        return tf.distribute.MultiWorkerMirroredStrategy()
+    return tf.distribute.MirroredStrategy(devices)

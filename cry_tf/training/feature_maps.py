@@ -1,10 +1,10 @@
-"""What the frozen part of a backbone makes of clips, computed once, on disk."""
+"""Feature maps of the frozen layers of a backbone, computed once and kept on disk."""
 
 from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,31 @@ from cry_tf.data import Dataset, sound_source
 from cry_tf.data.decoding import decoding_threads
 from cry_tf.data.embedding_plan import EmbeddingPlan
 from cry_tf.data.epoch_order import EpochOrder
-from cry_tf.training.versions import Versions
+
+
+class Versions:
+    """Numbers clips and copies: the clips first, then all copies, clip by clip.
+
+    Args:
+        clips: How many there are.
+        copies: Of each clip; empty for none at all.
+
+    Attributes:
+        clip: Int array `(versions,)`, the clip of each.
+    """
+
+    def __init__(self, clips: int, copies: Sequence[int] = ()):
+        counts = np.array(copies if len(copies) else np.zeros(clips), int)
+        ends = clips + np.cumsum(counts)
+        self._of_clip = [
+            np.append(clip, np.arange(end - count, end))
+            for clip, (end, count) in enumerate(zip(ends, counts, strict=True))
+        ]
+        self.clip = np.append(np.arange(clips), np.repeat(np.arange(clips), counts))
+
+    def of(self, clips: np.ndarray) -> np.ndarray:
+        """Returns the numbers of these clips and of their copies."""
+        return np.concatenate([self._of_clip[clip] for clip in clips])
 
 
 class FeatureMaps:

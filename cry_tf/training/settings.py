@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from cry_tf.training.cluster import STRATEGIES, StrategyName
+from cry_tf.training.devices import STRATEGIES, StrategyName
 from cry_tf.training.recipe import Recipe
 
 
@@ -30,7 +30,7 @@ class Settings:
             nothing, a float removes everything above that many Hz.
         baselines: Whether classical methods are measured on the same folds.
         noise: Folder of sounds that augmentation mixes in, or None.
-        strategy: Which devices train, see `cry_tf.training.strategy`.
+        strategy: Which devices train, see `cry_tf.training.devices`.
     """
 
     task: Literal["detect", "reason"]

@@ -47,7 +47,7 @@ def test_an_earlier_file_scores_as_when_it_was_written(name, waveforms):
     "name", [name for name in EXPECTED if not name.endswith(".tflite")]
 )
 def test_an_earlier_run_says_how_it_was_trained(name):
-    from cry_tf.training.run import RunFolder
+    from cry_tf.runs.run_folder import RunFolder
 
     run = RunFolder.open(FOLDER / name)
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 import keras
 import numpy as np
 
+from cry_tf.data import detection_labels
 from cry_tf.data.dataset import Dataset
 from cry_tf.distillation.pretraining.student import Scale, outputs_of
 from cry_tf.distillation.pretraining.targets import Targets
 from cry_tf.evaluation import bootstrap
 from cry_tf.heads.logistic import LogisticHead
-from cry_tf.training import detection_labels
 
 _FOLDS = 5
 

@@ -31,7 +31,7 @@ from cry_tf.distillation.pretraining.student import (
 )
 from cry_tf.distillation.pretraining.targets import Teacher, compute
 from cry_tf.distillation.pretraining.windows import WindowPlan
-from cry_tf.training.listener import Listener
+from cry_tf.runs.progress import Listener
 
 PATCHES = 5
 _JUDGED_WINDOWS = 2

@@ -11,7 +11,7 @@ import numpy as np
 import tensorflow as tf
 
 from cry_tf.distillation.pretraining.targets import Targets
-from cry_tf.training.listener import Listener
+from cry_tf.runs.progress import Listener
 
 _JUDGED_BATCH = 64
 

@@ -17,7 +17,7 @@ from cry_tf.data.content import content_digests
 from cry_tf.data.dataset import Dataset
 from cry_tf.data.decoding import ahead
 from cry_tf.distillation.pretraining.windows import WindowPlan, draw_window
-from cry_tf.training.listener import Listener
+from cry_tf.runs.progress import Listener
 
 _PART = 256
 _BATCH = 16

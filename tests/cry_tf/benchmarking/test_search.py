@@ -7,7 +7,7 @@ from cry_lite.metadata import pack, read_metadata
 from cry_lite.spec import ModelSpec
 from cry_tf.benchmarking.limits import Limits
 from cry_tf.benchmarking.search import search
-from cry_tf.training.run import RunFolder
+from cry_tf.runs.run_folder import RunFolder
 
 SPEC = ModelSpec(task="reason", labels=("hungry", "tired", "pain"), front_end=YAMNET)
 

@@ -11,7 +11,7 @@ import pytest
 import soundfile
 
 from cry_tf.cli.main import main
-from cry_tf.training.run import RunFolder
+from cry_tf.runs.run_folder import RunFolder
 
 pytestmark = pytest.mark.usefixtures("shallow_student")
 

@@ -234,7 +234,7 @@ def numbered(tmp_path, rng):
 def test_a_model_remembers_what_its_training_was_told_to_be_a_cry(
     told, models, make_tflite, numbered, tmp_path, capsys
 ):
-    from cry_tf.training.run import FORMAT
+    from cry_tf.runs.run_folder import FORMAT
 
     file = make_tflite(tmp_path / "told.tflite", positive_names=("1",))
     # A run from before models remembered it: its settings say so.
@@ -301,8 +301,8 @@ def test_a_long_recording_is_judged_by_its_events_and_that_is_said(
 
 
 def test_clips_from_the_training_are_warned_of(models, recordings, tmp_path, capsys):
-    from cry_tf.training.record import short_digests
-    from cry_tf.training.run import FORMAT
+    from cry_tf.runs.run_folder import FORMAT
+    from cry_tf.training.report import short_digests
 
     run = tmp_path / "run"
     run.mkdir()

@@ -13,7 +13,7 @@ from cry_lite.metadata import read_metadata
 from cry_tf.cli import export
 from cry_tf.evaluation.predictions import Predictions
 from cry_tf.models.cry_detector import CryDetector
-from cry_tf.training.run import FORMAT
+from cry_tf.runs.run_folder import FORMAT
 
 FILES = tuple(f"{label}/{n}.wav" for label in ("cry", "rain") for n in range(2))
 

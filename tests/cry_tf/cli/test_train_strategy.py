@@ -1,7 +1,6 @@
 import pytest
 
 from cry_tf.cli.main import main
-from cry_tf.training import experiment
 
 
 class Stop(ValueError):
@@ -16,7 +15,7 @@ def asked(monkeypatch, tmp_path, *more):
         found.append(settings)
         raise Stop("seen")
 
-    monkeypatch.setattr(experiment, "train", train)
+    monkeypatch.setattr(train, "train", train)
     for label in ("a", "b"):
         (tmp_path / label).mkdir(exist_ok=True)
         (tmp_path / label / "0.wav").write_bytes(b"")

@@ -4,7 +4,7 @@ import soundfile
 
 from cry_tf.data import load
 from cry_tf.distillation.unlabelled import cut_windows
-from cry_tf.training.listener import Silence
+from cry_tf.runs.progress import Silence
 
 RATE_HZ = 8_000
 

@@ -92,8 +92,8 @@ def make_run(many_infants, tmp_path_factory):
     import cry_hub
     from cry_tf.data import load
     from cry_tf.training import recipe
-    from cry_tf.training.experiment import train
     from cry_tf.training.settings import Settings
+    from cry_tf.training.train import train
 
     folder = tmp_path_factory.mktemp("runs")
     keras.utils.set_random_seed(0)

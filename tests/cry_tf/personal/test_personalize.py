@@ -12,7 +12,7 @@ from cry_tf.evaluation.predictions import Predictions
 from cry_tf.evaluation.scorer import load_scorer
 from cry_tf.personal.infants import of_infant
 from cry_tf.personal.personalize import personalize
-from cry_tf.training.run import RunFolder
+from cry_tf.runs.run_folder import RunFolder
 
 
 def adapt(run, clips, path, **changes):

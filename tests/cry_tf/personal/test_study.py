@@ -11,7 +11,7 @@ from cry_tf.cli.main import main
 from cry_tf.data import load
 from cry_tf.personal import cross_fit, training_clips
 from cry_tf.personal.study import study
-from cry_tf.training.run import RunFolder
+from cry_tf.runs.run_folder import RunFolder
 
 from .conftest import write_tone
 

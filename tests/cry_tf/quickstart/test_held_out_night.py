@@ -5,8 +5,8 @@ import pytest
 import soundfile
 
 from cry_tf.data import Dataset, load
+from cry_tf.data.detection_labels import LabelMapping, map_labels
 from cry_tf.quickstart.held_out_night import held_out_night
-from cry_tf.training.detection_labels import LabelMapping, map_labels
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ from cry_tf.quickstart.material import (
     synthetic_material,
 )
 from cry_tf.quickstart.scale import STANDARD
-from cry_tf.training.listener import Silence
+from cry_tf.runs.progress import Silence
 
 TINY = dataclasses.replace(
     STANDARD,

@@ -16,7 +16,7 @@ from cry_lite.detector import Analyzer
 from cry_tf.cli import quickstart
 from cry_tf.export_clips import run_clips
 from cry_tf.quickstart.scale import STANDARD
-from cry_tf.training.run import RunFolder
+from cry_tf.runs.run_folder import RunFolder
 
 pytestmark = pytest.mark.usefixtures("shallow_student")
 

@@ -11,7 +11,7 @@ from cry_tf.reproduce.budget import BUDGETS
 from cry_tf.reproduce.clips import BY_CLIP, SPLITS
 from cry_tf.reproduce.reproduced import NOT_ASKED, SYNTHETIC
 from cry_tf.reproduce.reproduction import reproduce
-from cry_tf.training.listener import Silence
+from cry_tf.runs.progress import Silence
 
 pytestmark = pytest.mark.usefixtures("shallow_student")
 

@@ -14,8 +14,8 @@ from cry_tf.reproduce.reproduction import reproduce
 from cry_tf.reproduce.result import Identity, Result
 from cry_tf.reproduce.taught import TaughtTrainer
 from cry_tf.reproduce.teaching import HeardTrainer, Teaching
-from cry_tf.training.course import Fold
-from cry_tf.training.listener import Silence
+from cry_tf.runs.progress import Silence
+from cry_tf.training.trainer import Fold
 
 pytestmark = pytest.mark.usefixtures("shallow_student")
 

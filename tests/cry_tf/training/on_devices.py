@@ -13,10 +13,11 @@ import tensorflow as tf
 import cry_hub
 from cry_tf.data import load
 from cry_tf.models import CryClassifier
-from cry_tf.training import recipe, strategy
-from cry_tf.training.experiment import train
-from cry_tf.training.listener import Silence
+from cry_tf.runs.progress import Silence
+from cry_tf.training import recipe
+from cry_tf.training.devices import find_devices
 from cry_tf.training.settings import Settings
+from cry_tf.training.train import train
 
 
 class Lines(Silence):
@@ -57,7 +58,7 @@ def main(name, recordings, output):
             tf.config.list_physical_devices("CPU")[0],
             [tf.config.LogicalDeviceConfiguration()] * 2,
         )
-    devices = strategy.find(name)  # a cluster is joined before anything else
+    devices = find_devices(name)  # a cluster is joined before anything else
     output.mkdir()
     first, trained = sgd_steps(devices)
     np.savez(output / "first.npz", *first)

@@ -8,9 +8,9 @@ import pytest
 
 from cry_tf.data import load
 from cry_tf.training import recipe
-from cry_tf.training.experiment import train
-from cry_tf.training.recipe_words import recipe_sentence
+from cry_tf.training.recipe import recipe_sentence
 from cry_tf.training.settings import Settings
+from cry_tf.training.train import train
 
 pytestmark = pytest.mark.usefixtures("shallow_student")
 

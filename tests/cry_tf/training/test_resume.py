@@ -7,7 +7,7 @@ import subprocess
 import pytest
 
 from cry_tf.cli.main import main
-from cry_tf.training.kept_run import KeptRun
+from cry_tf.runs.checkpoint import KeptRun
 
 pytestmark = pytest.mark.usefixtures("shallow_student")
 
@@ -113,7 +113,7 @@ def test_changed_settings_are_refused_on_resume_and_nothing_is_lost(
 
 def _train_and_stop(argv):
     """Runs the command, and presses Ctrl-C after its fourth epoch."""
-    import cry_tf.training.experiment as experiment
+    import cry_tf.training.train as experiment
 
     class Stops(experiment.Forecast):
         def tell(self, epoch, was_trained):

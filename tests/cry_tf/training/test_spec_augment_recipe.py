@@ -13,9 +13,9 @@ from cry_tf.layers import SpecAugment
 from cry_tf.models import CryClassifier, with_spec_augment
 from cry_tf.models.spectrogram_hiding import spec_augment_of
 from cry_tf.training import recipe
-from cry_tf.training.fit_waveforms import WaveformTrainer
-from cry_tf.training.recipe_words import recipe_sentence
+from cry_tf.training.recipe import recipe_sentence
 from cry_tf.training.settings import Settings
+from cry_tf.training.waveform_trainer import WaveformTrainer
 
 TINY = recipe.FULL.replace(epochs=1, batch_size=8, max_seconds=0.5, spec_augment=True)
 

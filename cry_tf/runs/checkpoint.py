@@ -1,0 +1,210 @@
+"""What an interrupted run has done so far, kept beside it until it is finished.
+
+A hidden folder beside the run keeps the finished folds and the state after the
+last epoch, each in a file that is written whole or not at all.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import shutil
+import zipfile
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+_FACTS = "_facts"
+
+
+def save(
+    path: Path, arrays: Mapping[str, np.ndarray], facts: Mapping[str, Any] | None = None
+) -> None:
+    """Writes arrays, in place of those before.
+
+    Args:
+        path: Of the file, `.npz`; not compressed, with a checksum an array.
+        arrays: By name.
+        facts: JSON types.
+
+    Raises:
+        OSError: If the file cannot be written.
+    """
+    text = np.frombuffer(json.dumps(dict(facts or {})).encode(), np.uint8)
+    part = path.with_name(f"{path.name}.part")
+    with open(part, "wb") as file:
+        np.savez(file, **{_FACTS: text}, **arrays)  # type: ignore[arg-type]
+    os.replace(part, path)
+
+
+def load(path: Path) -> tuple[dict[str, Any], dict[str, np.ndarray]] | None:
+    """Returns facts and arrays, or None if the file is missing or damaged."""
+    try:
+        with np.load(path, allow_pickle=False) as archive:
+            arrays = dict(archive)
+        return json.loads(arrays.pop(_FACTS).tobytes()), arrays
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
+        return None
+
+
+_SETTINGS = "run.json"
+_NOW = "now.npz"
+_LOCK = "lock"
+
+
+class KeptRun:
+    """A hidden folder beside a run: finished folds, and the epoch last done.
+
+    Every file is written whole or not at all. The folder goes when the run is
+    done.
+
+    Attributes:
+        folder: Where it is, `.NAME.resume` beside the run.
+        maps: Folder in it, for what is computed once and needed until then.
+    """
+
+    def __init__(self, folder: Path):
+        self.folder, self.maps = folder, folder / "maps"
+
+    @classmethod
+    def of(cls, path: str | os.PathLike[str]) -> KeptRun:
+        """Returns what is, or would be, kept of the run at `path`."""
+        path = Path(path).expanduser().absolute()
+        return cls(path.with_name(f".{path.name}.resume"))
+
+    @property
+    def has_progress(self) -> bool:
+        """Whether at least one epoch is kept."""
+        return any(self.folder.glob("*.npz"))
+
+    @contextlib.contextmanager
+    def open(self, is_resumed: bool, is_replaced: bool) -> Iterator[KeptRun]:
+        """Holds the folder while a run is made, and removes it when that is done.
+
+        After an interrupt or an error it stays, if an epoch is in it.
+
+        Args:
+            is_resumed: Whether the run goes on from what is kept.
+            is_replaced: Whether what is kept may be thrown away.
+
+        Raises:
+            FileExistsError: If something is kept and neither is asked for, or
+                another process makes this run.
+        """
+        import filelock
+
+        self.folder.mkdir(parents=True, exist_ok=True)
+        lock = filelock.FileLock(self.folder / _LOCK)
+        try:
+            lock.acquire(timeout=0)
+        except filelock.Timeout:
+            raise FileExistsError(
+                f"One process at a time makes a run. Another one works in "
+                f"{self.folder}. Wait for it, or choose another folder."
+            ) from None
+        try:
+            if self.has_progress and not (is_resumed or is_replaced):
+                raise FileExistsError(
+                    f"{self.folder} keeps an interrupted run. Go on with it with "
+                    "--resume, or throw it away with --overwrite."
+                )
+            if not (self.has_progress and is_resumed):
+                self._empty()  # also of what was killed before its first epoch
+            yield self
+        except BaseException:
+            if not self.has_progress:
+                self._remove()
+            raise
+        else:
+            self._remove()
+        finally:
+            lock.release()
+
+    def require_same(self, facts: Mapping[str, Any]) -> None:
+        """Notes what the run is made of, or checks it against what was noted.
+
+        Args:
+            facts: Whatever changes the result; JSON types.
+
+        Raises:
+            ValueError: If something is not as it was, with its name.
+        """
+        file = self.folder / _SETTINGS
+        facts = json.loads(json.dumps(facts))
+        if not self.has_progress or not file.is_file():
+            _write(file, json.dumps(facts, indent=1).encode())
+            return
+        before, now = _flat(json.loads(file.read_text("utf-8"))), _flat(facts)
+        for name in sorted({*before, *now}):
+            if before.get(name) != now.get(name):
+                raise ValueError(
+                    "A run goes on with the data and settings that it began with. "
+                    f"Received: {name} {now.get(name)!r}, which was "
+                    f"{before.get(name)!r}. Put that back, or begin anew with "
+                    "--overwrite."
+                )
+
+    def save_fold(self, name: str, scores: np.ndarray, history: Any) -> None:
+        """Keeps a finished fold, and forgets the epochs that led to it."""
+        file = self.folder / f"fold-{name}.npz"
+        save(file, {"scores": scores}, {"history": history})
+        (self.folder / _NOW).unlink(missing_ok=True)
+
+    def fold(self, name: str) -> tuple[np.ndarray, Any] | None:
+        """Returns scores and history of a finished fold, or None."""
+        found = load(self.folder / f"fold-{name}.npz")
+        if found is None:
+            return None
+        return found[1]["scores"], found[0]["history"]
+
+    def slot(self, name: str) -> Slot:
+        """Returns where the epochs of a fold are kept."""
+        return Slot(self.folder / _NOW, name)
+
+    def _empty(self) -> None:
+        shutil.rmtree(self.maps, ignore_errors=True)
+        for file in self.folder.iterdir():
+            if file.name != _LOCK:
+                file.unlink()
+
+    def _remove(self) -> None:
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+
+class Slot:
+    """Where the state after the last epoch of one fold is kept."""
+
+    def __init__(self, path: Path, name: str):
+        self._path, self._name = path, name
+
+    def save(self, facts: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> None:
+        """Keeps a state, in place of the one before.
+
+        Args:
+            facts: JSON types.
+            arrays: By name.
+        """
+        save(self._path, arrays, {**facts, "fold": self._name})
+
+    def load(self) -> tuple[dict[str, Any], dict[str, np.ndarray]] | None:
+        """Returns what was saved, or None if it is damaged or of another fold."""
+        found = load(self._path)
+        return None if found is None or found[0]["fold"] != self._name else found
+
+
+def _flat(values: Any, name: str = "") -> dict[str, Any]:
+    if not isinstance(values, dict):
+        return {name: values}
+    flat = {}
+    for key, value in values.items():
+        flat |= _flat(value, f"{name}.{key}" if name else key)
+    return flat
+
+
+def _write(path: Path, content: bytes) -> None:
+    part = path.with_name(f"{path.name}.part")
+    part.write_bytes(content)
+    os.replace(part, path)

@@ -1,0 +1,241 @@
+"""Trains a model in stages: the head first, then ever deeper layers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+
+from cry_hub.backbone_cut import BackboneCut, cut
+from cry_tf.augment import Policy
+from cry_tf.data import Dataset
+from cry_tf.runs import memory
+from cry_tf.runs.progress import Listener
+from cry_tf.training.feature_maps import FeatureMaps
+from cry_tf.training.head_trainer import HeadTrainer
+from cry_tf.training.recipe import Recipe, Stage
+from cry_tf.training.settings import Settings
+from cry_tf.training.trainer import Fold, History, Tell, fit_courses
+from cry_tf.training.waveform_trainer import MapTrainer, WaveformTrainer, last_layers
+
+# A quarter of the layers each: the last one is the last block or two of the
+# networks here.
+GROUPS = 4
+_TRAINED = {"head": 0, "last": 1, "all": GROUPS}
+
+
+class LayerGroups:
+    """The layers of a model's backbone that can be trained, in four groups.
+
+    The first group is nearest to the waveform. Each has about the same number of
+    layers; batch norm stays with the layer before it.
+
+    Args:
+        model: A `CryModel`, its backbone trainable.
+
+    Raises:
+        ValueError: If the backbone has fewer layers to train than groups.
+    """
+
+    def __init__(self, model: Any):
+        layers = [layer for layer in _leaves(model.backbone) if layer.trainable_weights]
+        starts = [at for at, layer in enumerate(layers) if not _is_norm(layer)]
+        if len(starts) < GROUPS:
+            raise ValueError(
+                f"Training in stages takes a backbone with at least {GROUPS} layers "
+                f"that can be trained. Received: {model.backbone.name}, which has "
+                f"{len(starts)}. Take the recipe quick."
+            )
+        cuts = [starts[len(starts) * group // GROUPS] for group in range(1, GROUPS)]
+        edges = [0, *cuts, len(layers)]
+        self.groups = [layers[a:b] for a, b in zip(edges, edges[1:], strict=False)]
+
+    def thaw(self, stage: Stage) -> None:
+        """Lets the layers that a stage trains be trained, and no others."""
+        trained = self.trained(stage)
+        for group in self.groups:
+            for layer in group:
+                layer.trainable = any(layer is each for each in trained)
+
+    def trained(self, stage: Stage) -> list[keras.layers.Layer]:
+        """Returns the layers of the backbone that a stage trains."""
+        groups = self.groups[GROUPS - _TRAINED[stage.trains] :]
+        return [layer for group in groups for layer in group]
+
+    def factors(self, variables: Sequence[Any], depth_factor: float) -> list[float]:
+        """Returns for each variable its share of the head's learning rate."""
+        share = {}
+        for number, group in enumerate(self.groups):
+            for layer in group:
+                for variable in layer.variables:
+                    share[id(variable)] = depth_factor ** (GROUPS - number)
+        return [share.get(id(variable), 1.0) for variable in variables]
+
+
+def _leaves(model: keras.Model) -> Iterator[keras.layers.Layer]:
+    for layer in model.layers:
+        if isinstance(layer, keras.Model):
+            yield from _leaves(layer)
+        else:
+            yield layer
+
+
+def _is_norm(layer: keras.layers.Layer) -> bool:
+    return "Normalization" in type(layer).__name__
+
+
+class StagedTrainer:
+    """Runs trainers of one model one after the other; see `fit.Trainer`.
+
+    Args:
+        parts: A trainer a stage, over the same layers; the last one scores.
+        groups: Thaws what a stage trains.
+        notes: What should be known of the stages.
+    """
+
+    def __init__(
+        self,
+        parts: Sequence[HeadTrainer | WaveformTrainer],
+        groups: LayerGroups,
+        notes: Sequence[str] = (),
+    ):
+        self._parts, self._groups, self.notes = parts, groups, tuple(notes)
+        self.epochs: Sequence[int] = [part.stage.epochs for part in parts]
+
+    def reset(self) -> None:
+        """Puts back the weights, optimizers and random state of the beginning."""
+        for part in self._parts:
+            part.reset()
+
+    def fit(
+        self, indices: np.ndarray, tell: Tell | None = None, fold: Fold | None = None
+    ) -> History:
+        """Trains every stage; see `fit.Trainer`."""
+
+        def begin(part):
+            # A graph is traced at its first step, with the layers as they are then.
+            self._groups.thaw(part.stage)
+            return part.course(indices)
+
+        courses = [lambda part=part: begin(part) for part in self._parts]
+        stages = [part.stage for part in self._parts]
+        return fit_courses(courses, stages, tell, fold)
+
+    def predict(self, indices: np.ndarray) -> np.ndarray:
+        """Scores whole clips; see `fit.Trainer`."""
+        return self._parts[-1].predict(indices)
+
+
+def make_staged(
+    model: Any,
+    dataset: Dataset,
+    settings: Settings,
+    listener: Listener,
+    policy: Policy | None,
+    make_head: Callable[[Stage], HeadTrainer],
+    maps_dir: Path | None = None,
+    **arguments: Any,
+) -> StagedTrainer:
+    """Returns a trainer of several stages.
+
+    The last layers are trained on feature maps, unless something of every epoch is
+    another one before them, or the network cannot be cut in two.
+
+    Args:
+        model: A `CryModel`.
+        dataset: The clips.
+        settings: Of the run.
+        listener: Hears how many feature maps are done, and how stages are trained.
+        policy: How training clips are augmented, or None.
+        make_head: Makes the trainer of a stage `head`.
+        maps_dir: Where feature maps are kept until they are not needed any more;
+            None for a temporary folder.
+        **arguments: Of every `WaveformTrainer`.
+    """
+    recipe = settings.recipe
+    groups = LayerGroups(model)
+    parts: list[HeadTrainer | WaveformTrainer] = []
+    notes = []
+
+    def arguments_of(graph: keras.Model, stage: Stage) -> dict[str, Any]:
+        return {
+            **arguments,
+            "recipe": recipe,
+            "seed": settings.seed,
+            "stage": stage,
+            "factors": groups.factors(graph.trainable_variables, stage.depth_factor),
+            "sample_rate_hz": model.spec.sample_rate_hz,
+        }
+
+    for stage in recipe.stages:
+        groups.thaw(stage)
+        if stage.trains == "head":
+            parts.append(make_head(stage))
+            continue
+        name, halves, note = f"{stage.trains}_layers", None, ""
+        if stage.trains == "last":
+            halves, note = _cut(model, groups.trained(stage), recipe)
+        # Its own graph over the same layers: what is traced differs by stage.
+        if halves is None:
+            graph = keras.Model(model.input, model.output, name=name)
+            more = arguments_of(graph, stage)
+            parts.append(WaveformTrainer(graph, dataset, policy=policy, **more))
+        else:
+            maps = _maps(halves, model, dataset, settings, policy, listener, maps_dir)
+            graph = last_layers(model, halves, name)
+            parts.append(MapTrainer(graph, maps, dataset, **arguments_of(graph, stage)))
+            note = f"on {maps.megabytes:.0f} MB of feature maps computed once"
+        if note:
+            notes.append(f"the last layers are trained {note}")
+            listener.line(notes[-1])
+    return StagedTrainer(parts, groups, notes)
+
+
+def _cut(
+    model: Any, trained: list[keras.layers.Layer], recipe: Recipe
+) -> tuple[BackboneCut | None, str]:
+    """Cuts the backbone, or says why the waveform is needed in every step."""
+    if recipe.mixup:
+        why = "mixup mixes waveforms"
+    elif recipe.spec_augment:
+        why = "SpecAugment hides something else of the spectrogram in every epoch"
+    elif recipe.augment != "none" and not recipe.augment_copies:
+        why = "clips are augmented anew in every epoch"
+    else:
+        try:
+            return cut(model.backbone, trained), ""
+        except ValueError as error:
+            why = str(error)
+    return None, f"from the waveform: {why.rstrip('.')}"
+
+
+def _maps(
+    halves: BackboneCut,
+    model: Any,
+    dataset: Dataset,
+    settings: Settings,
+    policy: Policy | None,
+    listener: Listener,
+    folder: Path | None,
+) -> FeatureMaps:
+    recipe = settings.recipe
+    steps = (1 + recipe.augment_copies) * len(dataset)
+    advice = "Cut the longest clips into shorter ones."
+    with (
+        listener.progress("feature maps", steps) as advance,
+        memory.explained("clips went through the first layers", advice),
+    ):
+        return FeatureMaps(
+            halves,
+            dataset,
+            model.spec.sample_rate_hz,
+            recipe.max_seconds,
+            folder,
+            policy,
+            recipe.augment_copies,
+            settings.seed,
+            advance,
+        )

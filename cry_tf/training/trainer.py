@@ -1,0 +1,429 @@
+"""Trains one Keras model by gradient, epoch by epoch, resumably.
+
+A trainer trains one model again and again: once a fold, then once on everything.
+It keeps one compiled graph a stage and puts the first weights back before each fold,
+so that nothing is traced twice and no fold knows another.
+"""
+
+from __future__ import annotations
+
+import abc
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+
+import keras
+import numpy as np
+
+from cry_hub.backbone import Backbone
+from cry_hub.prepare_training import prepare_training
+from cry_tf.data.epoch_order import EpochOrder
+from cry_tf.models.spectrogram_hiding import spec_augment_of
+from cry_tf.runs import memory
+from cry_tf.runs.checkpoint import Slot
+from cry_tf.training import imbalance
+from cry_tf.training.optimizers import Adam
+from cry_tf.training.recipe import Recipe, Stage
+
+# Called with the number of an epoch, from 0 over all stages, and whether it was
+# trained just now; it was not if it was kept from before, or left out.
+Tell = Callable[[int, bool], None]
+History = dict[str, list]
+
+
+class State:
+    """The variables of a model and its optimizer, as they were."""
+
+    def __init__(self, model: keras.Model):
+        optimizer: Any = model.optimizer
+        optimizer.build(model.trainable_variables)
+        self._variables = [*model.variables, *optimizer.variables]
+        for layer in model.layers:  # what hides parts of a spectrogram is in no model
+            hiding = spec_augment_of(layer) if isinstance(layer, Backbone) else None
+            self._variables += [] if hiding is None else hiding.variables
+        self._first = self.values()
+
+    def __len__(self) -> int:
+        """Returns the number of variables."""
+        return len(self._variables)
+
+    def values(self) -> list[np.ndarray]:
+        """Returns them as they are now."""
+        return [variable.numpy() for variable in self._variables]
+
+    def restore(self, values: Sequence[np.ndarray] | None = None) -> None:
+        """Puts back the first values, or these."""
+        for variable, value in zip(
+            self._variables, self._first if values is None else values, strict=True
+        ):
+            variable.assign(value)
+
+
+def compile_once(
+    model: Any,
+    recipe: Recipe,
+    jit_compile: bool = False,
+    factors: Sequence[float] | None = None,
+    accumulated: int = 1,
+) -> State:
+    """Compiles a model as the recipe says, and remembers its first weights.
+
+    Args:
+        model: Gives scores `(batch, labels)`.
+        recipe: How to train.
+        jit_compile: Whether XLA compiles it.
+        factors: Share of the learning rate of each trainable variable.
+        accumulated: Batches whose gradients make one step.
+    """
+    prepare_training(model, jit_compile=jit_compile)
+    model.compile(
+        optimizer=Adam(
+            recipe.learning_rate,
+            beta_1=recipe.beta_1,
+            beta_2=recipe.beta_2,
+            gradient_accumulation_steps=accumulated if accumulated > 1 else None,
+            factors=factors,
+        ),
+        loss=imbalance.make_loss(
+            recipe.imbalance,
+            model.output_shape[-1],
+            recipe.focal_gamma,
+            has_shares=recipe.mixup > 0,
+        ),
+        metrics=["accuracy"],
+        jit_compile=jit_compile,
+    )
+    return State(model)
+
+
+@dataclass
+class Course:
+    """One stage of one fit, ready to run.
+
+    Attributes:
+        model: Compiled by `compile_once`.
+        state: Its variables.
+        stage: What to do.
+        order: What each epoch shows.
+        batches: A `tf.data.Dataset` of (inputs, truth, weights), in that order; with
+            `done`, of epochs.
+        names: From places in `order` to names of clips, for errors.
+        advice: What to do when the memory is full.
+        validate: Gives the validation loss, or None if nothing is held out.
+        done: Tells how many batches an epoch had so far, where `batches` gives
+            whole epochs; None where it gives one batch after the other.
+    """
+
+    model: Any
+    state: State
+    stage: Stage
+    order: EpochOrder
+    batches: Any
+    names: Callable[[np.ndarray], list[str]]
+    advice: str
+    validate: Callable[[], float] | None = None
+    done: Callable[[], int] | None = None
+
+
+@dataclass
+class Progress:
+    """How far a fit is; all of it is kept after each epoch.
+
+    Attributes:
+        stage: Number of the stage.
+        epoch: Epochs done of it.
+        best_loss: The lowest validation loss of the stage.
+        best_epoch: Epochs done when it came.
+        history: One entry an epoch of all stages.
+    """
+
+    stage: int = 0
+    epoch: int = 0
+    best_loss: float = math.inf
+    best_epoch: int = 0
+    history: History = field(default_factory=dict)
+
+    def is_over(self, stage: Stage) -> bool:
+        """Whether the stage has had all its epochs, or waited long enough."""
+        waited = self.epoch - self.best_epoch
+        return self.epoch >= stage.epochs or 0 < stage.patience <= waited
+
+
+@dataclass(frozen=True)
+class Fold:
+    """What surrounds one fit.
+
+    Attributes:
+        name: Number of the fold, or `all`.
+        slot: Where its state is kept after each epoch, or None.
+        tensorboard: Folder of logs, or None.
+    """
+
+    name: str = ""
+    slot: Slot | None = None
+    tensorboard: Path | None = None
+
+
+_NAMED_FILES = 8
+
+
+def fit_courses(
+    courses: Sequence[Callable[[], Course]],
+    stages: Sequence[Stage],
+    tell: Tell | None = None,
+    fold: Fold | None = None,
+) -> History:
+    """Runs the stages of a fit one after the other, from where it was left.
+
+    Args:
+        courses: Makes the course of each stage when its turn comes.
+        stages: Of the courses.
+        tell: Hears of each epoch.
+        fold: What surrounds the fit.
+
+    Returns:
+        Figures of each epoch.
+
+    Raises:
+        ValueError: If the loss does not stay finite, or the memory is too small.
+    """
+    fold, tell = fold or Fold(), tell or (lambda epoch, was_trained: None)
+    kept = fold.slot.load() if fold.slot else None
+    progress = Progress(**kept[0]["progress"]) if kept else Progress()
+    before = 0
+    for number, stage in enumerate(stages):
+        if number < progress.stage:
+            _tell_all(tell, range(before, before + stage.epochs))
+            before += stage.epochs
+            continue
+        if number > progress.stage:
+            progress = Progress(number, history=progress.history)
+        course, best = courses[number](), []
+        if kept:
+            best = _restore(course.state, kept[1])
+            _tell_all(tell, range(before, before + progress.epoch))
+            kept = None
+        if not progress.is_over(stage):
+            best = _fit(course, progress, best, tell, before, fold)
+        if best:
+            course.state.restore(best)
+        _tell_all(tell, range(before + progress.epoch, before + stage.epochs))
+        before += stage.epochs
+    return progress.history
+
+
+def _tell_all(tell: Tell, epochs: range) -> None:
+    for epoch in epochs:
+        tell(epoch, False)
+
+
+def _restore(state: State, arrays: dict[str, np.ndarray]) -> list[np.ndarray]:
+    """Puts back the kept variables, and returns the best ones so far."""
+    now = [arrays[f"now{n}"] for n in range(len(state))]
+    state.restore(now)
+    return [arrays[f"best{n}"] for n in range(len(now)) if f"best{n}" in arrays]
+
+
+def _fit(
+    course: Course,
+    progress: Progress,
+    best: list[np.ndarray],
+    tell: Tell,
+    before: int,
+    fold: Fold,
+) -> list[np.ndarray]:
+    """Trains a stage to its end, and returns its best variables, if any are."""
+    watch = _Watch(course, progress, best, fold, lambda n: tell(before + n, True))
+    callbacks: list[Any] = [watch]
+    if fold.tensorboard is not None:
+        place = fold.tensorboard / f"fold-{fold.name}" / course.stage.trains
+        callbacks.append(keras.callbacks.TensorBoard(str(place), write_graph=False))
+    with memory.explained(
+        f"the stage {course.stage.trains} was trained", course.advice
+    ):
+        course.model.fit(
+            course.batches,
+            initial_epoch=progress.epoch,
+            epochs=course.stage.epochs,
+            steps_per_epoch=None if course.done is None else 1,
+            shuffle=False,
+            verbose=0,
+            callbacks=callbacks,
+        )
+    return watch.best
+
+
+class _Watch(keras.callbacks.Callback):
+    """Sets the rate, looks at the loss, keeps the state and tells of each epoch."""
+
+    def __init__(
+        self,
+        course: Course,
+        progress: Progress,
+        best: list[np.ndarray],
+        fold: Fold,
+        tell: Callable[[int], None],
+    ):
+        super().__init__()
+        self._course, self._progress, self._fold = course, progress, fold
+        self._tell, self.best, self.epoch = tell, best, progress.epoch
+        self._batch, self._rate = 0, 0.0
+
+    def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
+        self.epoch = self._course.order.epoch = epoch
+
+    def on_train_batch_begin(self, batch: int, logs: dict | None = None) -> None:
+        if self._course.done is not None:  # it sets the rates itself
+            batch = self._course.order.batches - 1
+        # The middle of the step: neither the first nor the last one is lost to 0.
+        done = self.epoch + (batch + 0.5) / self._course.order.batches
+        rate = self._course.stage.rate_at(done)
+        if rate != self._rate:
+            self._course.model.optimizer.learning_rate = rate
+            self._rate = rate
+
+    def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
+        loss = float((logs or {}).get("loss", math.nan))  # the mean of the epoch
+        if math.isfinite(loss):
+            return
+        course = self._course
+        if course.done is not None:
+            batch = course.done() - 1
+        files = course.names(course.order.batch(batch))
+        named = ", ".join(dict.fromkeys(files[:_NAMED_FILES]))
+        if len(files) > _NAMED_FILES:
+            named += f" and {len(files) - _NAMED_FILES} more"
+        raise ValueError(
+            f"The loss must stay finite. It became {loss} in epoch {self.epoch + 1}, "
+            f"batch {batch + 1} ({named or 'clips without names'}), with "
+            f"learning_rate={self._rate:g}. Lower the learning rate, or look for a "
+            "damaged clip or weights file."
+        )
+
+    def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
+        logs = {} if logs is None else logs
+        course, progress = self._course, self._progress
+        progress.epoch = epoch + 1
+        val_loss = None
+        if course.validate is not None:
+            val_loss = logs["val_loss"] = course.validate()
+            # A better share of nothing is no reason to stop early.
+            if course.stage.patience and val_loss < progress.best_loss:
+                progress.best_loss, progress.best_epoch = val_loss, epoch + 1
+                self.best = course.state.values()
+        row = {
+            "stage": course.stage.trains,
+            "loss": float(logs["loss"]),
+            "accuracy": float(logs["accuracy"]),
+            "learning_rate": self._rate,
+            "val_loss": val_loss,
+        }
+        for name, value in row.items():
+            progress.history.setdefault(name, []).append(value)
+        self._keep()
+        if progress.is_over(course.stage):
+            course.model.stop_training = True
+        self._tell(epoch)
+
+    def _keep(self) -> None:
+        if self._fold.slot is None:
+            return
+        arrays = {f"now{n}": v for n, v in enumerate(self._course.state.values())}
+        arrays |= {f"best{n}": value for n, value in enumerate(self.best)}
+        facts = {"progress": vars(self._progress)}
+        self._fold.slot.save(facts, arrays)
+
+
+SCORING_BATCH = 64
+# From places of training clips to the places to train on and those to look at.
+HoldOut = Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]
+
+
+class Trainer(Protocol):
+    """What cross-validation asks of a way to train.
+
+    Attributes:
+        epochs: How often `fit` calls `tell`, by stage.
+    """
+
+    epochs: Sequence[int]
+
+    def reset(self) -> None:
+        """Puts back the weights, optimizer and random state of the beginning."""
+        ...
+
+    def fit(
+        self, indices: np.ndarray, tell: Tell | None = None, fold: Fold | None = None
+    ) -> History:
+        """Trains on the clips at these places; calls `tell` after each epoch."""
+        ...
+
+    def predict(self, indices: np.ndarray) -> np.ndarray:
+        """Returns the scores `(clips, labels)` of the clips at these places."""
+        ...
+
+
+class KerasTrainer(abc.ABC):
+    """One stage of training a Keras model by gradient; see `Trainer`."""
+
+    def __init__(self, recipe: Recipe, stage: Stage | None, hold_out: HoldOut | None):
+        self._recipe, self._hold_out = recipe, hold_out
+        self.stage = recipe.stages[-1] if stage is None else stage
+        self.epochs: Sequence[int] = (self.stage.epochs,)
+        self._state: Any = None
+
+    def reset(self) -> None:
+        """Puts back the weights, optimizer and random state of the beginning."""
+        self._state.restore()
+
+    def fit(
+        self, indices: np.ndarray, tell: Tell | None = None, fold: Fold | None = None
+    ) -> History:
+        """Trains the stage; see `Trainer`."""
+        return fit_courses([lambda: self.course(indices)], [self.stage], tell, fold)
+
+    def course(self, indices: np.ndarray) -> Course:
+        """Returns the stage, ready to run on the clips at these places."""
+        if self._hold_out is None:
+            return self._course(indices)
+        train, held = self._hold_out(indices)
+        course = self._course(train)
+        truth = self._truth_at(train)
+        weigh = self._recipe.imbalance != "none"
+        course.validate = lambda: validation_loss(
+            self.predict(held), self._truth_at(held), truth if weigh else None
+        )
+        return course
+
+    @abc.abstractmethod
+    def predict(self, indices: np.ndarray) -> np.ndarray:
+        """Scores whole clips; see `Trainer`."""
+
+    @abc.abstractmethod
+    def _course(self, indices: np.ndarray) -> Course:
+        """Returns the stage on the clips at these places, all of them trained on."""
+
+    @abc.abstractmethod
+    def _truth_at(self, indices: np.ndarray) -> np.ndarray:
+        """Returns the labels of the clips at these places, int `(clips,)`."""
+
+
+def validation_loss(
+    scores: np.ndarray, truth: np.ndarray, trained_truth: np.ndarray | None
+) -> float:
+    """Returns the mean cross-entropy of scores.
+
+    Args:
+        scores: Float `(clips, labels)`, shares.
+        truth: Int `(clips,)`.
+        trained_truth: Labels of the training clips, by whose inverse shares a clip
+            weighs; None lets every clip count the same.
+    """
+    weights = np.ones(scores.shape[1])
+    if trained_truth is not None:
+        counts = np.bincount(trained_truth, minlength=scores.shape[1])
+        weights = len(trained_truth) / np.maximum(counts, 1)
+    losses = -np.log(np.maximum(scores[np.arange(len(truth)), truth], 1e-7))
+    return float(np.average(losses, weights=weights[truth]))
