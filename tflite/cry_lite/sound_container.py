@@ -23,10 +23,6 @@ Piece = bytes | tuple[int, int]
 _UNKNOWN = 0xFFFFFFFF
 _MOST_CHUNKS = 10_000
 _ID3V1_BYTES = 128
-# What programs write that stream to a pipe: 4 GiB or 2 GiB, less a header or so.
-_STREAMED = frozenset(
-    (*range(_UNKNOWN - 0xFFFF, _UNKNOWN + 1), *range(0x7FFF0000, 0x80000001))
-)
 _PADDING_BLOCK_BYTES = 1 << 16
 
 
@@ -187,7 +183,7 @@ def _walk_riff(file: IO[bytes], start: int, size: int) -> Layout | None:
         tail = at + promised
         is_whole, notes = _ends_well(file, tail, size, order + "4sI", not promised)
         if promised > room:  # libsndfile reads what is there, except of RF64.
-            is_unknown = promised in _STREAMED or promised >= 1 << 62
+            is_unknown = _is_no_length(promised) or promised >= 1 << 62
             layout = _short(room, None if is_unknown else promised)
             if not is_64:
                 return layout
@@ -235,7 +231,7 @@ def _walk_aiff(file: IO[bytes], start: int, size: int) -> Layout | None:
             file, at + max(8, length), size, ">4sI", not promised
         )
         if promised > room:
-            return _short(room, None if length in _STREAMED else promised)
+            return _short(room, None if _is_no_length(length) else promised)
         if not is_whole:
             layout, promised = _long(promised), min(room, _UNKNOWN - 8)
         elif frame_bytes and frames_at and frames * frame_bytes < promised:
@@ -325,6 +321,11 @@ def _short(room: int, promised: int | None) -> Layout:
     if promised is None:
         return Layout(promised=None, notes=(_unsaid("says no length"),))
     return Layout(promised=room / promised)
+
+
+def _is_no_length(length: int) -> bool:
+    """Returns whether programs that stream write this: 2 or 4 GiB, less a header."""
+    return any(limit - 0xFFFF <= length <= limit for limit in (1 << 31, _UNKNOWN))
 
 
 def _long(promised: int) -> Layout:
