@@ -47,6 +47,15 @@ def test_one_clip_is_answered_in_words(model_file, make_sound, capsys):
     assert err == ""
 
 
+def test_the_home_folder_is_known_where_a_shell_leaves_its_sign(
+    model_file, make_sound, tmp_path, monkeypatch, capsys
+):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert main(["analyze", "~/gone.wav", f"--model={model_file}"]) == 1
+    said = capsys.readouterr()
+    assert f"{tmp_path}/gone.wav" in said.out + said.err
+
+
 def test_silence_is_no_crying(model_file, make_sound, capsys):
     assert main(["analyze", make_sound("."), "--model", str(model_file)]) == 0
     assert capsys.readouterr().out.endswith(

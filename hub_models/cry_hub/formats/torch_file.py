@@ -46,9 +46,11 @@ def parse(content: bytes, path: Path) -> dict[str, np.ndarray]:
         WeightsError: If the content is truncated or damaged, holds a program, or
             is not a mapping of names to tensors.
     """
-    read = _read_zip if content.startswith(b"PK") else _read_stream
     try:
-        checkpoint, values = read(content)
+        if content.startswith(b"PK"):
+            checkpoint, values = _read_zip(content, path)
+        else:
+            checkpoint, values = _read_stream(content)
         return _arrays(checkpoint, values, path)
     except WeightsError:
         raise
@@ -143,7 +145,7 @@ def _decoded(
     return np.require(values, values.dtype.newbyteorder("="), "A")
 
 
-def _read_zip(content: bytes) -> tuple[Any, _Values]:
+def _read_zip(content: bytes, path: Path) -> tuple[Any, _Values]:
     """Returns what the zip format holds, and what gives the values of a storage."""
     with zipfile.ZipFile(io.BytesIO(content)) as archive:
         members = {member.filename: member for member in archive.infolist()}
@@ -161,7 +163,11 @@ def _read_zip(content: bytes) -> tuple[Any, _Values]:
         if sum(sizes) > len(content) or any(
             member.compress_type != zipfile.ZIP_STORED for member in members.values()
         ):
-            raise DamageError("members that are compressed or share their bytes")
+            raise signature.unreadable(
+                path,
+                "it is a file of PyTorch whose parts are compressed or share their "
+                "bytes, which PyTorch never writes: save it again",
+            )
         # A byte that was changed on the way, which PyTorch itself does not see.
         if archive.testzip() is not None:
             raise DamageError("a sum that is not right")

@@ -432,7 +432,7 @@ def test_a_zip_that_unpacks_to_more_than_itself_is_refused(torch_writer, refusal
     pickled = b"\x80\x02}."
     bomb = torch_writer.zip(pickled, zipfile.ZIP_DEFLATED)
     assert len(bomb) < 100_000
-    assert "truncated or damaged" in refusal(bomb)
+    assert "are compressed or share their bytes" in refusal(bomb)
 
 
 def test_members_that_share_their_bytes_are_refused(refusal):
@@ -447,7 +447,7 @@ def test_members_that_share_their_bytes_are_refused(refusal):
             for name in ("header_offset", "file_size", "compress_size", "CRC"):
                 setattr(entry, name, getattr(first, name))
             archive.filelist.append(entry)
-    assert "truncated or damaged" in refusal(file.getvalue())
+    assert "are compressed or share their bytes" in refusal(file.getvalue())
 
 
 def test_two_members_of_one_name_are_refused(torch_writer, refusal):

@@ -36,6 +36,14 @@ def test_wrong_usage_is_2(argv, capsys):
     assert "usage: cry-tf" in capsys.readouterr().err
 
 
+def test_the_home_folder_is_known_where_a_shell_leaves_its_sign(
+    tmp_path, monkeypatch, capsys
+):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert cli.main(["export", "~/gone.keras", "-o=~/cry.tflite"]) == 1
+    assert f"{tmp_path}/gone.keras must be" in capsys.readouterr().err
+
+
 def test_help_imports_no_framework():
     code = (
         "import sys; from cry_tf.cli.main import main; main(['train', '--help']); "
