@@ -1,14 +1,17 @@
 """Runs every code block of the README and of the documentation, as printed.
 
 The blocks of a page run from top to bottom in one folder that holds a few synthetic
-recordings, without a network. What a Python block defines is there in the next.
+recordings, without a network. What a Python block defines is there in the next. The
+columns of the reports that they write must stand in the glossary.
 `pytest -m docs` runs them, `-rA` lists the blocks that are marked as not run.
 """
 
 from __future__ import annotations
 
 import contextlib
+import html
 import io
+import re
 import traceback
 from pathlib import Path
 from typing import Any
@@ -57,6 +60,26 @@ def test_every_block_of_the_page_runs(path, commands, workplace, tmp_path, monke
         if failed:
             pytest.fail(f"{where} fails:\n{block.code}\n{said}", pytrace=False)
     _list_marked(page)
+    unexplained = _columns(tmp_path) - _glossary()
+    assert not unexplained, f"docs/glossary.md lacks the columns {unexplained}"
+
+
+def _columns(folder: Path) -> set[str]:
+    """Returns the titles of the columns of every report, without numbers of threads."""
+    titles = set()
+    for report in folder.rglob("*.html"):
+        if report.is_relative_to(folder / "examples"):
+            continue
+        cells = re.findall(r"<th\b[^>]*>(.*?)</th>", report.read_text("utf-8"), re.S)
+        titles.update(html.unescape(cell).split(",")[0].strip() for cell in cells)
+    return titles - {""}
+
+
+def _glossary() -> set[str]:
+    """Returns the words of the first column of the glossary's tables."""
+    lines = (ROOT / "docs" / "glossary.md").read_text("utf-8").splitlines()
+    cells = [line.split("|")[1] for line in lines if line.startswith("|")]
+    return {word.strip() for cell in cells for word in cell.split(",")}
 
 
 def _run_python(block: Block, path: Path, names: dict[str, Any]) -> tuple[str, bool]:
