@@ -249,13 +249,13 @@ def unit_sentence(spec: ModelSpec) -> str:
     """Says what is counted, and how it is scored."""
     decision = spec.decision
     answer = (
-        "a cry if an event is found in it, at its highest score"
+        "it is a cry if an event is found in it"
         if spec.task == "detect"
-        else "answered by the mean over its windows"
+        else "it is answered by the mean over its windows"
     )
     return (
         f"a recording, scored in windows of {decision.window_s:g} s every "
-        f"{decision.hop_s:g} s as by cry-lite analyze, {answer}"
+        f"{decision.hop_s:g} s as by cry-lite analyze: {answer}"
     )
 
 

@@ -20,10 +20,11 @@ def analysis_lines(analysis: Analysis, spec: ModelSpec) -> list[str]:
     Times are seconds, `0.0-5.0 s`, or hours, minutes and seconds in a file of a
     minute or more.
     """
-    lines = [
-        f"{analysis.path}: {analysis.label} {analysis.score:.2f} "
-        f"over {duration(analysis.duration_s)}"
-    ]
+    answer = analysis.label
+    if analysis.events or spec.positive_label is None:
+        answer += f" {analysis.score:.2f}"
+    # Of a detector without an event the score stands below, beside the threshold.
+    lines = [f"{analysis.path}: {answer} over {duration(analysis.duration_s)}"]
     if not analysis.events:
         lines.append(f"  {_nothing(analysis, spec)}")
     for event in analysis.events:
