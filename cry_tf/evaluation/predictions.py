@@ -188,3 +188,7 @@ class Predictions:
                 f"{path} must have the columns of a predictions.csv. "
                 f"Missing: {error.args[0]}."
             ) from error
+        except (TypeError, IndexError) as error:  # a row that ends too soon, or none
+            raise ValueError(
+                f"{path} must be a predictions.csv as cry-tf wrote it. It is cut short."
+            ) from error

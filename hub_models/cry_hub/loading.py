@@ -9,7 +9,7 @@ from cry_hub import formats, porting, registry
 from cry_hub.weights import store
 from cry_hub.weights.download import Progress
 from cry_hub.weights.installation import IN_WORDS, Installation
-from cry_hub.weights.provenance import origin_of
+from cry_hub.weights.provenance import origin_of, recorded_origin
 from cry_hub.weights.shipped import shipped_file
 
 
@@ -69,7 +69,10 @@ def load(
         is_shipped = path == shipped_file(record)
     else:
         source = formats.read(weights)
-    kind = IN_WORDS[origin_of(record, source) if made is None else made.origin]
+    if made is None:
+        kind = IN_WORDS[origin_of(record, source)]
+    else:
+        kind = IN_WORDS[recorded_origin(record, made)]
     model = porting.port_weights(
         preset,
         source.tensors(),

@@ -6,7 +6,7 @@ from cry_hub.errors import WeightsError
 from cry_hub.formats import Source
 from cry_hub.preset import Preset, WeightsFile
 from cry_hub.weights import pins
-from cry_hub.weights.installation import Origin
+from cry_hub.weights.installation import Installation, Origin
 
 
 def published(record: Preset) -> tuple[WeightsFile, str]:
@@ -62,6 +62,12 @@ def origin_of(record: Preset, source: Source) -> Origin:
                 "is a file of your own."
             )
     return "own"
+
+
+def recorded_origin(record: Preset, made: Installation) -> Origin:
+    """Returns the origin of an installed file as it is known today."""
+    known = {file.digest for file in record.files if file.is_rebuilt}
+    return "rebuilt" if made.source_digest in known else made.origin
 
 
 def url_to_pin(record: Preset, source: Source) -> str | None:

@@ -186,6 +186,9 @@ def test_what_others_rebuilt_is_not_said_to_be_published(
     source = cry_hub.load("ds_cnn_s").weights_source
     assert ("as its authors published it" in source) != is_rebuilt
     assert ("rebuilt from others: not what its authors" in source) == is_rebuilt
+    # As a version installed it that did not know the difference.
+    dataclasses.replace(made, origin="published").write(made.path)
+    assert cry_hub.load("ds_cnn_s").weights_source == source
 
 
 def test_of_two_unknown_files_neither_is_preferred(student, tmp_path):

@@ -47,6 +47,16 @@ def test_a_csv_without_the_columns_is_named(tmp_path):
         Predictions.read_csv(tmp_path / "p.csv")
 
 
+def test_a_csv_that_is_cut_short_is_named(predictions, tmp_path):
+    path = tmp_path / "p.csv"
+    predictions.write_csv(path)
+    lines = path.read_text().splitlines()
+    for kept in ("\n".join([*lines[:-1], "f.wav,hungry"]), lines[0], ""):
+        path.write_text(kept)
+        with pytest.raises(ValueError, match=r"p\.csv must be a predictions\.csv"):
+            Predictions.read_csv(path)
+
+
 def test_a_detector_answers_at_its_threshold(predictions):
     detector = predictions.replace(
         scores=np.array([[0.6, 0.4, 0]] * 6), positive_label="tired", threshold=0.3
