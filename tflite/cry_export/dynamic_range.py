@@ -10,11 +10,12 @@ quantises their inputs on the fly. benchmarks/export.py measures both.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
+from cry_export.error_feedback import channel_moments, round_with_feedback
 from cry_export.graph_editing import quantization, require_finite, set_version
 from cry_export.operators import (
     is_of_front_end,
@@ -39,7 +40,9 @@ _MIN_ELEMENTS, _MAX_SPARED = 1_024, 16_384
 
 
 def quantize_weights(
-    tflite: bytes, is_spared: Callable[[Any, Any], bool] | None = None
+    tflite: bytes,
+    is_spared: Callable[[Any, Any], bool] | None = None,
+    probes: Sequence[np.ndarray] = (),
 ) -> bytes:
     """Stores the weights of convolutions and dense layers as int8.
 
@@ -52,6 +55,9 @@ def quantize_weights(
         tflite: A float32 TFLite flatbuffer, without appended metadata.
         is_spared: `(graph, operator)`, True for an operator that stays float. None
             spares the front end alone.
+        probes: Sounds, float32 `(samples,)`, on which the errors of rounding shall
+            make up for each other (see `error_feedback`); () rounds each weight by
+            itself.
 
     Returns:
         The smaller flatbuffer.
@@ -64,22 +70,29 @@ def quantize_weights(
     spares = is_spared or is_of_front_end
     graph = read_graph(tflite)
     fewest = _fewest_elements(graph)
-    for subgraph in graph.subgraphs:
-        readers = Counter(
-            index for operator in subgraph.operators for index in operator.inputs
-        )
-        for operator in subgraph.operators:
-            code = graph.operatorCodes[operator.opcodeIndex].builtinCode
-            if code not in _HYBRID_VERSION or spares(graph, operator):
-                continue
-            weights = subgraph.tensors[operator.inputs[1]]
-            if readers[operator.inputs[1]] == 1 and _is_large_float(
-                graph, weights, fewest
-            ):
-                _quantize(graph, weights)
-                set_version(graph, operator, _HYBRID_VERSION[code])
-                if code == schema.BuiltinOperator.FULLY_CONNECTED:
-                    operator.builtinOptions.asymmetricQuantizeInputs = True
+    subgraph = graph.subgraphs[0]
+    readers = Counter(
+        index for operator in subgraph.operators for index in operator.inputs
+    )
+    chosen = [
+        operator
+        for operator in subgraph.operators
+        if _kind(graph, operator) in _HYBRID_VERSION
+        and not spares(graph, operator)
+        and readers[operator.inputs[1]] == 1
+        and _is_large_float(graph, subgraph.tensors[operator.inputs[1]], fewest)
+    ]
+    moments: dict[int, np.ndarray] = {}
+    if len(probes):
+        heard = {int(operator.inputs[0]) for operator in chosen}
+        moments = channel_moments(tflite, probes, heard)
+    for operator in chosen:
+        code = _kind(graph, operator)
+        weights = subgraph.tensors[operator.inputs[1]]
+        _quantize(graph, weights, moments.get(int(operator.inputs[0])))
+        set_version(graph, operator, _HYBRID_VERSION[code])
+        if code == schema.BuiltinOperator.FULLY_CONNECTED:
+            operator.builtinOptions.asymmetricQuantizeInputs = True
     return write_graph(graph)
 
 
@@ -110,13 +123,21 @@ def _is_large_float(graph: Any, tensor: Any, fewest: int) -> bool:
     )
 
 
-def _quantize(graph: Any, tensor: Any) -> None:
+def _kind(graph: Any, operator: Any) -> int:
+    return graph.operatorCodes[operator.opcodeIndex].builtinCode
+
+
+def _quantize(graph: Any, tensor: Any, moments: np.ndarray | None) -> None:
     values = np.frombuffer(bytes(graph.buffers[tensor.buffer].data), "<f4")
-    values = values.reshape(tensor.shape[0], -1)  # output channels first in both
+    values = values.reshape(tensor.shape)  # output channels first in both
     require_finite(tensor, values)
-    scale = np.abs(values).max(axis=1) / np.float32(127)
+    flat = values.reshape(len(values), -1)
+    scale = np.abs(flat).max(axis=1) / np.float32(127)
     scale[scale == 0] = 1  # a channel of zeros stays zeros
-    levels = np.clip(np.rint(values / scale[:, None]), -127, 127).astype(np.int8)
+    if moments is None or len(moments) != values.shape[-1]:
+        levels = np.clip(np.rint(flat / scale[:, None]), -127, 127).astype(np.int8)
+    else:
+        levels = round_with_feedback(values, scale, moments)
     graph.buffers[tensor.buffer].data = levels.reshape(-1).view(np.uint8)
     tensor.type = schema.TensorType.INT8
     tensor.quantization = quantization(scale, np.zeros(len(scale)))

@@ -31,6 +31,7 @@ from cry_export.layer_noise import measure_layers
 from cry_export.metadata_writer import add_audio_metadata
 from cry_export.operators import list_operators
 from cry_export.parity import Judge, ParityReport, measure
+from cry_export.probe_sounds import probe_sounds
 from cry_export.quantization import Quantised, apply_recipe
 from cry_export.recipe import Recipe, get
 from cry_export.reference import weighted_layers
@@ -129,7 +130,11 @@ def export(
         made = Quantised(content, content)
     else:
         float_file = to_tflite(exported, get("none"), samples)
-        made = apply_recipe(float_file, recipe, ranged, keep_float, layers, seed)
+        # Compression chose these weights, zeros and clusters: they stay as they are.
+        probes = probe_sounds(spec.sample_rate_hz) if compressed is None else ()
+        made = apply_recipe(
+            float_file, recipe, ranged, keep_float, layers, seed, probes
+        )
     card = dict(card or {}) | {"stored_as": recipe.summary}
     tflite = slim(made.content, layers)
     if samples is not None:  # all that MediaPipe takes

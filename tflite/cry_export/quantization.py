@@ -39,6 +39,7 @@ def apply_recipe(
     keep_float: Collection[str] = (),
     layers: Collection[str] = (),
     seed: int = 0,
+    probes: Sequence[np.ndarray] = (),
 ) -> Quantised:
     """Stores the weights, and perhaps the activations, as a recipe says.
 
@@ -50,6 +51,8 @@ def apply_recipe(
         keep_float: Names of layers that stay float32.
         layers: Names of the Keras layers, to find them in the file; () guesses them.
         seed: Seed of the draws behind the scales of activations.
+        probes: Sounds, float32 `(samples,)`, on which the errors of int8 weights
+            shall make up for each other (`probe_sounds`); () rounds each by itself.
 
     Raises:
         ConversionError: If no operator comes from a layer named `frontend`, so that
@@ -65,7 +68,7 @@ def apply_recipe(
     if recipe.weights == "float16":
         return Quantised(halve_weights(tflite, is_spared), tflite)
     if recipe.activations == "float32":
-        return Quantised(_in_few_bytes(tflite, is_spared), tflite)
+        return Quantised(_in_few_bytes(tflite, is_spared, probes), tflite)
     if not len(representative):
         raise ValueError(
             f"quantize={recipe.name!r} needs representative clips of the training "
@@ -75,15 +78,19 @@ def apply_recipe(
     made = quantize_static(tflite, representative, is_spared, seed)
     return Quantised(
         # The layers that kept float activations, and those behind the pooling.
-        _in_few_bytes(made.content, is_spared),
+        _in_few_bytes(made.content, is_spared, probes),
         made.float_file,
         tuple(dict.fromkeys(layer_of(path, layers) for path in made.spared)),
     )
 
 
-def _in_few_bytes(tflite: bytes, is_spared: Callable[[Any, Any], bool]) -> bytes:
+def _in_few_bytes(
+    tflite: bytes,
+    is_spared: Callable[[Any, Any], bool],
+    probes: Sequence[np.ndarray],
+) -> bytes:
     """Stores weights as int8, and those that int8 is not worth its error as float16."""
-    return halve_weights(quantize_weights(tflite, is_spared), is_spared)
+    return halve_weights(quantize_weights(tflite, is_spared, probes), is_spared)
 
 
 def _sparing(
