@@ -44,12 +44,12 @@ def sentences(comparison: Comparison) -> list[str]:
     """Returns what a reader of the table must know."""
     first = comparison.candidates[0].speeds[0]
     windows = {each.speeds[0].window_s for each in comparison.candidates}
-    heard = ", ".join(f"{window:g}" for window in sorted(windows))
+    window_s = ", ".join(f"{window:g}" for window in sorted(windows))
     threads = _threads(first.threads)
     said = [
         f"{FRONT_MARK} no other file is at once no larger, no slower and no less "
         "accurate, and better in one",
-        f"ms: median of about {first.runs} runs that hear {heard} s of audio; ms a "
+        f"ms: median of about {first.runs} runs on {window_s} s of audio; ms a "
         f"second of audio, load, first run and peak memory with {threads}",
         comparison.machine,
     ]
@@ -70,7 +70,7 @@ def render(comparison: Comparison) -> str:
     return pages.render(
         "benchmark.html",
         title="Exported files compared",
-        lead=f"{count} file{'s' * (count != 1)}. No other file beats those in bold.",
+        lead=f"{count} file{'s' * (count != 1)}. Bold: no other file is better.",
         warnings=comparison.warnings,
         table=Table(
             header(comparison),

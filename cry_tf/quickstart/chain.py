@@ -127,6 +127,7 @@ def run_chain(
                 detector=built["detect"].artefact.path,
                 namer=built["reason"].artefact.path if "reason" in built else None,
                 is_synthetic=found.is_synthetic,
+                warn=listener.warn,
             )
     return Outcome(found, choice, built, score, seconds)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 from cry_lite.decision import decide
@@ -13,7 +14,8 @@ from cry_tf.quickstart.night_score import (
     score_night,
     write_truth,
 )
-from cry_tf.quickstart.timeline import write_timeline
+from cry_tf.reports import pages
+from cry_tf.reports.timeline import timeline
 from cry_tf.synthesis.night import Night
 from cry_tf.synthesis.recording import write_wav
 from cry_tf.synthesis.voice import SAMPLE_RATE_HZ
@@ -25,8 +27,9 @@ def hear_night(
     detector: Path,
     namer: Path | None,
     is_synthetic: bool,
+    warn: Callable[[str], None],
 ) -> NightScore:
-    """Listens to a night with a detector's file, and names the cries it finds.
+    """Analyses a night with a detector's file, and names the cries it finds.
 
     Writes the night and its truth, what was found, and the picture of both.
 
@@ -36,6 +39,7 @@ def hear_night(
         detector: The `.tflite` that finds cries.
         namer: The `.tflite` that says why, None if there is none.
         is_synthetic: Whether the picture says so.
+        warn: Takes a line if the picture cannot be drawn.
 
     Returns:
         What was found, judged.
@@ -49,7 +53,11 @@ def hear_night(
     score = score_night(night, analysis.events, reasons)
     write_text(folder / "night_found.csv", to_csv(analysis.events))
     write_text(folder / "night_found.txt", to_audacity(analysis.events))
-    write_timeline(folder / "night.png", night, analysis, analyzer.spec, is_synthetic)
+    pages.write(
+        folder / "night.png",
+        lambda: timeline(night, analysis, analyzer.spec, is_synthetic),
+        warn,
+    )
     return score
 
 

@@ -25,20 +25,25 @@ def render(template: str, **values: Any) -> str:
     return _environment().get_template(template).render(**values)
 
 
-def write(path: Path, page: Callable[[], str], warn: Callable[[str], None]) -> None:
-    """Writes a page, or says in one line why there is none.
+def write(
+    path: Path, page: Callable[[], str | bytes], warn: Callable[[str], None]
+) -> None:
+    """Writes a page or a picture, or says in one line why there is none.
 
     A report shows figures that are already in other files, so nothing that goes
     wrong with it may cost them.
 
     Args:
-        path: The HTML file.
-        page: Makes the page; called once.
+        path: The file.
+        page: Makes its content; called once.
         warn: Takes the line.
     """
     part = path.with_name(f"{path.name}.part")
     try:
-        part.write_text(page(), encoding="utf-8")
+        content = page()
+        if isinstance(content, str):
+            content = content.encode("utf-8")
+        part.write_bytes(content)
         os.replace(part, path)
     except Exception as error:
         part.unlink(missing_ok=True)

@@ -86,7 +86,7 @@ def test_without_clips_latency_stands_over_size(exports, tmp_path, capsys):
     said = capsys.readouterr().out
     assert "small.tflite" in said
     assert "AUC" not in said
-    assert "hear 0.5 s of audio" in said
+    assert "runs on 0.5 s of audio" in said
     assert (out / "benchmark.html").read_text().count("<svg") == 1
 
 

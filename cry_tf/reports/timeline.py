@@ -1,9 +1,8 @@
-"""A picture of a night: what was in it, and what was heard."""
+"""A picture of a night: what was in it, and what the detector found."""
 
 from __future__ import annotations
 
-import os
-from pathlib import Path
+import io
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -12,7 +11,6 @@ from cry_lite.detector import Analysis
 from cry_lite.front_ends import VGGISH
 from cry_lite.log_mel import log_mel
 from cry_lite.spec import ModelSpec
-from cry_tf.quickstart.night_score import overlap_s
 from cry_tf.synthesis.night import Night
 from cry_tf.synthesis.voice import SAMPLE_RATE_HZ
 
@@ -26,21 +24,19 @@ _BLOCK_S = 30
 _NAME_ROWS = 4
 
 
-def write_timeline(
-    path: Path,
-    night: Night,
-    analysis: Analysis,
-    spec: ModelSpec,
-    is_synthetic: bool,
-) -> None:
+def timeline(
+    night: Night, analysis: Analysis, spec: ModelSpec, is_synthetic: bool
+) -> bytes:
     """Draws waveform, spectrogram, score and events over one time axis.
 
     Args:
-        path: PNG to write, in a folder that exists.
         night: What was in it.
-        analysis: What the detector heard.
+        analysis: What the detector found.
         spec: Of the detector: its thresholds.
         is_synthetic: Whether to say so in the title.
+
+    Returns:
+        A PNG file.
     """
     # The object interface: no global figure, no display.
     from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -69,9 +65,9 @@ def write_timeline(
             axis.spines[side].set_visible(False)
     axes[-1].set_xlim(0, minutes)
     axes[-1].set_xlabel("minutes")
-    part = path.with_name(f".{path.name}.part")
-    figure.savefig(part, format="png")
-    os.replace(part, path)
+    file = io.BytesIO()
+    figure.savefig(file, format="png")
+    return file.getvalue()
 
 
 def _waveform(axis: Axes, night: Night) -> None:
@@ -159,7 +155,10 @@ def _events(axis: Axes, night: Night, analysis: Analysis) -> None:
             height = -0.42 - 0.34 * row
             axis.text(start, height, name, fontsize=7.5, va="center", color="#444444")
     for event in analysis.events:
-        is_true = any(overlap_s(event, cry) > 0 for cry in night.cries)
+        is_true = any(
+            event.start_s < cry.end_s and cry.start_s < event.end_s
+            for cry in night.cries
+        )
         _bar(axis, 2, event.start_s, event.end_s, _CRY if is_true else _FALSE)
     axis.set_yticks([0, 1, 2], ["other sounds", "true cries", "found"])
     axis.set_ylim(-0.5 - 0.34 * _NAME_ROWS, 2.4)
