@@ -58,14 +58,18 @@ class Console:
         text_columns: int = 1,
     ) -> None:
         """Prints a table: the first columns to the left, the others to the right."""
+        # rich's Table folds cells at the width of the terminal, or at 80 columns in
+        # a pipe. Its cell_len counts the letters that take two columns.
+        from rich.cells import cell_len
+
         widths = [
-            max(len(row[i]) for row in (header, *rows)) for i in range(len(header))
+            max(cell_len(row[i]) for row in (header, *rows)) for i in range(len(header))
         ]
         for row in (header, ["-" * width for width in widths], *rows):
-            cells = [
-                cell.ljust(width) if column < text_columns else cell.rjust(width)
-                for column, (cell, width) in enumerate(zip(row, widths, strict=True))
-            ]
+            cells = []
+            for column, (cell, width) in enumerate(zip(row, widths, strict=True)):
+                space = " " * (width - cell_len(cell))
+                cells.append(cell + space if column < text_columns else space + cell)
             self.line("  " + "  ".join(cells).rstrip())
 
     @contextlib.contextmanager

@@ -71,6 +71,7 @@ def render(report: Report) -> str:
     """Returns the report as one HTML document."""
     metrics = report.metrics
     labels = [entry.label for entry in metrics.labels]
+    mistakes = _surest_mistakes(report)
     return pages.render(
         "evaluation.html",
         title=report.title,
@@ -91,7 +92,8 @@ def render(report: Report) -> str:
         score_plots=_score_plots(report),
         clips=len(report.predictions.files),
         wrong=int((report.predictions.predicted != report.predictions.truth).sum()),
-        mistakes=_surest_mistakes(report),
+        mistakes=mistakes,
+        has_sound=any(mistake.sound.audio for mistake in mistakes),
         folds=_folds(metrics),
         facts=report.facts,
     )

@@ -19,7 +19,7 @@ from cry_tf.training.report import versions
 
 TABLES = "tables.json"
 INTERVALS = (
-    "In brackets: 95 % interval, 1,000 bootstrap draws of whole infants (groups) in "
+    "95 % interval, 1,000 bootstrap draws of whole infants (groups) in "
     "both columns; none for one infant. Where n, infants or the commonest label's "
     "score differ, by clip / by infant."
 )
@@ -82,7 +82,7 @@ def tell(listener: Listener, found: Reproduced) -> None:
         for note in made.notes:
             listener.line(f"  {note}")
     listener.line()
-    listener.line(f"  ({INTERVALS})")
+    listener.line(f"  (in brackets: {INTERVALS})")
     for sentence in (*found.budgets, *found.warnings):
         listener.line(f"  {sentence}")
     listener.line()
@@ -101,7 +101,7 @@ def _markdown(found: Reproduced) -> str:
         parts += [f"## {made.title}"]
         parts += [_markdown_table(made)] if made.rows else []
         parts += ["\n".join(f"- {note}" for note in made.notes)] if made.notes else []
-    parts += [INTERVALS]
+    parts += [f"In brackets: {INTERVALS}"]
     parts += ["\n".join(f"- {name}: {value}" for name, value in _facts(found))]
     return "\n\n".join(parts) + "\n"
 

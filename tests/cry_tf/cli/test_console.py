@@ -35,6 +35,16 @@ def test_a_download_is_a_line_now_and_then_where_it_is_piped(total, lines, capsy
     assert shown.out == ""
 
 
+def test_letters_that_take_two_columns_leave_the_columns_straight(capsys):
+    Console().table(["label", "n"], [["泣き声", "10"], ["cry", "7"]])
+    assert capsys.readouterr().out.splitlines() == [
+        "  label    n",
+        "  ------  --",
+        "  泣き声  10",
+        "  cry      7",
+    ]
+
+
 def test_columns_of_text_stand_to_the_left_and_figures_to_the_right(capsys):
     Console().table(["name", "kind", "n"], [["a", "b", "10"]], text_columns=2)
     assert capsys.readouterr().out.splitlines() == [

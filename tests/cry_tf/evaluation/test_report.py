@@ -170,6 +170,7 @@ def test_a_mistake_is_played_as_it_was_scored(tmp_path, rng):
         written, _ = soundfile.read(path)
         np.testing.assert_array_equal(waveform, written)
     assert html.count('<img alt="Spectrogram') == 3
+    assert "This page contains these recordings" in html
     assert "&lt;b&gt;0&lt;/b&gt; &amp; co.wav" in html
     assert "<b>0</b>" not in html
     parser = Balance()
@@ -197,6 +198,7 @@ def test_a_mistake_without_a_readable_recording_is_listed_all_the_same(tmp_path,
         Report("t", "l", predictions, measure(predictions), recordings=recordings)
     )
     assert players(html) == []
+    assert "This page contains these recordings" not in html
     assert html.count("No player: ") == 2
     assert "The recording is not known." in html
     assert html.count("labelled <b>no_cry</b>, predicted <b>cry</b>") == 3
