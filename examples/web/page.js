@@ -142,16 +142,26 @@ function show(events, now = null) {
 /** Writes the answer for the whole recording, and its events. */
 function tell({ label, score, scores, events }) {
   const { labels, positiveLabel, decision } = detector.settings;
-  element("answer").textContent = `${label} ${score.toFixed(2)}`;
+  // Of a detector without an event the score stands below, beside the threshold.
+  const hasScore = events.length || positiveLabel === null;
+  element("answer").textContent = hasScore ? `${label} ${score.toFixed(2)}` : label;
   list(events);
   if (events.length) return;
   const nothing = document.createElement("li");
   nothing.textContent =
     positiveLabel === null
       ? "no clear reason"
-      : `no crying (score ${scores[labels.indexOf(positiveLabel)].toFixed(2)}, ` +
-        `threshold ${decision.onset_threshold.toFixed(2)})`;
+      : noCrying(scores[labels.indexOf(positiveLabel)], decision.onset_threshold);
   element("events").append(nothing);
+}
+
+/** Says how far a detector was from an event, with as many digits as tell it. */
+function noCrying(score, threshold) {
+  for (let digits = 2; digits < 8; digits++) {
+    const [reached, needed] = [score, threshold].map((each) => each.toFixed(digits));
+    if (reached !== needed) return `no crying (score ${reached}, threshold ${needed})`;
+  }
+  return "no crying";
 }
 
 function list(events) {
