@@ -275,7 +275,26 @@ def test_damage_in_an_ogg_file_is_noted(make, wave, rng):
     path.write_bytes(content)
     waveform, notes = streamed(path)
     assert len(waveform) < len(wave)
-    assert "its header promises 6.0 s" in notes[0]
+    assert "the file is damaged" in notes[0]
+    assert "its header promises 6.0 s" in notes[-1]
+
+
+def test_the_last_page_of_an_ogg_file_may_be_damaged(make, wave):
+    path, content = make("a.ogg")
+    content[-100] ^= 1
+    path.write_bytes(content)
+    waveform, notes = streamed(path)
+    assert len(waveform) < len(wave)
+    assert "the end of its stream is missing" in notes[0]
+
+
+def test_what_follows_the_end_of_an_ogg_file_is_no_sound(make):
+    path, content = make("a.ogg")
+    whole, _ = streamed(path)
+    path.write_bytes(content + b"TAG" + bytes(range(125)))
+    waveform, notes = streamed(path)
+    np.testing.assert_array_equal(waveform, whole)
+    assert notes == ()
 
 
 # --- MP3

@@ -157,6 +157,7 @@ def read_metadata(path_or_bytes: str | os.PathLike[str] | bytes) -> Metadata:
             with zipfile.ZipFile(file) as archive:
                 labels = _read_stored(archive, _LABELS)
                 text = _read_stored(archive, _SETTINGS)
+                begin = min(entry.header_offset for entry in archive.infolist())
         except _ZIP_ERRORS as error:
             raise ModelFileError(
                 f"{name} has no cry-tf settings inside that can be read: it was not "
@@ -164,6 +165,12 @@ def read_metadata(path_or_bytes: str | os.PathLike[str] | bytes) -> Metadata:
             ) from error
         metadata = _parse(name, text)
         digest = _sha256(file, metadata.flatbuffer_bytes)
+    # LiteRT reads all of it, and not only what the digest is of.
+    if metadata.flatbuffer_bytes != begin:
+        raise ModelFileError(
+            f"{name} is damaged: its network takes {begin} bytes, it was written with "
+            f"{metadata.flatbuffer_bytes}. {_COPY_AGAIN}"
+        )
     if labels.split("\n")[:-1] != list(metadata.spec.labels):
         raise ModelFileError(
             f"{name} names other labels in {_LABELS} than in {_SETTINGS}. {_COPY_AGAIN}"
@@ -222,7 +229,7 @@ def _parse(name: str, text: str) -> Metadata:
         version = settings["format_version"]
         if version != FORMAT_VERSION:
             raise ModelFileError(
-                f"{name} has settings of format {version}, this cry-tf reads "
+                f"{name} has settings of format {version!r}, this cry-tf reads "
                 f"{FORMAT_VERSION}. Upgrade with: pip install --upgrade cry-tf"
             )
         return Metadata(
@@ -234,7 +241,14 @@ def _parse(name: str, text: str) -> Metadata:
                 str(key): str(told) for key, told in settings.get("card", {}).items()
             },
         )
-    except (KeyError, TypeError, ValueError) as error:
+    # What settings of another shape raise, and text nested a thousand times.
+    except (
+        AttributeError,
+        LookupError,
+        RecursionError,
+        TypeError,
+        ValueError,
+    ) as error:
         raise ModelFileError(
             f"{name} has cry-tf settings that cannot be read ({error}). {_COPY_AGAIN}"
         ) from error

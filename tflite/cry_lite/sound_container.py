@@ -13,6 +13,7 @@ import functools
 import io
 import os
 import struct
+import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import IO, Any
@@ -492,28 +493,57 @@ def _walk_ogg(file: IO[bytes], start: int, size: int) -> Layout | None:
     """Finds the recordings that follow each other, and whether the last one ends."""
     begins: list[int] = []
     is_ended = True
+    damaged_bytes = waiting_bytes = 0
     at = start
-    while at + 27 <= size:
-        head = _read(file, at, 27)
-        if head[:4] != b"OggS" or head[4]:
-            at = _find(file, b"OggS\0", at + 1, size)
+    while at < size:
+        page = _ogg_page(file, at)
+        if page is None:
+            after = _find(file, b"OggS", at + 1, size)
+            # Damage if a page follows, or was here; else what ends the file.
+            waiting_bytes += after - at
+            if _read(file, at, 4) == b"OggS" and is_ended:
+                damaged_bytes, waiting_bytes = damaged_bytes + waiting_bytes, 0
+            at = after
             continue
-        segments = _read(file, at + 27, head[26])
-        if head[5] & 2 and is_ended:  # The first page of a stream.
+        damaged_bytes, waiting_bytes = damaged_bytes + waiting_bytes, 0
+        if page[5] & 2 and is_ended:  # The first page of a stream.
             begins.append(at)
             is_ended = False
-        if head[5] & 4:  # The last page.
+        if page[5] & 4:  # The last page.
             is_ended = True
-        at += 27 + len(segments) + sum(segments)
-        if at > size:
-            is_ended = False
-    notes = ()
+        at += len(page)
+    if not begins:
+        return None
+    notes = []
+    if damaged_bytes:
+        notes.append(
+            f"the file is damaged: {damaged_bytes} bytes are no sound and were left out"
+        )
     if not is_ended:
-        notes = ("the file may be cut short: the end of its stream is missing",)
+        notes.append("the file may be cut short: the end of its stream is missing")
     ends = [*begins[1:], size]
     more = tuple(zip(begins, ends, strict=True))[1:]
     pieces = ((begins[0], ends[0]),) if more else ()
-    return Layout(pieces=pieces, more=more, notes=notes)
+    return Layout(pieces=pieces, more=more, notes=tuple(notes))
+
+
+_BITS_REVERSED = bytes(int(f"{byte:08b}"[::-1], 2) for byte in range(256))
+
+
+def _ogg_page(file: IO[bytes], at: int) -> bytes | None:
+    """Returns the page that begins here, None if there is none or it is damaged."""
+    head = _read(file, at, 27)
+    if len(head) < 27 or head[:4] != b"OggS" or head[4]:
+        return None
+    segments = file.read(head[26])
+    page = head + segments + file.read(sum(segments))
+    if len(page) < 27 + head[26] + sum(segments):
+        return None
+    # The checksum of Ogg is that of zlib with the bits of each byte turned round.
+    plain = page[:22] + bytes(4) + page[26:]
+    turned = zlib.crc32(plain.translate(_BITS_REVERSED), _UNKNOWN) ^ _UNKNOWN
+    found = int(f"{turned:032b}"[::-1], 2)
+    return page if found == int.from_bytes(page[22:26], "little") else None
 
 
 # --- MPEG audio -------------------------------------------------------------------
@@ -583,6 +613,9 @@ def _walk_mpeg(file: IO[bytes], start: int, size: int) -> Layout | None:
                         return None
                     continue
                 first = frame
+                # A frame's rest comes first in what was cut out of a stream.
+                if at - start > _LONGEST_FRAME_BYTES and _has_sound(file, start, at):
+                    lost.append((0, at - start))
             if at + frame.length_bytes > size:
                 is_cut = True
                 break
@@ -601,10 +634,10 @@ def _walk_mpeg(file: IO[bytes], start: int, size: int) -> Layout | None:
         after = _after_tags(file, at, size)
         if after == at:
             after = _find_frame(file, at + 1, size, first.kind)
-            if _has_sound(file, at, after):
+            if after < size or _has_sound(file, at, after):
                 lost.append((count, after - at))
         at = after
-    if first is None:
+    if first is None or not spans:
         return None
     return _mpeg_layout(file, first, spans, count, lost, is_cut)
 
@@ -640,6 +673,7 @@ def _mpeg_layout(
             promised = int.from_bytes(head[field : field + 4], "big")
             head[field : field + 4] = max(promised, count).to_bytes(4, "big")
             field += 4
+        head[4:info_at] = bytes(first.side_bytes)  # mpg123 wants to see zeros.
         if flags & 2:
             head[field : field + 4] = min(total, _UNKNOWN).to_bytes(4, "big")
     elif head[36:40] == b"VBRI" and len(head) > 54:

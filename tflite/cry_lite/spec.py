@@ -11,6 +11,11 @@ import math
 from dataclasses import dataclass
 from typing import Any, Literal, Self
 
+# Beyond these a file is damaged, and would fill the memory or never end.
+_SHORTEST_HOP_S, _LONGEST_WINDOW_S = 0.001, 3600.0
+_MOST_SMOOTHED = 100_000
+_HIGHEST_RATE_HZ = 1_000_000
+
 
 class _Record:
     """JSON round trip shared by the frozen records of this module."""
@@ -45,6 +50,9 @@ class _Record:
                 f"{cls.__name__} has no field {', '.join(unknown)}. The file may come "
                 "from a newer cry-tf: upgrade cry-tf to read it."
             )
+        for field in dataclasses.fields(cls):  # type: ignore[arg-type]
+            if field.name in values:
+                _require_kind(field.name, str(field.type), values[field.name])
         try:
             return cls(**values)
         except TypeError as error:
@@ -53,6 +61,31 @@ class _Record:
     def replace(self, **changes: Any) -> Self:
         """Returns a copy with some fields changed, checked again."""
         return dataclasses.replace(self, **changes)  # type: ignore[type-var]
+
+
+def _require_kind(name: str, kinds: str, value: object) -> None:
+    """Checks a value from JSON against the type of its field."""
+    number = value if isinstance(value, int | float) else math.nan
+    if isinstance(value, bool):
+        number = math.nan
+    fits = {
+        "int": isinstance(number, int) and abs(number) < 1 << 53,
+        "float": abs(number) < math.inf,
+        "bool": isinstance(value, bool),
+        "str": isinstance(value, str),
+        "None": value is None,
+        "tuple[str, ...]": isinstance(value, list | tuple)
+        and all(isinstance(entry, str) for entry in value),
+    }
+    if kinds.startswith("Literal"):  # The record knows the choices.
+        kinds = "str"
+    elif kinds.endswith("Spec"):  # Of which there are more checks to come.
+        fits[kinds] = isinstance(value, dict | _Record)
+    _require(
+        any(fits[kind] for kind in kinds.split(" | ")),
+        f"{name} must be {kinds}.",
+        **{name: value},
+    )
 
 
 def _require(condition: bool, rule: str, **received: object) -> None:
@@ -138,6 +171,11 @@ class FrontEndSpec(_Record):
         for name in ("sample_rate_hz", "window_samples", "hop_samples", "mel_bands"):
             value = getattr(self, name)
             _require(value > 0, f"{name} must be positive.", **{name: value})
+        _require(
+            self.sample_rate_hz <= _HIGHEST_RATE_HZ,
+            f"sample_rate_hz must be at most {_HIGHEST_RATE_HZ}.",
+            sample_rate_hz=self.sample_rate_hz,
+        )
         _require(
             self.fft_length & (self.fft_length - 1) == 0
             and self.fft_length >= self.window_samples,
@@ -246,8 +284,9 @@ class DecisionSpec(_Record):
     def __post_init__(self) -> None:
         """Checks every field; the error names the field and its value."""
         _require(
-            0 < self.hop_s <= self.window_s,
-            "0 < hop_s <= window_s must hold.",
+            _SHORTEST_HOP_S <= self.hop_s <= self.window_s <= _LONGEST_WINDOW_S,
+            f"{_SHORTEST_HOP_S:g} <= hop_s <= window_s <= {_LONGEST_WINDOW_S:g} must "
+            "hold.",
             hop_s=self.hop_s,
             window_s=self.window_s,
         )
@@ -258,8 +297,9 @@ class DecisionSpec(_Record):
             onset_threshold=self.onset_threshold,
         )
         _require(
-            self.smoothing_windows > 0 and self.smoothing_windows % 2 == 1,
-            "smoothing_windows must be odd and positive.",
+            0 < self.smoothing_windows < _MOST_SMOOTHED
+            and self.smoothing_windows % 2 == 1,
+            f"smoothing_windows must be odd and positive, below {_MOST_SMOOTHED}.",
             smoothing_windows=self.smoothing_windows,
         )
         _require(
