@@ -59,7 +59,7 @@ def write_wholes(folder: Path) -> list[Path]:
     time_s = np.arange(round(SECONDS * RATE_HZ)) / RATE_HZ
     sound = 0.3 * np.sin(2 * np.pi * 440 * time_s) * (np.sin(3 * time_s) > 0)
     sound = (sound + rng.normal(0, 0.03, len(sound))).astype(np.float32)
-    forms = {
+    forms: dict[str, dict[str, Any]] = {
         "pcm16.wav": {"format": "WAV", "subtype": "PCM_16"},
         "pcm24.wav": {"format": "WAV", "subtype": "PCM_24"},
         "float.wav": {"format": "WAV", "subtype": "FLOAT"},
@@ -283,12 +283,17 @@ def work(bench: Bench) -> None:
         print(json.dumps({"number": number, **verdict}), flush=True)
 
 
+def worker_command(model: Path, folder: Path, seed: int) -> list[str]:
+    """Returns the command that runs cases as their numbers come in."""
+    flags = ["--worker", str(folder), "--seed", str(seed)]
+    return [sys.executable, __file__, str(model), *flags]
+
+
 class Watchdog:
     """A worker that is started anew when a case ends it or takes too long."""
 
     def __init__(self, model: Path, folder: Path, seed: int) -> None:
-        self._command = [sys.executable, __file__, str(model), "--worker", str(folder)]
-        self._command += ["--seed", str(seed)]
+        self._command = worker_command(model, folder, seed)
         self._errors = open(folder / "stderr", "w+b")  # noqa: SIM115
         self._start()
 

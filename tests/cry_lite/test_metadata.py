@@ -178,3 +178,50 @@ def test_settings_that_break_a_rule_are_refused_with_the_rule(packed):
     broken["model"]["decision"]["hop_s"] = 0
     with pytest.raises(ModelFileError, match="hop_s <= window_s"):
         read_metadata(repacked(packed, **{"cry_tf.json": json.dumps(broken)}))
+
+
+def test_a_network_longer_than_its_digest_is_refused(dynamic_network, spec):
+    content = pack(dynamic_network + bytes(64), spec, {})
+    # The settings speak of fewer bytes, with the right digest of those.
+    shorter = pack(dynamic_network, spec, {})[len(dynamic_network) :]
+    with pytest.raises(ModelFileError, match="its network takes"):
+        read_metadata(dynamic_network + bytes(64) + shorter)
+    assert read_metadata(content).flatbuffer_bytes == len(dynamic_network) + 64
+
+
+@pytest.mark.parametrize(
+    ("path", "value"),
+    [
+        (("model", "decision"), "no"),
+        (("model", "decision", "hop_s"), 1e-12),
+        (("model", "decision", "window_s"), 1e12),
+        (("model", "decision", "window_s"), float("nan")),
+        (("model", "front_end"), []),
+        (("model", "front_end", "sample_rate_hz"), 2**70),
+        (("model", "front_end", "sample_rate_hz"), True),
+        (("model", "labels"), "cry"),
+        (("model", "labels"), [1, 2]),
+        (("card",), True),
+        (("provenance",), 3),
+        (("flatbuffer",), []),
+        (("format_version",), "a\nb"),
+    ],
+)
+def test_settings_of_another_kind_are_refused_in_one_line(
+    dynamic_network, spec, path, value
+):
+    file = io.BytesIO()
+    file.write(dynamic_network)
+    with zipfile.ZipFile(io.BytesIO(pack(dynamic_network, spec, {}))) as archive:
+        labels, text = (archive.read(name) for name in archive.namelist())
+    settings = json.loads(text)
+    holder = settings
+    for key in path[:-1]:
+        holder = holder[key]
+    holder[path[-1]] = value
+    with zipfile.ZipFile(file, "a") as archive:
+        archive.writestr("labels.txt", labels)
+        archive.writestr("cry_tf.json", json.dumps(settings))
+    with pytest.raises(ModelFileError) as caught:
+        read_metadata(file.getvalue())
+    assert len(str(caught.value).splitlines()) == 1
