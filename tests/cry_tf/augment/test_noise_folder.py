@@ -69,6 +69,23 @@ def test_a_very_long_file_is_streamed_to_the_same_piece(ramp, place, monkeypatch
     np.testing.assert_array_equal(streamed, expected)
 
 
+@pytest.mark.parametrize("place", [0.0, 0.3, 1.0])
+def test_a_very_long_file_that_was_cut_gives_what_is_there(ramp, place, monkeypatch):
+    path = ramp / "ramp.flac"
+    samples, _ = soundfile.read(ramp / "ramp.wav")
+    soundfile.write(path, samples, RATE_HZ, subtype="PCM_24")
+    content = path.read_bytes()
+    path.write_bytes(content[: len(content) * 2 // 5])
+    whole = NoiseFolder(ramp).cut("ramp.flac", 0.0, 30_000, RATE_HZ)
+    assert len(np.unique(whole)) > 20_000  # Two of the five seconds.
+    monkeypatch.setattr(module, "_LONGEST_CACHED_S", 3.0)
+    monkeypatch.setattr(module, "_decoded", None)
+    piece = NoiseFolder(ramp).cut("ramp.flac", place, RATE_HZ, RATE_HZ)
+    assert piece.shape == (RATE_HZ,)
+    assert (np.diff(piece) >= 0).all()
+    assert place_of(piece[-1]) < 2.5 * RATE_HZ
+
+
 def test_a_silent_stretch_is_passed_over(tmp_path):
     sound = np.zeros(10 * RATE_HZ)
     sound[7 * RATE_HZ : 7 * RATE_HZ + 100] = 0.5
