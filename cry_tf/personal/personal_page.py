@@ -96,7 +96,7 @@ def infant_dots(comparison: Comparison) -> Plot:
 
 
 def _short(name: str) -> str:
-    return name if len(name) <= _SHORT else f"{name[:8]}…"
+    return name if len(name) <= _SHORT else f"{name[:6]}…{name[-6:]}"
 
 
 def _sentence(entry: Comparison) -> str:

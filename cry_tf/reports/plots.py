@@ -474,13 +474,15 @@ def _bar(axes: Axes, y: float, bar: Bar, height: float) -> None:
 
 
 def _key(axes: Axes, handles: Sequence) -> None:
-    """Puts the key above the axes, where it hides nothing."""
-    axes.legend(
+    """Puts the key above the plot, over its whole width."""
+    figure = axes.get_figure(root=True)
+    if figure is None:
+        return
+    figure.legend(
         handles=handles,
-        loc="lower left",
-        bbox_to_anchor=(0, 1),
+        loc="outside upper left",
         ncols=len(handles),
-        borderaxespad=0.2,
+        borderaxespad=0,
         borderpad=0,
         handlelength=1,
         handletextpad=0.5,

@@ -27,7 +27,9 @@ def every_plot():
     yield plots.calibration("c", "it is", [(0.1, 0.2, 3), (0.9, 1.0, 500)], "caption")
     yield plots.trade_off("t", DOTS, "MB", "AUC", "caption")
     yield plots.trade_off("t", DOTS[:1], "MB", "ms", "", is_y_a_cost=True)
-    yield plots.share_dots("d", [("x", 0, 1, 0.5)], ("a", "b", "c"), "share", "")
+    yield plots.share_dots(
+        "d", [("x", 0, 1, 0.5)], ("seen", "unseen", "majority within"), "share", ""
+    )
 
 
 @pytest.fixture(scope="module")
@@ -58,6 +60,8 @@ def test_no_text_stands_outside_its_drawing(drawn):
             at = re.search(r"translate\(([-\d.]+) ([-\d.]+)\)", moved)
             x, y = at.groups() if at else (text.get("x"), text.get("y"))
             assert 0 <= float(x) <= width
+            if "text-anchor" not in text.get("style"):  # from x to the right
+                assert float(x) + 5.5 * len(text.text) <= width
             assert 0 <= float(y) <= height
 
 
