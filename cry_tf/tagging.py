@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from cry_lite.sound_file import SoundStream
 from cry_lite.spec import FrontEndSpec
 from cry_lite.windows import stream_windows
 from cry_tf.tags import Tag, Tags
@@ -169,12 +170,13 @@ class Tagger:
         """
         from cry_tf.data import sound_source
 
-        rate_hz = self.front_end.sample_rate_hz
-        blocks = sound_source.stream(path, rate_hz, note)
-        if progress is not None:
-            samples = sound_source.info(path).duration_s * rate_hz
-            blocks = _reported(blocks, samples, progress)
-        return self.tag(blocks)
+        with sound_source.open_stream(path, self.front_end.sample_rate_hz) as sound:
+            blocks = sound if progress is None else _reported(sound, progress)
+            tags = self.tag(blocks)
+        if note is not None:
+            for sentence in sound.notes():
+                note(sentence)
+        return tags
 
     def tag(self, waveform: np.ndarray | Iterable[np.ndarray]) -> Tags:
         """Tags a waveform.
@@ -298,10 +300,8 @@ def _stacked(
 
 
 def _reported(
-    blocks: Iterator[np.ndarray], samples: float, progress: Callable[[float], None]
+    sound: SoundStream, progress: Callable[[float], None]
 ) -> Iterator[np.ndarray]:
-    done = 0
-    for block in blocks:
+    for block in sound:
         yield block
-        done += len(block)
-        progress(min(1.0, done / max(samples, done)))
+        progress(sound.share_read)

@@ -134,3 +134,8 @@ def test_a_pipe_without_a_length_in_its_header_is_read_without_one(fifo, tmp_pat
         assert sum(len(block) for block in sound) == RATE_HZ
         assert "says no length" in sound.notes()[0]
     writer.join()
+
+
+def test_asking_standard_input_for_its_length_is_refused():
+    with pytest.raises(SoundFileError, match="standard input is a pipe"):
+        sound_file.info("-")

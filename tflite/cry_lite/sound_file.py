@@ -17,7 +17,7 @@ import numpy as np
 from cry_lite.channel_mix import ChannelMix
 from cry_lite.errors import SoundFileError
 from cry_lite.sound_decoder import BLOCK_FRAMES, Decoder, LibsndfileDecoder
-from cry_lite.sound_pipe import is_pipe, name_of
+from cry_lite.sound_pipe import STANDARD_INPUT, is_pipe, name_of
 
 # A float file whose samples were never divided by 32768 is noise once clipped.
 # Music mixed too loud stays far below 24 dB over full scale.
@@ -164,9 +164,10 @@ class SoundStream:
         promised = self._decoder.promised_frames or 0
         if self.frames_read < promised:
             read_s, promised_s = self.frames_read / rate_hz, promised / rate_hz
+            digits = 1 if promised_s - read_s >= 0.1 else 3
             notes.append(
-                f"the file may be cut short or damaged: {read_s:.1f} s could be read, "
-                f"its header promises {promised_s:.1f} s"
+                f"the file may be cut short or damaged: {read_s:.{digits}f} s could be "
+                f"read, its header promises {promised_s:.{digits}f} s"
             )
         return tuple(notes)
 
@@ -234,9 +235,10 @@ def info(path: str | os.PathLike[str]) -> SoundInfo:
         SoundFileError: If the file is missing, unreadable or empty, or is a pipe.
     """
     name = os.path.expanduser(os.fspath(path))
-    if os.path.exists(name) and is_pipe(name):
+    if name == STANDARD_INPUT or (os.path.exists(name) and is_pipe(name)):
         raise SoundFileError(
-            f"{name} is a pipe, which gives its sound once. Save it to a file first."
+            f"{name_of(name)} is a pipe, which gives its sound once. Save it to a "
+            "file first."
         )
     # Any rate will do: the samples are not asked for.
     with SoundStream(path, sample_rate_hz=1) as sound:
