@@ -9,7 +9,7 @@ from typing import Protocol
 DASH = "–"
 # Estimated width of a letter and of a cell's padding, CSS pixels.
 _LETTER_PX, _SMALL_LETTER_PX, _PADDING_PX = 7.6, 6.4, 20
-_WIDEST_FIRST_PX = 190
+_FIRST_PX = 130  # what the page leaves of the first column before it scrolls
 _WIDTHS_PX = (360, 480, 600, 720, 840, 960)
 
 
@@ -85,7 +85,7 @@ class Table:
                     _SMALL_LETTER_PX * len(cell.below),
                 )
             if column == 0:  # the only column whose text wraps
-                widest_px = min(widest_px, _WIDEST_FIRST_PX)
+                widest_px = min(widest_px, _FIRST_PX)
             width_px += widest_px + _PADDING_PX
         return max((each for each in _WIDTHS_PX if each < width_px), default=0)
 

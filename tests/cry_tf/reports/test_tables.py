@@ -33,6 +33,8 @@ def test_what_is_in_brackets_after_a_figure_stands_below_it(text, cell):
 
 def test_only_a_table_wider_than_a_phone_has_a_hint():
     narrow = Table(["", "a", "b"], [["x", "1", "2"]])
+    titles = ["as the paper prints it", "accuracy, %", "size"]
+    wrapped = Table(titles, [["long " * 9, "73.63", "81M"]])
     wide = Table(["", *(["balanced accuracy"] * 5)], [["x", *["0.5"] * 5]])
-    assert narrow.over_px == 0
+    assert narrow.over_px == wrapped.over_px == 0
     assert wide.over_px == 720
