@@ -371,3 +371,12 @@ def test_damage_in_an_mp3_is_left_out_and_noted(make, wave, rng):
     assert len(wave) - 2 * RATE_HZ < len(waveform) < len(wave)
     assert "damaged at 3.0 s" in notes[0] or "damaged at 2.9 s" in notes[0]
     assert "its header promises 6.0 s" in notes[1]
+
+
+def test_an_mp3_whose_first_frames_are_damaged_says_so(make, wave, rng):
+    path, content = make("a.mp3")
+    content[500:2000] = rng.bytes(1500)  # Some headers, and what is between them.
+    path.write_bytes(content)
+    waveform, notes = streamed(path)
+    assert len(waveform) > 0.9 * len(wave)
+    assert "the file is damaged at 0." in notes[0]

@@ -614,7 +614,9 @@ def _walk_mpeg(file: IO[bytes], start: int, size: int) -> Layout | None:
                     continue
                 first = frame
                 # A frame's rest comes first in what was cut out of a stream.
-                if at - start > _LONGEST_FRAME_BYTES and _has_sound(file, start, at):
+                is_rest = at - start <= _LONGEST_FRAME_BYTES
+                is_rest &= _mpeg_frame(_read(file, start, 4)) is None
+                if at > start and not is_rest and _has_sound(file, start, at):
                     lost.append((0, at - start))
             if at + frame.length_bytes > size:
                 is_cut = True
