@@ -49,7 +49,7 @@ SAVED_CLASSES = {
     "cry_hub.panns.wavegram": ("ChannelsToBands", "WaveformToFrames", "WavegramMasks"),
     "cry_hub.panns.wavegram_logmel_cnn14": ("WavegramLogmelCNN14",),
     "cry_hub.patches": ("MeanOverPatches", "MergeMask", "MergePatches", "SplitPatches"),
-    "cry_hub.time_mask": ("TimeMask",),
+    "cry_hub.time_mask": ("ClearPadding", "TimeMask"),
     "cry_hub.vggish.vggish": ("VGGish",),
     "cry_hub.yamnet.frozen_batch_normalization": ("FrozenBatchNormalization",),
     "cry_hub.yamnet.yamnet": ("YAMNet",),

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from cry_lite.padding import kept_whole
 from cry_lite.sound_file import SoundStream
 from cry_lite.spec import FrontEndSpec
 from cry_lite.windows import stream_windows
@@ -31,9 +32,6 @@ _WINDOW_S = 10.0
 _SEGMENTS_PER_WINDOW = 32
 # Sound that runs through the network at once.
 _BATCH_S = 32.0
-# Exact zeros at the end of a waveform are padding to our networks. In a recording
-# they are silence, and one sample far below every floor says so.
-_SILENCE = np.float32(1e-12)
 
 
 class Tagger:
@@ -183,8 +181,8 @@ class Tagger:
 
         Args:
             waveform: Float array `(samples,)` in [-1, 1] at the model's rate
-                `front_end.sample_rate_hz`, or blocks which joined are that. Zeros
-                at its end are silence here, not padding.
+                `front_end.sample_rate_hz`, or blocks which joined are that. A quiet
+                end is silence here, not padding.
 
         Raises:
             ValueError: If there is no sample.
@@ -294,9 +292,9 @@ def _window(
 def _stacked(
     starts: list[int], waveforms: list[np.ndarray]
 ) -> tuple[np.ndarray, np.ndarray]:
-    stacked = np.stack(waveforms).astype(np.float32, copy=False)
-    stacked[:, -1] = np.where(stacked[:, -1] == 0, _SILENCE, stacked[:, -1])
-    return np.array(starts, np.int64), stacked
+    # A quiet end is padding to our networks; in a recording it is silence.
+    stacked = np.stack([kept_whole(each) for each in waveforms])
+    return np.array(starts, np.int64), stacked.astype(np.float32, copy=False)
 
 
 def _reported(

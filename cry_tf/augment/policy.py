@@ -9,11 +9,11 @@ from typing import Any
 
 import numpy as np
 
-from cry_lite.log_mel import real_length
+from cry_lite.padding import real_length
 from cry_tf.augment.transform import Transform, checked
 
 # Raise it when a change of the code changes what stored augmented embeddings mean.
-FORMAT = 1
+FORMAT = 2
 
 
 @dataclass(frozen=True)
@@ -57,8 +57,8 @@ class Policy:
         """Augments one clip.
 
         Args:
-            waveform: Float `(samples,)`, mono in [-1, 1]; trailing zeros are
-                padding and come back as they are.
+            waveform: Float `(samples,)`, mono in [-1, 1]; its padding takes no
+                part and comes back as zeros.
             sample_rate_hz: Its rate, Hz.
             rng: Draws which steps are taken and how.
 

@@ -9,12 +9,9 @@ from typing import Any, Generic, TypeVar
 
 import numpy as np
 
-from cry_lite.log_mel import real_length
+from cry_lite.padding import real_length
 
 Parameters = TypeVar("Parameters")
-
-# -120 dB: far below 16 bits, far above where a later gain could underflow.
-_BARELY_SOUND = np.float32(2.0**-20)
 
 
 class Transform(abc.ABC, Generic[Parameters]):
@@ -25,9 +22,8 @@ class Transform(abc.ABC, Generic[Parameters]):
 
     Three rules hold for all of them, kept by `apply`:
 
-    - Trailing zeros are padding. They are neither heard nor changed, and the last
-      sample of what was sound is never exactly zero afterwards (it becomes
-      2**-20, -120 dB), so that no sound becomes padding.
+    - Padding (see `cry_lite.padding`) takes no part and becomes zeros. An end that
+      a change makes quiet enough is padding from then on, as in a recording.
     - Nothing is clipped. A result beyond full scale is scaled down as a whole, to
       a peak of 1.
     - A waveform of zeros, and one without samples, stay as they are.
@@ -47,7 +43,7 @@ class Transform(abc.ABC, Generic[Parameters]):
 
         Args:
             sound: Float32 `(samples,)` in [-1, 1], at least one sample, the last
-                one not zero. It must not be written to.
+                one no padding. It must not be written to.
             sample_rate_hz: Its rate, Hz.
             parameters: What `draw` gave.
         """
@@ -58,13 +54,13 @@ class Transform(abc.ABC, Generic[Parameters]):
         """Changes a waveform as the parameters say.
 
         Args:
-            waveform: Float `(samples,)`, mono in [-1, 1]; trailing zeros are
+            waveform: Float `(samples,)`, mono in [-1, 1]; see above for its
                 padding.
             sample_rate_hz: Its rate, Hz, positive.
             parameters: What `draw` gave.
 
         Returns:
-            A new float32 array in [-1, 1] that ends in as many zeros. It is as
+            A new float32 array in [-1, 1] that ends in zeros for the padding. It is as
             long as the waveform, except where the transform says otherwise.
 
         Raises:
@@ -83,8 +79,6 @@ class Transform(abc.ABC, Generic[Parameters]):
             result /= np.float32(peak)
             # Rounding the peak to 32 bits can leave a sample one step over.
             np.clip(result, -1, 1, out=result)
-        if not result[len(sound) - 1]:
-            result[len(sound) - 1] = _BARELY_SOUND
         return result
 
     def __call__(

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from cry_hub.backbone import Backbone
 
 # Raise it when decoding or this module changes what a stored embedding means.
-FORMAT = 1
+FORMAT = 2
 
 
 class Extractor:

@@ -8,7 +8,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from cry_hub.time_mask import completed, fit, real_length
+from cry_hub.time_mask import cleared, completed, fit, real_length
 
 ops: Any = keras.ops  # typed, wrongly, as often None
 
@@ -23,8 +23,8 @@ class Resampler:
 
     What is below 0.92 of half of the lower rate passes unchanged (within 0.01 %);
     what is above that half is 80 dB weaker. A faster rate adds no frequencies: a
-    teacher at 32 kHz hears of a waveform at 16 kHz what is below 8 kHz. Trailing
-    zeros stay zeros, so padding stays padding.
+    teacher at 32 kHz hears of a waveform at 16 kHz what is below 8 kHz. Padding
+    takes no part and becomes zeros.
 
     Args:
         from_hz: Int, rate of the waveform, Hz.
@@ -48,6 +48,8 @@ class Resampler:
         if self.old == self.new:
             return waveform
         batch, samples = ops.shape(waveform)
+        length = real_length(waveform)
+        waveform = cleared(waveform, length)[:, :samples]
         rows = (samples + self.old - 1) // self.old
         signal = ops.reshape(
             completed(waveform, rows * self.old), (batch, -1, self.old)
@@ -57,7 +59,7 @@ class Resampler:
         signal = ops.conv(signal, self._kernel, padding="valid")
         signal = ops.reshape(signal, (batch, rows * self.new))
         signal = fit(signal, self._length(samples))
-        real = ops.expand_dims(self._length(real_length(waveform)), 1)
+        real = ops.expand_dims(self._length(length), 1)
         is_real = ops.arange(ops.shape(signal)[1], dtype="int32") < real
         return signal * ops.cast(is_real, "float32")
 

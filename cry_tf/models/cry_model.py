@@ -24,9 +24,9 @@ class CryModel(keras.Model):
     `logits` and `scores`; an `mlp` head has `hidden` and `hidden_dropout` before
     `logits`, and in a `prototype` head `logits` is a `PrototypeLogits`.
 
-    Trailing exact zeros of a waveform are padding: a clip has the same scores
-    alone and in a batch of longer ones. Logits and scores are float32 under any
-    dtype policy.
+    The faint tail of a waveform is padding (see `cry_lite.padding`): a clip has the
+    same scores alone and in a batch of longer ones. Logits and scores are float32
+    under any dtype policy.
 
     Attributes:
         task: `detect` or `reason`.

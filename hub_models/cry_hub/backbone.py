@@ -35,7 +35,8 @@ class Backbone(keras.Model):
 
     Call arguments:
         inputs: Float tensor `(batch, samples)` in [-1, 1] at
-            `front_end_spec.sample_rate_hz`. Trailing zeros are padding.
+            `front_end_spec.sample_rate_hz`. A faint tail is padding
+            (see `cry_lite.padding`).
     Output shape:
         `(batch, time, embedding_features)`. Steps made of padding hold
         whatever the network makes of silence: leave them out with the mask

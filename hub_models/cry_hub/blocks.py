@@ -1,4 +1,4 @@
-"""Waveforms in blocks: which of their samples are real."""
+"""Waveforms in blocks of samples, and which of the samples come first."""
 
 from __future__ import annotations
 
@@ -7,9 +7,29 @@ from typing import Any
 import keras
 import numpy as np
 
-from cry_hub.time_mask import BLOCK_SAMPLES
-
 ops: Any = keras.ops  # Keras types most results as perhaps None
+
+# Positions are found block by block: a constant with one number a sample would
+# otherwise end up in the .tflite, hundreds of kilobytes of it.
+BLOCK_SAMPLES = 512
+# Whole numbers of this size are exact in every float, and fast in TFLite.
+POSITIONS = np.arange(BLOCK_SAMPLES, dtype="float32")
+
+
+def in_blocks(waveform: Any) -> Any:
+    """Completes a waveform with zeros to whole blocks.
+
+    Args:
+        waveform: Float tensor `(batch, samples)`.
+
+    Returns:
+        Float tensor `(batch, blocks, 512)`.
+    """
+    batch, samples = ops.shape(waveform)
+    blocks = (samples + BLOCK_SAMPLES - 1) // BLOCK_SAMPLES
+    missing = blocks * BLOCK_SAMPLES - samples
+    signal = ops.pad(waveform, ((0, 0), (0, missing)))
+    return ops.reshape(signal, (batch, blocks, BLOCK_SAMPLES))
 
 
 def starts(blocks: Any) -> Any:
@@ -28,9 +48,6 @@ def is_before(block_starts: Any, length: Any) -> Any:
     Returns:
         Float32 tensor `(batch, blocks, 512)`.
     """
-    # By block as in `real_length`. Its whole numbers up to 512 are exact, and float
-    # operations are fast in TFLite.
     kept = ops.expand_dims(length, 1) - block_starts
     kept = ops.cast(ops.clip(kept, 0, BLOCK_SAMPLES), "float32")
-    position = np.arange(BLOCK_SAMPLES, dtype="float32")
-    return ops.clip(ops.expand_dims(kept, -1) - position, 0.0, 1.0)
+    return ops.clip(ops.expand_dims(kept, -1) - POSITIONS, 0.0, 1.0)

@@ -11,7 +11,14 @@ import numpy as np
 
 from cry_hub.power_spectrum import by_fft, by_products
 from cry_hub.pre_emphasis import pre_emphasized
-from cry_hub.time_mask import check_waveform, completed, fit, larger, real_length
+from cry_hub.time_mask import (
+    check_waveform,
+    cleared,
+    completed,
+    fit,
+    larger,
+    real_length,
+)
 from cry_hub.z_score import z_scored
 from cry_lite.log_mel import fft_window, num_steps
 from cry_lite.mel import mel_matrix
@@ -48,9 +55,9 @@ class FrontEnd(keras.layers.Layer):
     weights and converts to TFLite builtins that dynamic-range quantization
     leaves alone.
 
-    Trailing exact zeros of a row are padding: the steps that `TimeMask` calls
-    real are those of the row without them. The other steps hold silence, or
-    with `center=True` the reflection of the end of the clip.
+    The padding of a row (see `cry_lite.padding`) takes no part: the steps that
+    `TimeMask` calls real are those of the row without it. The other steps hold
+    silence, or with `center=True` the reflection of the end of the clip.
 
     Args:
         spec: `FrontEndSpec`, or its `to_dict()`.
@@ -106,27 +113,30 @@ class FrontEnd(keras.layers.Layer):
         check_waveform(self, inputs)
         waveform = ops.cast(inputs, "float32")
         steps = num_steps(ops.shape(waveform)[1], self.spec)
-        frames = self._frames(waveform, steps)
+        length = real_length(waveform)
+        frames = self._frames(waveform, length, steps)
         log_mel = self._log_mel(ops.reshape(frames, (-1, self.spec.fft_length)))
         log_mel = self._steps(log_mel, ops.shape(waveform)[0], steps)
         if training and self.in_training is not None:
-            real = num_steps(real_length(waveform), self.spec)
+            real = num_steps(length, self.spec)
             is_real = ops.arange(steps, dtype="int32") < ops.expand_dims(real, 1)
             log_mel = self.in_training(log_mel, is_real)
         return ops.cast(log_mel, self.compute_dtype)
 
-    def _frames(self, waveform: Any, steps: Any) -> Any:
+    def _frames(self, waveform: Any, length: Any, steps: Any) -> Any:
         """Returns `(batch, frames, fft_length)`, all the steps need or more."""
         hop, fft_length = self.spec.hop_samples, self.spec.fft_length
         frames = steps
         if self.spec.patch_frames:
             frames = (steps + self._hops_per_patch - 1) * self.spec.patch_hop_frames
         blocks = frames + -(-fft_length // hop) - 1
-        signal = waveform
         if self.spec.pre_emphasis:
-            signal = pre_emphasized(signal, self.spec.pre_emphasis)
+            signal = pre_emphasized(waveform, length, self.spec.pre_emphasis)
+            length = length - 1
+        else:
+            signal = cleared(waveform, length)
         if self.spec.z_score:
-            signal = z_scored(signal, self._heard(waveform))
+            signal = z_scored(signal, length)
         if self.spec.center:
             # The reflection of the start; the end follows, row by row.
             half = fft_length // 2
@@ -137,13 +147,8 @@ class FrontEnd(keras.layers.Layer):
         shape = (ops.shape(waveform)[0], blocks, hop)
         signal = ops.reshape(signal, shape)
         if self.spec.center:
-            signal = self._reflect_end(signal, self._heard(waveform))
+            signal = self._reflect_end(signal, length)
         return _overlapping(signal, fft_length)
-
-    def _heard(self, waveform: Any) -> Any:
-        """Returns how many samples of each row are heard, int32 `(batch,)`."""
-        length = real_length(waveform)
-        return length - 1 if self.spec.pre_emphasis else length
 
     def _reflect_end(self, blocks: Any, length: Any) -> Any:
         """Reflects each row of `(batch, blocks, hop)` where its audio ends.

@@ -11,7 +11,7 @@ import tensorflow as tf
 from cry_hub import hub_source
 from cry_hub.backbone import Backbone
 from cry_hub.errors import WeightsError
-from cry_hub.time_mask import check_waveform, fit, real_length
+from cry_hub.time_mask import check_waveform, cleared, fit, real_length
 from cry_lite.front_ends import VGGISH, YAMNET
 from cry_lite.log_mel import num_steps
 from cry_lite.spec import FrontEndSpec
@@ -81,7 +81,9 @@ class HubProgram(keras.layers.Layer):
         check_waveform(self, inputs)
         waveform = tf.cast(inputs, tf.float32)
         steps = num_steps(ops.shape(waveform)[1], self.spec)
-        real_steps = num_steps(real_length(waveform), self.spec)
+        length = real_length(waveform)
+        waveform = cleared(waveform, length)
+        real_steps = num_steps(length, self.spec)
 
         def one_clip(clip_and_steps):
             clip, count = clip_and_steps
@@ -178,8 +180,8 @@ class HubBackbone(Backbone):
         cutoff_hz: None; anything else is refused.
         **kwargs: `name`, `dtype` and `trainable` of a `keras.Model`.
     Call arguments:
-        inputs: Float tensor `(batch, samples)` in [-1, 1] at 16 kHz. Trailing
-            zeros are padding. A clip shorter than a patch is completed.
+        inputs: Float tensor `(batch, samples)` in [-1, 1] at 16 kHz. A faint
+            tail is padding. A clip shorter than a patch is completed.
     Output shape:
         `(batch, patches, features)`: 1024 features of YAMNet, 128 of VGGish.
 

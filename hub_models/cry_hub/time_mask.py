@@ -5,20 +5,19 @@ from __future__ import annotations
 from typing import Any
 
 import keras
-import numpy as np
 
+from cry_hub.blocks import BLOCK_SAMPLES, POSITIONS, in_blocks, is_before, starts
 from cry_lite.log_mel import num_steps
+from cry_lite.padding import PADDING_LEVEL, PADDING_SHARE
 from cry_lite.spec import FrontEndSpec
 
 ops: Any = keras.ops  # Keras types most results as perhaps None
 
-# Positions are found block by block: a constant with one number a sample would
-# otherwise end up in the .tflite, hundreds of kilobytes of it.
-BLOCK_SAMPLES = 512
-
 
 def real_length(waveform: Any) -> Any:
-    """Returns the number of samples before the trailing zeros of each row.
+    """Returns the number of samples before the padding of each row.
+
+    The rule is that of `cry_lite.padding`.
 
     Args:
         waveform: Float tensor `(batch, samples)`.
@@ -26,15 +25,37 @@ def real_length(waveform: Any) -> Any:
     Returns:
         Int32 tensor `(batch,)`; 0 for a row of zeros.
     """
-    batch, samples = ops.shape(waveform)
-    blocks = (samples + BLOCK_SAMPLES - 1) // BLOCK_SAMPLES
-    signal = completed(waveform, blocks * BLOCK_SAMPLES)
-    signal = ops.reshape(signal, (batch, -1, BLOCK_SAMPLES))
-    position = np.arange(1, BLOCK_SAMPLES + 1, dtype="int32")
-    # (batch, blocks): position of the last real sample of the block, 0 for none
-    last = ops.max(ops.cast(ops.not_equal(signal, 0.0), "int32") * position, axis=2)
-    before = ops.arange(blocks, dtype="int32") * BLOCK_SAMPLES
-    return ops.max(ops.sign(last) * before + last, axis=1)
+    signal = in_blocks(waveform)
+    batch, blocks, _ = ops.shape(signal)
+    peaks = ops.max(ops.abs(signal), axis=2)  # (batch, blocks)
+    peak = ops.max(peaks, axis=1, keepdims=True)
+    level = ops.minimum(peak * PADDING_SHARE, PADDING_LEVEL)
+    # Not "above": NaN is no padding.
+    is_real = ops.cast(ops.logical_not(peaks <= level), "int32")
+    last = ops.max(is_real * ops.arange(blocks, dtype="int32"), axis=1)
+    row = ops.arange(batch, dtype="int32") * blocks
+    # The rest is found in that block alone: the first where no sample is real.
+    block = ops.take(ops.reshape(signal, (-1, BLOCK_SAMPLES)), row + last, axis=0)
+    is_real = ops.cast(ops.logical_not(ops.abs(block) <= level), "float32")
+    place = ops.cast(ops.max(is_real * POSITIONS, axis=1), "int32")
+    return last * BLOCK_SAMPLES + place + ops.max(ops.cast(is_real, "int32"), axis=1)
+
+
+def cleared(waveform: Any, length: Any) -> Any:
+    """Sets the padding of a waveform to zero.
+
+    Args:
+        waveform: Float32 tensor `(batch, samples)`.
+        length: Int32 tensor `(batch,)`, what `real_length` gives.
+
+    Returns:
+        Float32 tensor `(batch, samples)`, completed with zeros to whole blocks of
+        512 samples.
+    """
+    signal = in_blocks(waveform)
+    batch, blocks, _ = ops.shape(signal)
+    signal = signal * is_before(starts(blocks), length)
+    return ops.reshape(signal, (batch, blocks * BLOCK_SAMPLES))
 
 
 def fit(waveform: Any, samples: Any) -> Any:
@@ -73,8 +94,8 @@ def larger(size: Any, other: Any) -> Any:
 class TimeMask(keras.layers.Layer):
     """Says which steps of the time axis are made of audio, not of padding.
 
-    Trailing exact zeros of a waveform are padding. The first step is always
-    real, so that silence has an answer too.
+    Padding is the tail of a waveform that `cry_lite.padding` says. The first step
+    is always real, so that silence has an answer too.
 
     Args:
         spec: `FrontEndSpec` of the model's `FrontEnd`, or its `to_dict()`.
@@ -145,6 +166,29 @@ class TimeMask(keras.layers.Layer):
             "stride": self.stride,
             "partial_group": self.partial_group,
         }
+
+
+@keras.saving.register_keras_serializable(package="cry_tf")
+class ClearPadding(keras.layers.Layer):
+    """Sets the padding of waveforms to zero, for networks without a `FrontEnd`.
+
+    Call arguments:
+        inputs: Float tensor `(batch, samples)`.
+    Output shape:
+        That of `inputs`.
+    """
+
+    def __init__(self, **kwargs: Any):
+        super().__init__(autocast=False, **kwargs)
+
+    def call(self, inputs):
+        check_waveform(self, inputs)
+        waveform = ops.cast(inputs, "float32")
+        waveform = cleared(waveform, real_length(waveform))[:, : ops.shape(inputs)[1]]
+        return ops.cast(waveform, self.compute_dtype)
+
+    def compute_output_spec(self, inputs):
+        return keras.KerasTensor(inputs.shape, dtype=self.compute_dtype)
 
 
 def check_waveform(layer: keras.layers.Layer, inputs: Any) -> None:

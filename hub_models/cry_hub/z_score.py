@@ -6,8 +6,7 @@ from typing import Any
 
 import keras
 
-from cry_hub.blocks import is_before, starts
-from cry_hub.time_mask import BLOCK_SAMPLES, completed
+from cry_hub.blocks import BLOCK_SAMPLES, in_blocks, is_before, starts
 from cry_lite.log_mel import MIN_DEVIATION
 
 ops: Any = keras.ops  # Keras types most results as perhaps None
@@ -29,10 +28,8 @@ def z_scored(signal: Any, length: Any) -> Any:
         Float32 tensor `(batch, samples)`, completed with zeros to whole blocks of
         512 samples.
     """
-    batch, samples = ops.shape(signal)
-    blocks = (samples + BLOCK_SAMPLES - 1) // BLOCK_SAMPLES
-    signal = completed(signal, blocks * BLOCK_SAMPLES)
-    signal = ops.reshape(signal, (batch, -1, BLOCK_SAMPLES))
+    signal = in_blocks(signal)
+    batch, blocks, _ = ops.shape(signal)
     is_real = is_before(starts(blocks), length)
     count = ops.cast(ops.maximum(length, 1), "float32")
     count = ops.reshape(count, (batch, 1, 1))

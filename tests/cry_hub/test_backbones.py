@@ -115,6 +115,17 @@ def test_padding_never_changes_an_embedding(backbone, rng):
         )
 
 
+def test_what_stands_for_silence_at_the_end_changes_no_embedding(backbone, rng):
+    zeros = padded([clip(rng, samples) for samples in (32_000, 9_000)])
+    faint = zeros.copy()
+    faint[1, 9_000:] = np.resize([2.0**-15, 0, -(2.0**-12)], 23_000)
+    mask = np.asarray(backbone.time_mask()(zeros))
+    np.testing.assert_array_equal(backbone.time_mask()(faint), mask)
+    np.testing.assert_array_equal(
+        np.asarray(backbone(faint))[mask], np.asarray(backbone(zeros))[mask]
+    )
+
+
 def test_it_is_saved_and_reloaded_by_plain_keras(backbone, rng, tmp_path):
     path = tmp_path / "backbone.keras"
     backbone.save(path)

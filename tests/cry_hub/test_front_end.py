@@ -19,6 +19,7 @@ from cry_lite.front_ends import (
 )
 from cry_lite.log_mel import log_mel, num_steps, patches
 from cry_lite.mel import mel_matrix
+from cry_lite.padding import PADDING_LEVEL, kept_whole
 
 PANNS = {"panns_32k": PANNS_32K, "panns_16k": PANNS_16K, "panns_8k": PANNS_8K}
 ALL = {
@@ -97,6 +98,7 @@ def test_equals_the_numpy_reference(spec, by_products, rng):
 def test_panns_numbers_equal_librosa(spec, rng):
     librosa = pytest.importorskip("librosa")
     for waveform in waveforms(spec, rng).values():
+        waveform = kept_whole(waveform)
         power = librosa.feature.melspectrogram(
             y=waveform,
             sr=spec.sample_rate_hz,
@@ -134,6 +136,23 @@ def test_padding_never_changes_the_real_steps(spec, rng):
         np.testing.assert_allclose(
             alone, reference(clip, spec), rtol=0, atol=tolerance(spec)
         )
+
+
+@every_spec
+def test_the_values_in_the_padding_change_nothing(spec, rng):
+    # Less than a row of reflection, around a block of 512, most of it.
+    lengths = (1, 300, 512, 20_321, 31_999)
+    zeros = np.zeros((len(lengths), 32_000), np.float32)
+    faint = rng.uniform(-PADDING_LEVEL, PADDING_LEVEL, zeros.shape).astype("float32")
+    for row, other, length in zip(zeros, faint, lengths, strict=True):
+        row[:length] = other[:length] = rng.choice([-0.1, 0.1], length)
+    layer = FrontEnd(spec)
+    np.testing.assert_array_equal(run(layer, faint), run(layer, zeros))
+    np.testing.assert_array_equal(
+        run(TimeMask(spec), faint), run(TimeMask(spec), zeros)
+    )
+    for row, other in zip(zeros, faint, strict=True):
+        np.testing.assert_array_equal(log_mel(other, spec), log_mel(row, spec))
 
 
 @every_spec
@@ -324,6 +343,8 @@ def test_tflite_equals_keras(spec, samples, kind, tmp_path, rng):
     for real, total in lengths:
         waveform = np.zeros(total, np.float32)
         waveform[:real] = 0.1 * rng.standard_normal(real)
+        if real:
+            waveform[real:] = rng.uniform(-(2.0**-15), 2.0**-15, total - real)
         expected = [ops.convert_to_numpy(out)[0] for out in model(waveform[None])]
         actual = run_tflite(interpreter, waveform)
         np.testing.assert_allclose(

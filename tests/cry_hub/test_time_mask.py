@@ -6,7 +6,7 @@ import pytest
 
 from cry_hub.front_end import FrontEnd
 from cry_hub.time_mask import TimeMask, fit, real_length
-from cry_lite import log_mel
+from cry_lite import log_mel, padding
 from cry_lite.front_ends import (
     EFFICIENTAT,
     PANNS_8K,
@@ -15,6 +15,7 @@ from cry_lite.front_ends import (
     VGGISH,
     YAMNET,
 )
+from cry_lite.padding import PADDING_LEVEL
 
 ALL = {
     "panns_32k": PANNS_32K,
@@ -39,9 +40,29 @@ def padded_batch(lengths, rng, samples=40_000):
 def test_real_length_equals_the_reference_row_by_row(rng):
     batch = padded_batch(LENGTHS, rng)
     batch[-1, 100:30_000] = 0.0  # zeros inside are signal
-    expected = [log_mel.real_length(row) for row in batch]
+    batch[3, 512:] = 2.0**-15  # what stands for silence
+    batch[4] *= 1e-3  # quiet throughout
+    batch[4, 513:] = 1e-6
+    expected = [padding.real_length(row) for row in batch]
     assert expected == list(LENGTHS)
     np.testing.assert_array_equal(real_length(batch), expected)
+
+
+@pytest.mark.parametrize("level", [0.0, PADDING_LEVEL])
+def test_only_the_last_block_of_512_decides(level):
+    """Where a block ends, in its middle, and at its first and last sample."""
+    for last in (0, 1, 511, 512, 700, 1023, 1024, 1500):
+        batch = np.full((3, 1501), level, np.float32)
+        batch[:, 0] = batch[0, last] = batch[2, 1500] = -0.5
+        np.testing.assert_array_equal(real_length(batch), [last + 1, 1, 1501])
+
+
+def test_nan_is_no_padding():
+    batch = np.zeros((2, 2_000), np.float32)
+    batch[:, 3], batch[0, 1_600] = 0.5, np.nan
+    lengths = keras.ops.convert_to_numpy(real_length(batch))
+    assert lengths[0] > 1_600
+    assert lengths[1] == 4
 
 
 @pytest.mark.parametrize(("old", "new"), [(5, 3), (5, 5), (5, 8)])

@@ -63,7 +63,7 @@ def _model_metadata(spec: ModelSpec, card: Mapping[str, str]) -> bytes:
         builder,
         offsets={
             0: text("waveform"),
-            1: text("Mono waveform in [-1, 1]; trailing zeros are padding."),
+            1: text("Mono waveform in [-1, 1]; a tail below -66 dBFS is padding."),
             3: heard,
         },
     )

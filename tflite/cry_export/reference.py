@@ -13,7 +13,8 @@ from typing import Any
 import keras
 import numpy as np
 
-from cry_lite.log_mel import log_mel, patches, real_length
+from cry_lite.log_mel import log_mel, patches
+from cry_lite.padding import real_length
 from cry_lite.spec import FrontEndSpec
 
 
@@ -50,7 +51,7 @@ def reference_scores(
         model: Maps float32 `(batch, samples)` to scores `(batch, labels)`, through a
             layer named `frontend`.
         spec: The numbers of that layer.
-        waveform: Float32 `(samples,)`; zeros at its end are padding.
+        waveform: Float32 `(samples,)`; the padding at its end is left out.
 
     Returns:
         Float32 `(labels,)`.

@@ -1,8 +1,8 @@
 """The reference log-mel spectrogram, in NumPy.
 
 It says what the numbers of a `FrontEndSpec` mean. The Keras layer and the
-`.tflite` are tested against it. Trailing exact zeros of a waveform are padding:
-nothing here depends on how many there are.
+`.tflite` are tested against it. The padding at the end of a waveform (see
+`cry_lite.padding`) takes no part: nothing here depends on how much there is.
 """
 
 from __future__ import annotations
@@ -12,23 +12,11 @@ from typing import Any
 import numpy as np
 
 from cry_lite.mel import mel_matrix
+from cry_lite.padding import real_length
 from cry_lite.spec import FrontEndSpec
 
 # About what rounding to 16 bits adds to a waveform in [-1, 1]: 2^-15 / sqrt(12).
 MIN_DEVIATION = 1e-5
-
-
-def real_length(waveform: np.ndarray) -> int:
-    """Returns the number of samples before the trailing zeros.
-
-    Args:
-        waveform: Array `(samples,)`. Zeros between other samples are signal.
-
-    Returns:
-        Index of the last sample that is not zero, plus 1; 0 for silence.
-    """
-    from_the_end = np.asarray(waveform)[::-1] != 0
-    return len(from_the_end) - int(from_the_end.argmax()) if from_the_end.any() else 0
 
 
 def num_steps(samples: Any, spec: FrontEndSpec) -> Any:
@@ -105,8 +93,8 @@ def log_mel(waveform: np.ndarray, spec: FrontEndSpec) -> np.ndarray:
 
     Args:
         waveform: Float array `(samples,)` in [-1, 1] at `spec.sample_rate_hz`,
-            at least one sample. Trailing zeros are padding; silence gives one
-            step at the floor of the spec.
+            at least one sample. Its padding is left out; zeros give one step at
+            the floor of the spec.
         spec: The numbers of the front end.
 
     Returns:

@@ -9,12 +9,10 @@ from typing import Any
 
 import numpy as np
 
+from cry_lite.padding import kept_whole
 from cry_tf.augment import policies
 from cry_tf.augment.policy import Policy
 
-# Digital silence at the end of a window would be padding: it is covered with noise
-# at -100 dB, which no network here hears.
-_DITHER = 1e-5
 _GAP_NOISE = (1e-4, 1e-3)
 
 
@@ -81,7 +79,7 @@ def draw_window(
         plan: How windows are cut.
 
     Returns:
-        Float32 `(plan.samples,)` in [-1, 1], which does not end in zeros.
+        Float32 `(plan.samples,)` in [-1, 1], which has no padding.
     """
     rng = np.random.default_rng([plan.seed, place, number])
     window = _excerpt(waveforms[place], plan.samples, rng)
@@ -91,8 +89,7 @@ def draw_window(
         window = _mixed(window, other, ratio_db)
     window = plan.policy()(window, plan.sample_rate_hz, rng)
     window = _excerpt(window, plan.samples, rng)
-    dither = rng.normal(0, _DITHER, plan.samples)
-    return np.clip(window + dither, -1, 1).astype(np.float32)
+    return kept_whole(window)  # a quiet end is part of it
 
 
 def _excerpt(waveform: np.ndarray, samples: int, rng) -> np.ndarray:

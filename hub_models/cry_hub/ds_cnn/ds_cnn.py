@@ -50,8 +50,8 @@ class DSCNN(PatchBackbone):
         z_score: Bool, see there. Both come before the spectrogram.
         **kwargs: `name`, `dtype` and `trainable` of a `keras.Model`.
     Call arguments:
-        inputs: Float tensor `(batch, samples)` in [-1, 1] at 16 kHz. Trailing
-            zeros are padding; they change neither the embeddings of the other
+        inputs: Float tensor `(batch, samples)` in [-1, 1] at 16 kHz. A faint
+            tail is padding; it changes neither the embeddings of the other
             patches nor what a training step learns.
     Output shape:
         `(batch, patches, 192)` for `s`, `(batch, patches, 384)` for `m`.

@@ -18,8 +18,8 @@ class CNN10(PANNsBackbone):
         cutoff_hz: Float, Hz: nothing above it is heard. None keeps all.
         **kwargs: `name`, `dtype` and `trainable` of a `keras.Model`.
     Call arguments:
-        inputs: Float tensor `(batch, samples)` in [-1, 1] at 32 kHz. Trailing
-            zeros are padding.
+        inputs: Float tensor `(batch, samples)` in [-1, 1] at 32 kHz. A faint
+            tail is padding.
     Output shape:
         `(batch, max(1, frames // 16), 512)`.
     Reference:

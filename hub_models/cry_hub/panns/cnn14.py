@@ -23,7 +23,7 @@ class CNN14(PANNsBackbone):
         **kwargs: `name`, `dtype` and `trainable` of a `keras.Model`.
     Call arguments:
         inputs: Float tensor `(batch, samples)` in [-1, 1] at `sample_rate_hz`.
-            Trailing zeros are padding.
+            A faint tail is padding.
     Output shape:
         `(batch, max(1, frames // 32), 2048)`.
 

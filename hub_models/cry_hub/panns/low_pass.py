@@ -7,15 +7,13 @@ from typing import Any
 import keras
 import numpy as np
 
-from cry_hub.time_mask import fit, real_length
+from cry_hub.time_mask import cleared, real_length
 
 ops: Any = keras.ops  # Keras types most results as perhaps None
 
 # Samples go through as rows of so many: a filter of one channel in and one out is
 # a convolution that no library is fast at.
 _ROW_SAMPLES = 4
-# The end of a row is found block by block: no constant has one number a sample.
-_BLOCK_SAMPLES = 512
 # Less than 1024 weights (63 rows of 4 x 4), which dynamic-range quantization leaves
 # alone; 249 taps.
 _KERNEL_ROWS = 63
@@ -33,7 +31,7 @@ class LowPass(keras.layers.Layer):
     dtype policy. What is above `cutoff_hz` is 60 dB weaker; the transition ends
     there and begins 465 Hz lower at 32 kHz (`cutoff_hz` below that itself is passed
     half, and the transition ends above it). A row begins and ends where it did: the
-    filter's ringing beyond its ends is cut, and trailing zeros stay zeros.
+    filter's ringing beyond its ends is cut. Padding takes no part and becomes zeros.
 
     Args:
         cutoff_hz: Float, Hz, between 0 and half of `sample_rate_hz`.
@@ -62,16 +60,11 @@ class LowPass(keras.layers.Layer):
     def call(self, inputs):
         waveform = ops.cast(inputs, "float32")
         batch, samples = ops.shape(waveform)
-        blocks = (samples + _BLOCK_SAMPLES - 1) // _BLOCK_SAMPLES
-        signal = fit(waveform, blocks * _BLOCK_SAMPLES)
+        length = real_length(waveform)
+        signal = cleared(waveform, length)
         signal = ops.reshape(signal, (batch, -1, _ROW_SAMPLES))
         filtered = ops.conv(signal, self._kernel, padding="same")
-        filtered = ops.reshape(filtered, (batch, blocks, _BLOCK_SAMPLES))
-        first = ops.arange(blocks, dtype="int32") * _BLOCK_SAMPLES
-        left = ops.expand_dims(ops.expand_dims(real_length(waveform), 1) - first, -1)
-        is_real = np.arange(_BLOCK_SAMPLES, dtype="int32") < left
-        filtered = filtered * ops.cast(is_real, "float32")
-        filtered = ops.reshape(filtered, (batch, blocks * _BLOCK_SAMPLES))
+        filtered = cleared(ops.reshape(filtered, (batch, -1)), length)
         return ops.cast(filtered[:, :samples], self.compute_dtype)
 
     def compute_output_spec(self, inputs):

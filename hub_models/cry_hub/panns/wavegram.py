@@ -75,8 +75,8 @@ class WavegramMasks(keras.layers.Layer):
     Args:
         minimum: Int > 0, as `WaveformToFrames` has it. Even.
     Call arguments:
-        inputs: Float tensor `(batch, samples)`, the waveform. Trailing zeros are
-            padding, but for those that complete a clip.
+        inputs: Float tensor `(batch, samples)`, the waveform. Padding is
+            that of `TimeMask`, but for what completes a clip.
     Output shape:
         Four bool tensors `(batch, 64 * frames)`, `(batch, 16 * frames)`,
         `(batch, 4 * frames)` and `(batch, frames, 1)`.

@@ -24,6 +24,7 @@ from cry_hub.panns.wavegram import (
     WaveformToFrames,
     WavegramMasks,
 )
+from cry_hub.time_mask import ClearPadding
 from cry_lite.front_ends import PANNS_32K
 from cry_lite.spec import FrontEndSpec
 
@@ -44,8 +45,8 @@ class WavegramLogmelCNN14(PANNsBackbone):
         cutoff_hz: Float, Hz: nothing above it is heard. None keeps all.
         **kwargs: `name`, `dtype` and `trainable` of a `keras.Model`.
     Call arguments:
-        inputs: Float tensor `(batch, samples)` in [-1, 1] at 32 kHz. Trailing
-            zeros are padding. Any length: see `cry_hub.panns.wavegram` for those
+        inputs: Float tensor `(batch, samples)` in [-1, 1] at 32 kHz. A faint
+            tail is padding. Any length: see `cry_hub.panns.wavegram` for those
             that the original refuses.
     Output shape:
         `(batch, max(1, frames // 32), 2048)`.
@@ -75,12 +76,13 @@ class WavegramLogmelCNN14(PANNsBackbone):
         """Returns `(batch, frames // 2, 32, 64)` of `(batch, samples)`."""
         minimum = self.frames_per_embedding
         *masks, frame_mask = WavegramMasks(minimum, name="wavegram_masks")(waveform)
-        x = waveform
+        # Part of the front end: what quantization leaves alone by its name.
         if spec.cutoff_hz is not None and spec.cutoff_hz < spec.sample_rate_hz / 2:
-            # Part of the front end: what quantization leaves alone by its name.
             x = LowPass(spec.cutoff_hz, spec.sample_rate_hz, name="frontend_low_pass")(
-                x
+                waveform
             )
+        else:
+            x = ClearPadding(name="frontend_clear")(waveform)
         x = WaveformToFrames(minimum, dtype=dtype, name="wave")(x)
         x = convolution(
             x,

@@ -51,8 +51,8 @@ class VGGish(PatchBackbone):
             no coefficient; 0.97 is the usual one.
         **kwargs: `name`, `dtype` and `trainable` of a `keras.Model`.
     Call arguments:
-        inputs: Float tensor `(batch, samples)` in [-1, 1] at 16 kHz. Trailing
-            zeros are padding. A clip shorter than a patch is completed.
+        inputs: Float tensor `(batch, samples)` in [-1, 1] at 16 kHz. A faint
+            tail is padding. A clip shorter than a patch is completed.
     Output shape:
         `(batch, patches, 128)`.
     Reference:

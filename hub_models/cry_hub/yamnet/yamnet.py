@@ -52,8 +52,8 @@ class YAMNet(PatchBackbone):
         z_score: Bool, see there. Both come before the spectrogram.
         **kwargs: `name`, `dtype` and `trainable` of a `keras.Model`.
     Call arguments:
-        inputs: Float tensor `(batch, samples)` in [-1, 1] at 16 kHz. Trailing
-            zeros are padding.
+        inputs: Float tensor `(batch, samples)` in [-1, 1] at 16 kHz. A faint
+            tail is padding.
     Output shape:
         `(batch, patches, 1024)`.
     Reference:

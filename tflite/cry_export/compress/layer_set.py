@@ -51,6 +51,7 @@ HOSTED = {
             "HalveMask",
             "HardSwish",
             "ImageMask",
+            "ClearPadding",
             "LowPass",
             "MaxAveragePooling",
             "MaxPlusMeanOverTime",
