@@ -13,6 +13,8 @@ import warnings
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
+from cry_lite.streams import is_watched
+
 Advance = Callable[..., None]
 # Nobody needs to be told how long a few seconds take.
 _WORTH_TELLING_S = 10.0
@@ -98,7 +100,7 @@ class Console:
             is_worth_it = done < total and spent_s + left_s > _WORTH_TELLING_S
             return f"about {in_words(left_s)} left" if is_worth_it else ""
 
-        if sys.stderr.isatty():
+        if is_watched(sys.stderr):
             from rich import progress as bars
             from rich.console import Console as RichConsole
 
@@ -141,7 +143,7 @@ class Console:
         Yields:
             A function of (bytes that are there, bytes in all or None).
         """
-        if sys.stderr.isatty():
+        if is_watched(sys.stderr):
             from rich import progress as bars
             from rich.console import Console as RichConsole
 

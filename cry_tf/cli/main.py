@@ -10,7 +10,7 @@ import sys
 import threading
 from collections.abc import Iterator, Sequence
 
-from cry_lite import __version__
+from cry_lite import __version__, streams
 from cry_lite.arguments import expand_home
 
 # One module each in this package, with add_parser(subparsers) and run(args) -> int.
@@ -26,6 +26,8 @@ COMMANDS = (
     "benchmark",
     "reproduce",
 )
+# Without -o they make nothing but a printout: they end where nobody reads it.
+_PRINTERS = ("tag", "benchmark")
 
 
 def _parser() -> tuple[argparse.ArgumentParser, dict]:
@@ -52,11 +54,20 @@ def main(argv: Sequence[str] | None = None) -> int:
     Returns:
         Exit code: 0 done, 1 failed, 2 wrong usage.
     """
+    code = streams.run("cry-tf", lambda output: _run(argv, output))
+    if argv is None:
+        streams.let_interrupts_end_the_process()
+    return code
+
+
+def _run(argv: Sequence[str] | None, output: streams.Output) -> int:
     parser, modules = _parser()
     try:
         args = parser.parse_args(expand_home(argv))
     except SystemExit as stop:  # --help and --version stop with 0, bad usage with 2
         return int(stop.code or 0)
+    only_prints = args.command in _PRINTERS and args.output is None
+    output.goes_on = not only_prints
     signals: list[int] = []
     try:
         with _stopped_by(signals):
@@ -76,7 +87,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 @contextlib.contextmanager
 def _stopped_by(signals: list[int]) -> Iterator[None]:
-    """Lets `kill` and a system shutdown clean up as Ctrl-C does.
+    """Lets `kill`, a shutdown and a closed terminal clean up as Ctrl-C does.
 
     The numbers of the signals that came are added to `signals`.
     """
@@ -88,13 +99,20 @@ def _stopped_by(signals: list[int]) -> Iterator[None]:
         signals.append(number)
         raise KeyboardInterrupt
 
-    stops = (signal.SIGINT, signal.SIGTERM)
-    earlier = [signal.signal(number, stop) for number in stops]
+    earlier = {
+        getattr(signal, name): signal.getsignal(getattr(signal, name))
+        for name in ("SIGINT", "SIGTERM", "SIGHUP")
+        if hasattr(signal, name)  # no SIGHUP on Windows
+    }
+    # `nohup` and a shell's background jobs ask for signals to be ignored.
+    taken = [number for number in earlier if earlier[number] != signal.SIG_IGN]
+    for number in taken:
+        signal.signal(number, stop)
     try:
         yield
     finally:
-        for number, handler in zip(stops, earlier, strict=True):
-            signal.signal(number, handler)
+        for number in taken:
+            signal.signal(number, earlier[number])
 
 
 def _sentence(error: Exception) -> str:

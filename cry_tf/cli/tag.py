@@ -156,6 +156,9 @@ def _check_output(args: argparse.Namespace) -> None:
         raise FileNotFoundError(f"{folder} must be a folder. It does not exist.")
     if os.path.isdir(args.output):
         raise IsADirectoryError(f"{args.output} is a folder. Name a file in it.")
+    from cry_lite.result_files import check_writable
+
+    check_writable(folder)
     if os.path.exists(args.output) and not args.overwrite:
         raise FileExistsError(
             f"{args.output} exists. Add --overwrite to replace it, or name another."

@@ -223,7 +223,9 @@ def _build(prepared: Prepared, settings: DistillSettings) -> Any:
 
 
 def _write_history(path: Path, history: Sequence[HistoryRow]) -> None:
-    with open(path, "w", newline="", encoding="utf-8") as stream:
+    with open(
+        path, "w", newline="", encoding="utf-8", errors="backslashreplace"
+    ) as stream:
         names = [field.name for field in dataclasses.fields(HistoryRow)]
         writer = csv.DictWriter(stream, names, lineterminator="\n")
         writer.writeheader()

@@ -133,7 +133,9 @@ class Predictions:
         header += ["predicted", "duration_s"]
         header += [] if self.events is None else ["events"]
         predicted = self.predicted
-        with open(path, "w", newline="", encoding="utf-8") as stream:
+        with open(
+            path, "w", newline="", encoding="utf-8", errors="backslashreplace"
+        ) as stream:
             writer = csv.writer(stream, lineterminator="\n")
             writer.writerow(header)
             for i, file in enumerate(self.files):

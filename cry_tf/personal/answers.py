@@ -36,7 +36,9 @@ def write_answers(
         seed: As for the comparisons.
     """
     header = ["file", "group", "label", "near_copies", "unseen", *heads]
-    with open(path, "w", newline="", encoding="utf-8") as stream:
+    with open(
+        path, "w", newline="", encoding="utf-8", errors="backslashreplace"
+    ) as stream:
         writer = csv.writer(stream, lineterminator="\n")
         writer.writerow(header)
         for with_siblings in (False, True):

@@ -42,7 +42,8 @@ def write(
     try:
         content = page()
         if isinstance(content, str):
-            content = content.encode("utf-8")
+            # A file name may hold bytes that are no UTF-8.
+            content = content.encode("utf-8", "backslashreplace")
         part.write_bytes(content)
         os.replace(part, path)
     except Exception as error:

@@ -11,6 +11,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from cry_lite.result_files import check_writable
+
 # Every folder that a command writes holds it, and it is asked for before one is
 # replaced: --overwrite must never empty a folder of recordings.
 MARK = "metrics.json"
@@ -60,7 +62,7 @@ def write_json(path: Path, values: Any) -> None:
         ValueError: If a number is not finite.
     """
     text = json.dumps(values, indent=2, ensure_ascii=False, allow_nan=False)
-    path.write_text(text + "\n", encoding="utf-8")
+    path.write_text(text + "\n", encoding="utf-8", errors="backslashreplace")
 
 
 def check(path: str | os.PathLike[str], overwrite: bool = False) -> None:
@@ -68,8 +70,11 @@ def check(path: str | os.PathLike[str], overwrite: bool = False) -> None:
 
     Raises:
         FileExistsError: If something stands at `path` and may not be replaced.
+        OSError: If no folder can be made there.
     """
     path = Path(path).expanduser()
+    # The result is made beside the folder that it replaces.
+    check_writable(path.absolute().parent)
     if not path.exists() and not path.is_symlink():
         return
     if not path.is_dir():

@@ -1,13 +1,15 @@
 from __future__ import annotations
 
 import json
+from hashlib import sha256
 
 import pytest
 import soundfile
 
 from cry_lite import __version__
 from cry_lite.detector import Analyzer
-from cry_lite.result_files import ENDINGS, plan, write
+from cry_lite.events import write_text
+from cry_lite.result_files import ENDINGS, check_writable, plan, write
 
 
 def names(sounds, folder="out", formats=("csv",)):
@@ -60,6 +62,39 @@ def test_names_do_not_depend_on_how_the_sounds_were_named(tmp_path, monkeypatch)
     relative = ["day1/cry.wav", "./day2/../day2/cry.wav"]
     absolute = [str(tmp_path / "day1/cry.wav"), str(tmp_path / "day2/cry.wav")]
     assert names(relative) == names(absolute)
+
+
+def test_a_name_too_long_for_a_file_system_is_cut_and_stays_its_own(tmp_path):
+    sounds = [
+        f"{folder}/{stem}.wav"
+        for folder, stem in (
+            ("a", "x" * 246),
+            ("b", "x" * 246),
+            ("a", "x" * 245 + "y"),
+            ("a", "ü" * 123),
+            ("a", "caf\udce9" + "z" * 240),
+            ("a", "w" * 251),
+        )
+    ]
+    planned = plan(sounds, tmp_path, ENDINGS)
+    assert plan(sounds[:1] + sounds[2:], tmp_path, ENDINGS)[0]["csv"].name == (
+        "x" * (255 - 13 - 21 - 9) + "~" + sha256(b"x" * 246).hexdigest()[:8] + ".csv"
+    )
+    paths = [path for files in planned for path in files.values()]
+    assert len({path.name.casefold() for path in paths}) == len(paths)
+    for path in paths:
+        write_text(path, "")  # and its part file
+
+
+@pytest.mark.parametrize("below", [".", "new/er"])
+def test_a_folder_is_checked_before_the_work(below, tmp_path, monkeypatch):
+    check_writable(tmp_path / below)
+    (tmp_path / "file").touch()
+    with pytest.raises(NotADirectoryError, match="file must be a folder"):
+        check_writable(tmp_path / "file" / below)
+    monkeypatch.setattr("os.access", lambda path, mode: False)  # root may write
+    with pytest.raises(PermissionError, match=f"{tmp_path} must be writable"):
+        check_writable(tmp_path / below)
 
 
 def test_no_sounds_need_no_files():

@@ -7,11 +7,11 @@ and a wrong flag answer at once.
 from __future__ import annotations
 
 import argparse
-import io
 import os
 import sys
 from typing import TYPE_CHECKING
 
+from cry_lite import streams
 from cry_lite.arguments import expand_home
 
 if TYPE_CHECKING:
@@ -48,22 +48,22 @@ def main(argv: list[str] | None = None) -> int:
         0 if everything was done, 1 if something failed or was stopped, 2 if the
         command was given wrongly and nothing was begun.
     """
-    # A file name that is no text in the terminal's encoding must not end the run.
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="backslashreplace")
+    code = streams.run("cry-lite", lambda output: _run(argv, output))
+    if argv is None:
+        streams.let_interrupts_end_the_process()
+    return code
+
+
+def _run(argv: list[str] | None, output: streams.Output) -> int:
     try:
         args = _parser().parse_args(expand_home(argv))
     except SystemExit as stop:
         return int(stop.code or 0)
+    output.goes_on = getattr(args, "output", None) is not None
     try:
         return args.run(args)
     except KeyboardInterrupt:
         return _complain("stopped. Results written so far are whole.")
-    except BrokenPipeError:
-        # Whoever read our output has gone; Python would complain once more at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return _FAILED
     except OSError as error:
         return _complain(error)
 
@@ -170,6 +170,7 @@ def _analyze(args: argparse.Namespace) -> int:
     if args.output is not None:
         from cry_lite import result_files
 
+        result_files.check_writable(args.output)
         targets = result_files.plan(sounds, args.output, args.format or ["csv"])
         existing = [str(p) for files in targets for p in files.values() if p.exists()]
         if existing and not args.overwrite:
@@ -185,13 +186,7 @@ def _analyze(args: argparse.Namespace) -> int:
         return _FAILED
     analyzer = _load(model, args.threads)
     if args.output is not None:
-        try:
-            os.makedirs(args.output, exist_ok=True)
-        except OSError as error:
-            return _complain(
-                f"{args.output} cannot be made a folder ({error.strerror}). "
-                "Name another with -o."
-            )
+        os.makedirs(args.output, exist_ok=True)
     done = [
         _analyze_one(analyzer, sound, files, args)
         for sound, files in zip(sounds, targets, strict=True)
@@ -280,7 +275,7 @@ def _print_json(values: dict) -> None:
 
 
 def _complain(what: object, code: int = _FAILED) -> int:
-    print(f"cry-lite: {what}", file=sys.stderr)
+    print(f"cry-lite: {streams.in_one_line(str(what))}", file=sys.stderr)
     return code
 
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from cry_lite.spec import ModelSpec
+from cry_lite.streams import in_one_line
 
 if TYPE_CHECKING:
     from cry_lite.detector import Analysis, Analyzer
@@ -24,7 +25,9 @@ def analysis_lines(analysis: Analysis, spec: ModelSpec) -> list[str]:
     if analysis.events or spec.positive_label is None:
         answer += f" {analysis.score:.2f}"
     # Of a detector without an event the score stands below, beside the threshold.
-    lines = [f"{analysis.path}: {answer} over {duration(analysis.duration_s)}"]
+    lines = [
+        f"{in_one_line(analysis.path)}: {answer} over {duration(analysis.duration_s)}"
+    ]
     if not analysis.events:
         lines.append(f"  {_nothing(analysis, spec)}")
     for event in analysis.events:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -22,6 +23,9 @@ ENDINGS = {
 }
 """The formats, and how the names of their files end."""
 
+# What file systems allow, less an ending, a number, and what a part file adds.
+_LONGEST_BYTES = 255 - max(map(len, ENDINGS.values())) - len("-99999..99999999.part")
+
 
 def plan(
     sounds: Sequence[str], folder: str | os.PathLike[str], formats: Iterable[str]
@@ -30,7 +34,8 @@ def plan(
 
     `day1/cry.wav` becomes `cry.csv`. Where two sound files would share a name, in
     any case of letters, both keep their folders and ending: `day1_cry.wav.csv` and
-    `day2_cry.wav.csv`.
+    `day2_cry.wav.csv`. A name too long for a file system loses its end to `~` and 8
+    digits of its SHA-256.
 
     Args:
         sounds: Paths of the sound files, all different.
@@ -51,6 +56,7 @@ def plan(
         if alike[stem.casefold()] > 1:
             below = os.path.relpath(os.path.abspath(sound), shared) if shared else sound
             name = "_".join(part for part in Path(below).parts if part != os.sep)
+        name = _shortened(name)
         number, base = 1, name
         while name.casefold() in taken:
             number += 1
@@ -61,6 +67,25 @@ def plan(
         {form: Path(folder) / f"{name}{ENDINGS[form]}" for form in formats}
         for name in names
     ]
+
+
+def check_writable(folder: str | os.PathLike[str]) -> None:
+    """Refuses a folder that nothing can be written into, before any work is done.
+
+    Args:
+        folder: A folder that exists, or one that is to be made.
+
+    Raises:
+        NotADirectoryError: If it, or what it would be made in, is a file.
+        PermissionError: If it, or what it would be made in, is not writable.
+    """
+    place = Path(folder).absolute()
+    while not os.path.lexists(place) and place != place.parent:
+        place = place.parent
+    if not place.is_dir():
+        raise NotADirectoryError(f"{place} must be a folder. It is a file.")
+    if not os.access(place, os.W_OK | os.X_OK):
+        raise PermissionError(f"The folder {place} must be writable.")
 
 
 def write(
@@ -109,6 +134,16 @@ def _to_json(analysis: Analysis, analyzer: Analyzer) -> str:
     # A line a key: a night of scores stays readable beside its events.
     lines = (f"{json.dumps(key)}: {json.dumps(value)}" for key, value in values.items())
     return "{\n" + ",\n".join(lines) + "\n}\n"
+
+
+def _shortened(name: str) -> str:
+    """Returns a name of at most `_LONGEST_BYTES`, always the same for the same."""
+    raw = os.fsencode(name)
+    if len(raw) <= _LONGEST_BYTES:
+        return name
+    digest = "~" + hashlib.sha256(raw).hexdigest()[:8]
+    kept = raw[: _LONGEST_BYTES - len(digest)].decode("utf-8", "ignore")
+    return kept + digest
 
 
 def _common_folder(sounds: Sequence[str]) -> str | None:

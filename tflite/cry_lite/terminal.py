@@ -7,6 +7,8 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+from cry_lite.streams import in_one_line, is_watched
+
 
 @contextmanager
 def without_delegate_notice() -> Iterator[None]:
@@ -35,7 +37,7 @@ def without_delegate_notice() -> Iterator[None]:
 @contextmanager
 def progress_of(sound: str) -> Iterator[Callable[[float], None] | None]:
     """Gives a function that shows the share done, None if nobody watches."""
-    if not sys.stderr.isatty():
+    if not is_watched(sys.stderr):
         yield None
         return
     import time
@@ -48,7 +50,7 @@ def progress_of(sound: str) -> Iterator[Callable[[float], None] | None]:
         percent = int(100 * share)
         if percent > shown and time.monotonic() - begun > 1.0:
             shown = percent
-            sys.stderr.write(f"\r{os.path.basename(sound)} {percent:3d} %")
+            sys.stderr.write(f"\r{in_one_line(os.path.basename(sound))} {percent:3d} %")
             sys.stderr.flush()
 
     try:

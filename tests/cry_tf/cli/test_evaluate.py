@@ -1,6 +1,9 @@
 import csv
 import functools
+import io
 import json
+import os
+import sys
 
 import keras
 import numpy as np
@@ -342,3 +345,23 @@ def test_what_is_no_model_is_one_sentence(recordings, tmp_path, capsys, name, se
         path.write_text("no model")
     assert main(["evaluate", str(path), str(recordings), "-o", "unused"]) == 1
     assert sentence in capsys.readouterr().err.splitlines()[-1]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="names there are bytes")
+def test_neither_an_encoding_nor_a_name_costs_the_result(
+    models, recordings, tmp_path, monkeypatch
+):
+    """Whatever cannot be printed or is no UTF-8 is escaped."""
+    sound = next((recordings / "rain").rglob("*.wav"))
+    os.rename(sound, os.fsencode(sound.parent) + b"/caf\xe9\n.wav")
+    bare = io.TextIOWrapper(io.BytesIO(), encoding="ascii")
+    monkeypatch.setattr(sys, "stdout", bare)
+    monkeypatch.setattr(sys, "stderr", None)  # closed by the shell
+    out = tmp_path / "out"
+    argv = ["evaluate", str(models / "detector.keras"), str(recordings), "-o", str(out)]
+    assert main(argv) == 0
+    with open(out / "predictions.csv", newline="", encoding="utf-8") as stream:
+        files = [row["file"] for row in csv.DictReader(stream)]
+    assert any(file.endswith("caf\\udce9\n.wav") for file in files)
+    assert (out / "report.html").read_text("utf-8").endswith("</html>\n")
+    assert b"report.html" in bare.buffer.getvalue()

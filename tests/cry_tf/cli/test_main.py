@@ -113,3 +113,35 @@ def test_a_stop_that_a_library_turns_into_another_error_is_one_line(
 def test_a_fault_of_the_program_is_not_hidden(failing):
     with pytest.raises(ZeroDivisionError):
         failing(ZeroDivisionError())
+
+
+@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM", "SIGHUP"])
+@pytest.mark.skipif(sys.platform == "win32", reason="no SIGHUP there")
+def test_a_signal_that_was_to_be_ignored_stays_so(name, failing, monkeypatch, capsys):
+    """As `nohup` and the background jobs of a script ask for."""
+    number = getattr(signal, name)
+    earlier = signal.signal(number, signal.SIG_IGN)
+    try:
+        assert failing(lambda: (signal.raise_signal(number), ValueError("went on"))[1])
+        assert "went on" in capsys.readouterr().err
+    finally:
+        signal.signal(number, earlier)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no SIGHUP there")
+def test_a_terminal_that_is_closed_stops_as_ctrl_c_does(failing, capsys):
+    failing(lambda: (signal.raise_signal(signal.SIGHUP), ValueError("went on"))[1])
+    assert "stopped" in capsys.readouterr().err
+
+
+def test_help_survives_a_reader_that_leaves_and_closed_streams():
+    command = f'"{sys.executable}" -m cry_tf.cli.main train --help'
+    for redirections in ("| true", ">&- 2>&- <&-", "| head -1"):
+        done = subprocess.run(
+            ["bash", "-c", f"{command} {redirections}; exit ${{PIPESTATUS[0]}}"],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode in (0, 141)
+        assert done.stderr == ""

@@ -39,9 +39,16 @@ def test_a_page_that_fails_is_one_line_and_leaves_no_file(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
+def test_the_name_of_a_file_that_is_no_utf_8_costs_no_page(tmp_path):
+    said = []
+    pages.write(tmp_path / "report.html", lambda: "caf\udce9.wav", said.append)
+    assert (tmp_path / "report.html").read_text("utf-8") == "caf\\udce9.wav"
+    assert said == []
+
+
 def test_a_page_that_fails_leaves_the_earlier_one_alone(tmp_path):
     path = tmp_path / "report.html"
     pages.write(path, lambda: "first", print)
-    pages.write(path, lambda: "a lone surrogate \ud800", lambda _: None)
+    pages.write(path, lambda: str(1 // 0), lambda _: None)
     assert path.read_text() == "first"
     assert list(tmp_path.iterdir()) == [path]
