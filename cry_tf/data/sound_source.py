@@ -195,10 +195,8 @@ class _PyAVDecoder:
 
     def _pieces(self) -> Iterator[np.ndarray]:
         """Yields the codec's frames, float32 `(samples, channels)`."""
-        to_planar_float = self._av.AudioResampler(
-            format="fltp", layout=self._track.layout, rate=self.sample_rate_hz
-        )
-        error = None
+        to_planar_float = None
+        kind = error = None
         packets = self._container.demux(self._track)
         while True:
             try:
@@ -210,13 +208,25 @@ class _PyAVDecoder:
                 break
             # A damaged packet costs itself and not what follows.
             try:
-                for frame in packet.decode():
-                    for piece in to_planar_float.resample(frame):
-                        yield piece.to_ndarray().T
-            except (self._av.FFmpegError, OSError) as raised:
+                frames = packet.decode()
+            except (self._av.FFmpegError, OSError, ValueError) as raised:
                 error = self._damaged(raised)
-        for piece in to_planar_float.resample(None):
-            yield piece.to_ndarray().T
+                continue
+            for frame in frames:
+                if to_planar_float is None:
+                    # What the first frame has counts: a header may say mono of stereo.
+                    kind = _kind(frame)
+                    to_planar_float = self._av.AudioResampler(
+                        format="fltp", layout=frame.layout, rate=self.sample_rate_hz
+                    )
+                if _kind(frame) != kind:  # PyAV would read beyond its samples.
+                    error = self._damaged(ValueError("its channels change"))
+                    continue
+                for piece in to_planar_float.resample(frame):
+                    yield piece.to_ndarray().T
+        if to_planar_float is not None:
+            for piece in to_planar_float.resample(None):
+                yield piece.to_ndarray().T
         if error is not None and not self._frames_read:
             raise self._unreadable(error)
 
@@ -235,6 +245,10 @@ class _PyAVDecoder:
             f"{self._path} cannot be decoded: {error}. Check that it plays, or leave "
             "it out."
         )
+
+
+def _kind(frame: Any) -> tuple[int, int, str]:
+    return frame.layout.nb_channels, frame.sample_rate, frame.format.name
 
 
 def _pyav(path: str) -> Any:

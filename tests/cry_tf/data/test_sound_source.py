@@ -253,3 +253,24 @@ def test_training_reads_what_the_device_reads(tmp_path, write):
     np.testing.assert_array_equal(waveform, sound_file.read(path, rate_hz))
     assert sound_source.info(path).frames == 80_000
     assert load(tmp_path).check_audio() == []
+
+
+def test_channels_that_change_within_a_file_are_left_out_with_a_note(tmp_path):
+    contents = []
+    for layout in ("mono", "stereo"):
+        path = tmp_path / f"{layout}.aac"
+        with av.open(str(path), "w") as container:
+            track = container.add_stream("aac", rate=16_000)
+            track.layout = layout
+            wave = np.tile(_tone(2, 16_000).astype(np.float32), (track.channels, 1))
+            frame = av.AudioFrame.from_ndarray(wave, format="fltp", layout=layout)
+            frame.sample_rate = 16_000
+            container.mux(track.encode(frame))
+            container.mux(track.encode(None))
+        contents.append(path.read_bytes())
+    path = tmp_path / "both.aac"
+    path.write_bytes(b"".join(contents))
+    alone = sound_source.read(tmp_path / "mono.aac", 16_000)
+    waveform, _, notes = sound_source.read_native(path)
+    assert len(waveform) == pytest.approx(len(alone), abs=2048)
+    assert "the file is damaged at 2." in notes[0]
