@@ -5,20 +5,33 @@ is first used. A model saved with Keras loads with
 `import cry_tf; keras.saving.load_model("cry.keras")`.
 """
 
+from typing import Any
+
+from cry_hub.requirements import check_keras
 from cry_lite import __version__
 from cry_tf import registration
 
 try:
     import lazy_loader
-except ModuleNotFoundError as error:
-    raise ModuleNotFoundError(
-        "cry_tf trains and exports models and needs more than the device runtime "
-        '(cry_lite). Install it: pip install "cry-tf[train]"',
-        name=error.name,
-    ) from error
-
-# The names are those that __init__.pyi imports.
-__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)
+except ModuleNotFoundError:
+    lazy_loader = None  # The device runtime alone: `check_keras` has the words.
+    _load, __dir__, __all__ = None, list, []
+else:
+    # The names are those that __init__.pyi imports.
+    _load, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)
 __all__ += ["__version__"]
+
+# What is used without Keras too, say to look at data with another backend.
+_WITHOUT_KERAS = ("augment", "data", "evaluation", "synthesis")
+
+
+def __getattr__(name: str) -> Any:
+    """Imports a public name when it is first used."""
+    if name in __all__ and name not in _WITHOUT_KERAS or _load is None:
+        if name.startswith("__"):
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        check_keras()
+    return _load(name)
+
 
 registration.install()

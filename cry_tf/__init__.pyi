@@ -14,6 +14,7 @@ from .distillation.distiller import Distiller
 from .exporting import export
 from .models.cry_classifier import CryClassifier
 from .models.cry_detector import CryDetector
+from .tagging import Tagger
 
 __version__: str
 
@@ -21,6 +22,7 @@ __all__ = [
     "CryClassifier",
     "CryDetector",
     "Distiller",
+    "Tagger",
     "__version__",
     "augment",
     "compressing",

@@ -51,6 +51,7 @@ SAVED_CLASSES = {
     "cry_hub.patches": ("MeanOverPatches", "MergeMask", "MergePatches", "SplitPatches"),
     "cry_hub.time_mask": ("ClearPadding", "TimeMask"),
     "cry_hub.vggish.vggish": ("VGGish",),
+    "cry_hub.waveform_classifier": ("WaveformClassifier",),
     "cry_hub.yamnet.frozen_batch_normalization": ("FrozenBatchNormalization",),
     "cry_hub.yamnet.yamnet": ("YAMNet",),
     "cry_tf.distillation.distiller": ("Distiller",),

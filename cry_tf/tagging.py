@@ -16,6 +16,7 @@ import numpy as np
 from cry_lite.padding import kept_whole
 from cry_lite.sound_file import SoundStream
 from cry_lite.spec import FrontEndSpec
+from cry_lite.waveform import check_waveform
 from cry_lite.windows import stream_windows
 from cry_tf.tags import Tag, Tags
 
@@ -185,9 +186,11 @@ class Tagger:
                 end is silence here, not padding.
 
         Raises:
-            ValueError: If there is no sample.
+            ValueError: If there is no sample, or samples are integers, not finite, or
+                more than 24 dB beyond full scale.
         """
         blocks = [waveform] if isinstance(waveform, np.ndarray) else waveform
+        blocks = _checked(blocks)
         total = np.zeros(len(self.labels))
         highest = np.full(len(self.labels), -1.0)
         highest_at = np.zeros(len(self.labels), np.int64)
@@ -295,6 +298,12 @@ def _stacked(
     # A quiet end is padding to our networks; in a recording it is silence.
     stacked = np.stack([kept_whole(each) for each in waveforms])
     return np.array(starts, np.int64), stacked.astype(np.float32, copy=False)
+
+
+def _checked(blocks: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
+    for block in blocks:
+        check_waveform(block)
+        yield block
 
 
 def _reported(

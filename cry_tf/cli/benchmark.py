@@ -51,7 +51,10 @@ def add_parser(subparsers: Any) -> None:
         "(default: the file's own window)",
     )
     parser.add_argument(
-        "--data", metavar="DATA", help="labelled clips: folder per label or manifest"
+        "--data",
+        metavar="DATA",
+        action="append",
+        help="labelled clips: folder per label or manifest; may be given several times",
     )
     add_data_arguments(parser)
     parser.add_argument(

@@ -4,7 +4,24 @@ from __future__ import annotations
 
 import argparse
 import re
+from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
+
+
+def add_data(parser: argparse.ArgumentParser, name: str = "data", nargs: str = "+"):
+    """Adds DATA itself: one folder or manifest, or several."""
+    parser.add_argument(
+        name,
+        metavar=name.upper(),
+        nargs=nargs,
+        help="folder per label or manifest CSV; several are put together",
+    )
+
+
+def origin_of(paths: Sequence[str]) -> str:
+    """Returns where DATA is, for the record of what was made of it."""
+    return ", ".join(str(Path(path).expanduser().absolute()) for path in paths)
 
 
 def add_data_arguments(parser: argparse.ArgumentParser) -> None:

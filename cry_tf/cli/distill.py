@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cry_tf.cli.console import Console, import_tensorflow_quietly
-from cry_tf.cli.data_arguments import add_data_arguments
+from cry_tf.cli.data_arguments import (
+    add_data,
+    add_data_arguments,
+    origin_of,
+)
 from cry_tf.cli.fetching import fetch_if_missing
 
 if TYPE_CHECKING:
@@ -58,7 +61,7 @@ def add_parser(subparsers: Any) -> None:
     parser.add_argument(
         "teacher", metavar="TEACHER_RUN[,...]", help="run folders of cry-tf train"
     )
-    parser.add_argument("data", metavar="DATA", help="folder or manifest CSV")
+    add_data(parser)
     parser.add_argument(
         "-o", "--output", metavar="RUN", required=True, help="run folder to write"
     )
@@ -203,7 +206,7 @@ def run(args: argparse.Namespace) -> int:
             overwrite=args.overwrite,
             resume=args.resume,
             listener=console,
-            origin=str(Path(args.data).expanduser().absolute()),
+            origin=origin_of(args.data),
         )
     except BaseException:
         if kept.has_progress and (args.resume or not had_progress):

@@ -7,7 +7,11 @@ from pathlib import Path
 from typing import Any
 
 from cry_tf.cli.console import Console, import_tensorflow_quietly
-from cry_tf.cli.data_arguments import add_data_arguments
+from cry_tf.cli.data_arguments import (
+    add_data,
+    add_data_arguments,
+    origin_of,
+)
 
 _EPILOG = """\
 MODEL is a run folder of cry-tf train, a .keras or a .tflite file. DATA is a folder per
@@ -42,7 +46,7 @@ def add_parser(subparsers: Any) -> None:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("model", metavar="MODEL", help="run folder, .keras or .tflite")
-    parser.add_argument("data", metavar="DATA", help="folder or manifest CSV")
+    add_data(parser)
     parser.add_argument(
         "-o", "--output", metavar="DIR", required=True, help="folder to write"
     )
@@ -80,7 +84,7 @@ def run(args: argparse.Namespace) -> int:
         positive=args.positive,
         overwrite=args.overwrite,
         listener=console,
-        origin=str(Path(args.data).expanduser().absolute()),
+        origin=origin_of(args.data),
     )
     if args.json:
         console.json({"output": str(found.path), "metrics": found.metrics.to_dict()})

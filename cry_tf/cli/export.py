@@ -92,6 +92,7 @@ def add_parser(subparsers: Any) -> None:
     parser.add_argument(
         "--check",
         metavar="DATA",
+        action="append",
         help="clips to compare on: a folder per label or a manifest CSV "
         "(default: the run's own)",
     )
@@ -106,6 +107,7 @@ def add_parser(subparsers: Any) -> None:
     parser.add_argument(
         "--representative",
         metavar="DATA",
+        action="append",
         help="clips that the model was trained on, for int8 (default: the run's own)",
     )
     parser.add_argument(

@@ -34,7 +34,7 @@ def check_clips(
     if args.check is not None:
         from cry_tf.data import load
 
-        return load(args.check), args.check
+        return load(args.check), ", ".join(args.check)
     if run_folder is None:
         raise ValueError(
             "A .keras file does not say what it was trained on. Give clips to compare "

@@ -10,6 +10,7 @@ import sys
 import threading
 from collections.abc import Iterator, Sequence
 
+from cry_hub.requirements import check_keras
 from cry_lite import __version__, streams
 from cry_lite.arguments import expand_home
 
@@ -61,7 +62,18 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _run(argv: Sequence[str] | None, output: streams.Output) -> int:
+    argv = sys.argv[1:] if argv is None else argv
+    fault = _fault_of_installation()
+    if fault is not None:
+        if list(argv) == ["--version"]:
+            print(f"cry-tf {__version__}")
+            return 0
+        print(f"error: {fault}", file=sys.stderr)
+        return 1
     parser, modules = _parser()
+    if not argv:
+        parser.print_help(sys.stderr)
+        return 2
     try:
         args = parser.parse_args(expand_home(argv))
     except SystemExit as stop:  # --help and --version stop with 0, bad usage with 2
@@ -83,6 +95,15 @@ def _run(argv: Sequence[str] | None, output: streams.Output) -> int:
             return 1
     print("stopped: nothing was left half written", file=sys.stderr)
     return 1
+
+
+def _fault_of_installation() -> str | None:
+    """Returns what keeps every command from working here, or None."""
+    try:
+        check_keras()
+    except ImportError as error:
+        return str(error)
+    return None
 
 
 @contextlib.contextmanager

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 from typing import Any
 
 from cry_tf.cli.console import Console, import_tensorflow_quietly
+from cry_tf.cli.data_arguments import add_data, origin_of
 
 _EPILOG = """\
 RUN is a run folder of cry-tf train --task reason. CLIPS is a folder per label
@@ -46,7 +46,7 @@ def add_parser(subparsers: Any) -> None:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("run", metavar="RUN", help="run folder of cry-tf train")
-    parser.add_argument("clips", metavar="CLIPS", help="folder or manifest CSV")
+    add_data(parser, "clips")
     parser.add_argument(
         "-o", "--output", metavar="NEW_RUN", required=True, help="folder to write"
     )
@@ -132,7 +132,7 @@ def run(args: argparse.Namespace) -> int:
         "seed": args.seed,
         "overwrite": args.overwrite,
         "listener": console,
-        "origin": str(Path(args.clips).expanduser().absolute()),
+        "origin": origin_of(args.clips),
     }
     if args.study:
         return _study(args, dataset, console, shared)

@@ -45,7 +45,11 @@ def add_parser(subparsers: Any) -> None:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument(
-        "--data", metavar="DIR", help="recordings of yours (default: synthetic ones)"
+        "--data",
+        metavar="DIR",
+        action="append",
+        help="recordings of yours; may be given several times (default: synthetic "
+        "ones)",
     )
     parser.add_argument(
         "--output",

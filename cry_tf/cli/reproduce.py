@@ -9,7 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from cry_tf.cli.console import Console, import_tensorflow_quietly
-from cry_tf.cli.data_arguments import add_data_arguments
+from cry_tf.cli.data_arguments import (
+    add_data,
+    add_data_arguments,
+    origin_of,
+)
 
 _EPILOG = """\
 Every row is run twice: folds of clips, as the papers have them, and folds that keep
@@ -51,9 +55,7 @@ def add_parser(subparsers: Any) -> None:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("paper", choices=("infantcrynet", "vggish"), help="see below")
-    parser.add_argument(
-        "data", metavar="DATA", nargs="?", help="folder or manifest CSV"
-    )
+    add_data(parser, nargs="*")
     parser.add_argument("-o", "--output", metavar="DIR", help="folder to write")
     parser.add_argument(
         "--synthetic",
@@ -100,7 +102,7 @@ def run(args: argparse.Namespace) -> int:
     _check(args)
     data = args.data
     if args.synthetic is not None:
-        data = _synthetic(args, console)
+        data = [_synthetic(args, console)]
         if args.output is None:
             return 0
     from cry_tf.reproduce import budget, papers
@@ -132,7 +134,7 @@ def run(args: argparse.Namespace) -> int:
             seed=args.seed,
             positive=args.positive,
             listener=console,
-            origin=str(Path(data).expanduser().absolute()),
+            origin=origin_of(data),
         )
     except KeyboardInterrupt:
         console.warn(
@@ -147,12 +149,12 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _check(args: argparse.Namespace) -> None:
-    if (args.data is None) == (args.synthetic is None):
+    if bool(args.data) == (args.synthetic is not None):
         raise ValueError(
             "The clips are either DATA or --synthetic DIR. Received: "
-            f"{'neither' if args.data is None else 'both'}."
+            f"{'both' if args.data else 'neither'}."
         )
-    if args.output is None and args.data is not None:
+    if args.output is None and args.data:
         raise ValueError("-o DIR says where the tables are written. Received: none.")
     if args.seed < 0:
         raise ValueError(f"seed must be 0 or more. Received: seed={args.seed}.")

@@ -48,6 +48,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--data",
         metavar="DATA",
+        action="append",
         help="labelled clips to score every file on, best such as no run was trained "
         "on (default: the out-of-fold figures of the runs)",
     )

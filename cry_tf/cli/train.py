@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 from typing import Any
 
 from cry_tf.cli.console import Console, import_tensorflow_quietly
+from cry_tf.cli.data_arguments import origin_of
 from cry_tf.cli.fetching import fetch_if_missing
 from cry_tf.cli.train_arguments import add_arguments
 from cry_tf.cli.train_settings import read_earlier, settings_of
@@ -95,7 +95,7 @@ def run(args: argparse.Namespace) -> int:
             args.output,
             overwrite=args.overwrite,
             listener=console,
-            origin=str(Path(args.data).expanduser().absolute()),
+            origin=origin_of(args.data),
             resume=args.resume,
             tensorboard=args.tensorboard,
             earlier=earlier,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from cry_tf.cli.data_arguments import add_data_arguments
+from cry_tf.cli.data_arguments import add_data, add_data_arguments
 from cry_tf.heads import HEADS
 from cry_tf.training.devices import STRATEGIES
 from cry_tf.training.recipe import IMBALANCES, PRECISIONS
@@ -15,7 +15,7 @@ COPIES = 4
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds all of them to the parser of the command."""
-    parser.add_argument("data", metavar="DATA", help="folder or manifest CSV")
+    add_data(parser)
     parser.add_argument(
         "-o", "--output", metavar="RUN", required=True, help="run folder to write"
     )

@@ -64,6 +64,14 @@ class Dataset:
         """Returns the number of clips."""
         return len(self.clips)
 
+    def __add__(self, other: Dataset) -> Dataset:
+        """Puts two datasets together; see `cry_tf.data.joining` for the rules."""
+        if not isinstance(other, Dataset):
+            return NotImplemented
+        from cry_tf.data import joining
+
+        return joining.join(self, other)
+
     def __repr__(self) -> str:
         """Returns the counts, not the clips."""
         groups = len(set(self.groups))
@@ -124,6 +132,24 @@ class Dataset:
     def with_notes(self, *notes: str) -> Dataset:
         """Returns the dataset with further notes for the user."""
         return dataclasses.replace(self, notes=self.notes + notes)
+
+    def with_labels(self, labels: Sequence[str]) -> Dataset:
+        """Returns the same clips with these labels, in this order.
+
+        Args:
+            labels: At least those that clips have, as `model.labels`.
+
+        Raises:
+            ValueError: If clips have other labels.
+        """
+        missing = sorted({clip.label for clip in self.clips}.difference(labels))
+        if missing:
+            raise ValueError(
+                f"Clips must have labels of {', '.join(labels)}. Received: clips of "
+                f"{', '.join(missing)}. Build the model with labels=data.labels, or "
+                "rename them: data.map_labels(...)."
+            )
+        return dataclasses.replace(self, labels=tuple(labels), problems=self.problems)
 
     def map_labels(
         self,
@@ -250,17 +276,20 @@ class Dataset:
     def to_tf(
         self,
         batch_size: int = 32,
-        sample_rate_hz: int = 16_000,
-        shuffle: bool = False,
+        sample_rate_hz: int | None = None,
+        shuffle: bool | None = None,
         seed: int = 0,
         max_seconds: float | None = None,
         on_error: OnError = "raise",
         augment: Policy | None = None,
         order: EpochOrder | None = None,
+        labels: Sequence[str] | None = None,
     ) -> tf.data.Dataset:
-        """Returns a `tf.data` pipeline of waveforms and class indices.
+        """Returns batches of waveforms and class indices, a `tf.data.Dataset`.
 
-        See `cry_tf.data.pipeline.to_tf` for arguments and elements.
+        Given to a model of ours they come at its sample rate and with its labels,
+        and in `fit` shuffled; for anything else, name `sample_rate_hz`. See
+        `cry_tf.data.pipeline.to_tf` for arguments and elements.
         """
         from cry_tf.data import pipeline
 
@@ -274,4 +303,5 @@ class Dataset:
             on_error,
             augment,
             order,
+            labels,
         )

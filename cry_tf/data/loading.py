@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import operator
 import os
 import unicodedata
 from collections import Counter
@@ -16,7 +18,7 @@ from cry_tf.data.sound_source import is_sound_name
 
 
 def load(
-    path: str | os.PathLike[str],
+    path: str | os.PathLike[str] | Sequence[str | os.PathLike[str]],
     label_column: str = "label",
     group_by: str | None = None,
 ) -> Dataset:
@@ -35,7 +37,8 @@ def load(
     `cry_tf.data.grouping` for the rules); print it.
 
     Args:
-        path: The folder or the CSV.
+        path: The folder or the CSV; of several, what they hold is put together, as
+            `data_a + data_b` does.
         label_column: Column of the manifest that holds the label.
         group_by: Column of the manifest that holds the source of the clip,
             instead of `group`. A folder takes None.
@@ -50,6 +53,11 @@ def load(
             column is missing, a row is not one line with a value for each column,
             or a file is listed twice.
     """
+    if not isinstance(path, (str, os.PathLike)):
+        if not path:
+            raise ValueError("path must name a folder or a CSV. Received: none.")
+        parts = [load(each, label_column, group_by) for each in path]
+        return functools.reduce(operator.add, parts)
     path = Path(path).expanduser()
     if path.is_dir():
         manifests = [p for p in path.iterdir() if p.name.lower() == "manifest.csv"]

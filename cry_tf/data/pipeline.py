@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -26,15 +28,21 @@ if TYPE_CHECKING:
 def to_tf(
     dataset: Dataset,
     batch_size: int = 32,
-    sample_rate_hz: int = 16_000,
-    shuffle: bool = False,
+    sample_rate_hz: int | None = None,
+    shuffle: bool | None = None,
     seed: int = 0,
     max_seconds: float | None = None,
     on_error: OnError = "raise",
     augment: Policy | None = None,
     order: EpochOrder | None = None,
+    labels: Sequence[str] | None = None,
 ) -> tf.data.Dataset:
-    """Returns a pipeline that decodes, resamples, augments, pads and batches.
+    """Returns batches: decoded, resampled, augmented, padded.
+
+    What is left out here comes from the model that the batches are given to: `fit`,
+    `evaluate` and `predict` of a `CryClassifier`, a `CryDetector`, a `Distiller` or
+    a backbone take clips at the model's rate, with the model's places for labels,
+    and `fit` shows them in a new order each epoch.
 
     Files are decoded and augmented in threads while the model works. The order
     and the augmentation are the same in every run with the same seed.
@@ -42,8 +50,10 @@ def to_tf(
     Args:
         dataset: The clips.
         batch_size: Clips in a batch; the last batch may be smaller.
-        sample_rate_hz: Rate of the waveforms, Hz: that of the model.
-        shuffle: True draws a new order each epoch.
+        sample_rate_hz: Rate of the waveforms, Hz. None takes the model's; needed
+            for anything else than a model of ours, as to iterate or to `map`.
+        shuffle: True draws a new order each epoch, False keeps that of the clips.
+            None draws in `fit` alone.
         seed: Draws the orders and the augmentation.
         max_seconds: Keeps the beginning of longer clips, None the whole.
             What augmentation makes longer is cut again.
@@ -52,26 +62,29 @@ def to_tf(
             `dataset.problems`.
         augment: What is done to each clip, anew in each epoch and alike for the
             same seed, epoch and place of the clip, or None. It is for training
-            batches: it takes `shuffle=True`, and a `seed` that is not negative.
+            batches: they are shuffled, and `seed` is not negative.
         order: Says for each epoch which places of `dataset.clips` are shown and
             in which order, in place of all of them shuffled by `seed`.
             Augmentation is then drawn from the seed, the epoch's number and the
             position in it.
+        labels: Names of the places. None takes the model's, elsewhere those of
+            `dataset`.
 
     Returns:
         A `tf.data.Dataset` of (float32 `(batch, samples)` in [-1, 1], int32
-        `(batch,)` places in `dataset.labels`). Waveforms are as long as the
-        longest of their batch; the others end in zeros, which is padding.
+        `(batch,)` places in the labels). Waveforms are as long as the longest of
+        their batch; the others end in zeros, which is padding.
 
     Raises:
-        ValueError: If the dataset is empty or an argument breaks its rule.
+        ValueError: If the dataset is empty or an argument breaks its rule. Later,
+            if labels of clips are none of the model's.
     """
-    import tensorflow as tf
-
-    check_arguments(sample_rate_hz, on_error, max_seconds)
+    check_arguments(sample_rate_hz or 1, on_error, max_seconds)
+    if sample_rate_hz is not None:
+        check_arguments(sample_rate_hz, on_error, max_seconds)
     if batch_size < 1:
         raise ValueError(f"batch_size must be at least 1. Received: {batch_size=}.")
-    if augment is not None and (not shuffle or seed < 0):
+    if augment is not None and (shuffle is False or seed < 0):
         raise ValueError(
             "augment is for training batches: it takes shuffle=True and a seed of at "
             f"least 0. Received: {shuffle=}, {seed=}. Leave it out where a model is "
@@ -79,7 +92,44 @@ def to_tf(
         )
     if not dataset.clips:
         raise ValueError("A pipeline needs at least one clip. The dataset is empty.")
-    classes = dataset.label_indices
+
+    def make(rate_hz: int, is_shuffled: bool, names: tuple[str, ...]) -> Any:
+        return _pipeline(
+            *(dataset, batch_size, rate_hz, is_shuffled, seed),
+            *(max_seconds, on_error, augment, order, names),
+        )
+
+    from cry_tf.data.waveform_batches import WaveformBatches
+
+    # A file left out, or an order of its own, makes other batches.
+    is_known = order is None and on_error == "raise"
+    return WaveformBatches(
+        make,
+        size=math.ceil(len(dataset) / batch_size) if is_known else None,
+        sample_rate_hz=sample_rate_hz,
+        shuffle=True if augment is not None else shuffle,
+        labels=None if labels is None else tuple(labels),
+        own_labels=dataset.labels,
+        is_augmented=augment is not None,
+    )
+
+
+def _pipeline(
+    dataset: Dataset,
+    batch_size: int,
+    sample_rate_hz: int,
+    shuffle: bool,
+    seed: int,
+    max_seconds: float | None,
+    on_error: OnError,
+    augment: Policy | None,
+    order: EpochOrder | None,
+    labels: tuple[str, ...],
+) -> Any:
+    """Returns the pipeline itself; see `to_tf`."""
+    import tensorflow as tf
+
+    classes = dataset.with_labels(labels).label_indices
 
     def decode(
         index: np.ndarray, epoch: np.ndarray, position: np.ndarray

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +12,7 @@ import tensorflow as tf
 from cry_lite.errors import SoundFileError
 from cry_tf.data.decoding import decoding_threads
 from cry_tf.data.embedding_plan import EmbeddingPlan
+from cry_tf.data.waveform_batches import WaveformBatches
 from cry_tf.distillation.teachers import TEACHER_FEATURES, TEACHER_LOGITS, WAVEFORM
 
 if TYPE_CHECKING:
@@ -21,25 +23,51 @@ def batches(
     cached: TeacherLogits,
     batch_size: int,
     sample_rate_hz: int | None,
-    shuffle: bool,
+    shuffle: bool | None,
     seed: int,
     labels: Sequence[str] | None,
 ) -> tf.data.Dataset:
-    """Returns the pipeline of `TeacherLogits.to_tf`."""
-    rate_hz = sample_rate_hz or cached.sample_rate_hz
-    copies = cached.copies.shape[1]
+    """Returns what `TeacherLogits.to_tf` does."""
     if batch_size < 1:
         raise ValueError(f"batch_size must be at least 1. Received: {batch_size=}.")
-    if rate_hz is None or rate_hz <= 0 or (copies and rate_hz != cached.sample_rate_hz):
+    names = tuple(_names(cached, labels))
+    shapes = {WAVEFORM: [None], TEACHER_LOGITS: cached.values.shape[1:]}
+    if cached.features is not None:
+        shapes[TEACHER_FEATURES] = cached.features.shape[1:]
+    x = {name: tf.TensorSpec([None, *shape]) for name, shape in shapes.items()}
+    return WaveformBatches(
+        lambda rate_hz, is_shuffled, _: _pipeline(
+            cached, batch_size, rate_hz, is_shuffled, seed, names
+        ),
+        size=math.ceil(len(cached) / batch_size),
+        sample_rate_hz=sample_rate_hz or cached.sample_rate_hz,
+        shuffle=shuffle,
+        labels=names,
+        own_labels=names,
+        element_spec=(x, tf.TensorSpec([None], tf.int32)),
+    )
+
+
+def _pipeline(
+    cached: TeacherLogits,
+    batch_size: int,
+    rate_hz: int,
+    shuffle: bool,
+    seed: int,
+    labels: Sequence[str],
+) -> tf.data.Dataset:
+    """Returns the pipeline itself."""
+    copies = cached.copies.shape[1]
+    if rate_hz <= 0 or (copies and rate_hz != cached.sample_rate_hz):
         raise ValueError(
             "sample_rate_hz must be the student's, and that at which the copies were "
-            f"made. Received: {sample_rate_hz=}, copies made at "
+            f"made. Received: sample_rate_hz={rate_hz}, copies made at "
             f"{cached.sample_rate_hz} Hz. Ask TeacherCache.logits for the student's."
         )
     plan = EmbeddingPlan(
         cached.clips, cached.max_seconds, cached.augment, copies, cached.seed
     )
-    places = {name: place for place, name in enumerate(_names(cached, labels))}
+    places = {name: place for place, name in enumerate(labels)}
     truth = np.array([places.get(clip.label, -1) for clip in cached.clips], np.int32)
     # (clips, 1 + copies, ...)
     kept = {TEACHER_LOGITS: _versions(cached.values, cached.copies)}

@@ -9,6 +9,7 @@ import keras
 import tensorflow as tf
 
 from cry_hub.prepare_training import prepare_training
+from cry_hub.waveform_model import WaveformModel
 from cry_tf.distillation import features as feature_matching
 from cry_tf.distillation import losses, schedule, teachers
 from cry_tf.distillation.class_weights import ClassWeights
@@ -20,7 +21,7 @@ ops: Any = keras.ops  # typed, wrongly, as often None
 
 
 @keras.saving.register_keras_serializable(package="cry_tf")
-class Distiller(keras.Model):
+class Distiller(WaveformModel, keras.Model):
     """Trains a student on its labels and on a teacher's softened scores.
 
     A Keras model around the student: `fit`, `evaluate`, `predict`, `save` and
@@ -151,6 +152,27 @@ class Distiller(keras.Model):
         self._soft = keras.metrics.Mean(name="soft_loss")
         self._near = keras.metrics.Mean(name="feature_loss") if matching else None
         self.built = True
+
+    # A clip without a label.
+    _lowest_place = -1
+
+    @property
+    def sample_rate_hz(self) -> int | None:
+        """Rate of the student's waveforms, Hz; None where it is not known."""
+        return self._tap.sample_rate_hz
+
+    @property
+    def _label_names(self) -> tuple[str, ...] | None:
+        return self._tap.names
+
+    @property
+    def _label_count(self) -> int:
+        return self._tap.labels
+
+    def _waveforms(self, x: Any) -> list[Any]:
+        inputs = teachers.as_inputs(x)
+        names = (teachers.WAVEFORM, teachers.TEACHER_WAVEFORM)
+        return [inputs[name] for name in names if name in inputs]
 
     def _number(self, name: str, value: float) -> keras.Variable:
         return keras.Variable(value, trainable=False, dtype="float32", name=name)

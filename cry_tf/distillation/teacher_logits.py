@@ -148,7 +148,7 @@ class TeacherLogits:
         self,
         batch_size: int = 32,
         sample_rate_hz: int | None = None,
-        shuffle: bool = False,
+        shuffle: bool | None = None,
         seed: int = 0,
         labels: Sequence[str] | None = None,
     ) -> tf.data.Dataset:
@@ -162,7 +162,8 @@ class TeacherLogits:
             batch_size: Clips in a batch; the last batch may be smaller.
             sample_rate_hz: Rate of the student's waveforms, Hz. None takes that of
                 the teachers, which it must be where there are copies.
-            shuffle: True draws a new order, and new copies, each epoch.
+            shuffle: True draws a new order, and new copies, each epoch; False does
+                not, and None in `Distiller.fit` alone.
             seed: Draws them.
             labels: Labels of the student. A clip with another label has none: its
                 place is -1; an empty sequence is for no labels at all. None takes

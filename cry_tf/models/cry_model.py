@@ -10,12 +10,14 @@ import keras
 
 from cry_hub.backbone import Backbone
 from cry_hub.prepare_training import prepare_training
+from cry_hub.waveform_classifier import WaveformClassifier
+from cry_hub.waveform_model import WaveformModel
 from cry_lite.spec import DecisionSpec, ModelSpec
 from cry_tf.layers import pooling as pooling_layers
 from cry_tf.models.head_layers import head_layers
 
 
-class CryModel(keras.Model):
+class CryModel(WaveformModel, keras.Model):
     """A backbone, a pooling layer and a softmax over labels.
 
     A functional Keras model: `compile`, `fit`, `evaluate`, `predict`, `save` and
@@ -27,6 +29,11 @@ class CryModel(keras.Model):
     The faint tail of a waveform is padding (see `cry_lite.padding`): a clip has the
     same scores alone and in a batch of longer ones. Logits and scores are float32
     under any dtype policy.
+
+    Waveforms are checked before they are used: integers, samples far beyond full
+    scale and batches at another sample rate are refused, and so are labels that
+    are none of the model's. The batches of `Dataset.to_tf` come at the rate and
+    with the labels of the model, and in a new order each epoch of `fit`.
 
     Attributes:
         task: `detect` or `reason`.
@@ -85,6 +92,11 @@ class CryModel(keras.Model):
     def labels(self) -> tuple[str, ...]:
         """Names of the scores, in the order of the output."""
         return self._labels
+
+    @property
+    def sample_rate_hz(self) -> int:
+        """Rate of the waveforms, Hz."""
+        return self.backbone.sample_rate_hz
 
     @property
     def positive_label(self) -> str | None:
@@ -150,7 +162,7 @@ class CryModel(keras.Model):
             x = self.get_layer(name)(x)
         return keras.Model([embeddings, mask], x, name=f"{self.name}_head")
 
-    def logits_model(self) -> keras.Model:
+    def logits_model(self) -> WaveformClassifier:
         """Returns the same model without its softmax, for calibration and so on.
 
         Its layers are those of this model.
@@ -159,7 +171,8 @@ class CryModel(keras.Model):
             A model from waveforms `(batch, samples)` to logits `(batch, labels)`.
         """
         logits = self.get_layer("logits").output
-        return keras.Model(self.input, logits, name=f"{self.name}_logits")
+        name = f"{self.name}_logits"
+        return WaveformClassifier(self.input, logits, name=name, labels=self.labels)
 
     def compile(self, *args: Any, jit_compile: bool | str = "auto", **kwargs: Any):
         """Does what `keras.Model.compile` does, but for one default.

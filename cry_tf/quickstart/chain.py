@@ -68,7 +68,7 @@ class Outcome:
 def run_chain(
     folder: Path,
     *,
-    data: str | os.PathLike[str] | None,
+    data: str | os.PathLike[str] | Sequence[str] | None,
     weights: str | None,
     seed: int,
     listener: Listener,
@@ -78,7 +78,7 @@ def run_chain(
 
     Args:
         folder: An existing empty folder.
-        data: Labelled recordings, or None to synthesise them.
+        data: Labelled recordings, one path or several, or None to synthesise them.
         weights: See `BackboneChoice.choose`.
         seed: Draws everything.
         listener: Hears what is being done.
@@ -102,8 +102,8 @@ def run_chain(
                 folder / "recordings", seed, scale, listener
             )
         else:
-            listener.line(f"recordings: {data}")
             found = materials.real_material(data, seed, scale)
+            listener.line(f"recordings: {found.origin}")
         for note in found.notes:
             listener.line(f"  {note}")
     sets: dict[Task, Dataset | None] = {

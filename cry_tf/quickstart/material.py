@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -93,11 +94,13 @@ def synthetic_material(
     )
 
 
-def real_material(data: str | os.PathLike[str], seed: int, scale: Scale) -> Material:
+def real_material(
+    data: str | os.PathLike[str] | Sequence[str], seed: int, scale: Scale
+) -> Material:
     """Loads labelled recordings and keeps a fifth of the groups for the night.
 
     Args:
-        data: Folder per label, or manifest CSV.
+        data: Folder per label, or manifest CSV, or several.
         seed: Draws the groups that are kept, and the night.
         scale: Length of the night.
 
@@ -106,6 +109,8 @@ def real_material(data: str | os.PathLike[str], seed: int, scale: Scale) -> Mate
         OSError: If the data cannot be read.
     """
     dataset = load(data)
+    paths = [data] if isinstance(data, (str, os.PathLike)) else data
+    origin = ", ".join(os.fspath(path) for path in paths)
     notes = [note for note in (dataset.grouping, *dataset.notes) if note]
     mapping = None
     try:
@@ -119,7 +124,7 @@ def real_material(data: str | os.PathLike[str], seed: int, scale: Scale) -> Mate
             detection = learned
             night = held_out_night(held_out, mapping, seed, scale.night_s)
             night_origin = (
-                f"{len(set(held_out.groups))} groups of {data} that no model was "
+                f"{len(set(held_out.groups))} groups of {origin} that no model was "
                 "trained on, their clips in random order"
             )
         except ValueError as error:
@@ -128,9 +133,9 @@ def real_material(data: str | os.PathLike[str], seed: int, scale: Scale) -> Mate
     if note:
         notes.append(note)
     if detection is None and reasons is None:
-        raise ValueError(f"Nothing can be trained on {data}. " + " ".join(notes[-2:]))
+        raise ValueError(f"Nothing can be trained on {origin}. " + " ".join(notes[-2:]))
     return Material(
-        origin=os.fspath(data),
+        origin=origin,
         is_synthetic=False,
         detection=detection,
         reasons=reasons,

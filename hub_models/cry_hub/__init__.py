@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from cry_hub.registry import presets
     from cry_hub.time_mask import TimeMask
     from cry_hub.vggish.vggish import VGGish
+    from cry_hub.waveform_classifier import WaveformClassifier
     from cry_hub.yamnet.yamnet import YAMNet
 
 __all__ = [
@@ -39,6 +40,7 @@ __all__ = [
     "ResNet22",
     "TimeMask",
     "VGGish",
+    "WaveformClassifier",
     "WavegramLogmelCNN14",
     "WeightsError",
     "YAMNet",
@@ -60,6 +62,7 @@ _HOMES = {
     "ResNet22": "panns.resnet22",
     "TimeMask": "time_mask",
     "VGGish": "vggish.vggish",
+    "WaveformClassifier": "waveform_classifier",
     "WavegramLogmelCNN14": "panns.wavegram_logmel_cnn14",
     "WeightsError": "errors",
     "YAMNet": "yamnet.yamnet",
@@ -69,10 +72,14 @@ _HOMES = {
     "save_npz": "porting",
 }
 
+_WITHOUT_KERAS = ("Preset", "WeightsError", "presets")
+
 
 def __getattr__(name: str) -> Any:
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    if name not in _WITHOUT_KERAS:
+        importlib.import_module("cry_hub.requirements").check_keras()
     value = getattr(importlib.import_module(f"{__name__}.{_HOMES[name]}"), name)
     globals()[name] = value
     return value

@@ -7,10 +7,11 @@ from typing import Any, ClassVar
 import keras
 
 from cry_hub.time_mask import TimeMask
+from cry_hub.waveform_model import WaveformModel
 from cry_lite.spec import FrontEndSpec
 
 
-class Backbone(keras.Model):
+class Backbone(WaveformModel, keras.Model):
     """A network from waveform to a sequence of embeddings.
 
     A subclass builds a functional graph in its constructor and hands the two
@@ -61,6 +62,11 @@ class Backbone(keras.Model):
         self.front_end_spec = front_end_spec
         self.weights_source = "random initialisation"
         self.weights_sha256: str | None = None
+
+    @property
+    def sample_rate_hz(self) -> int:
+        """Rate of the waveforms, Hz."""
+        return self.front_end_spec.sample_rate_hz
 
     @property
     def embedding_features(self) -> int:

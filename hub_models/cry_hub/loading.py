@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 from typing import Any
 
 from cry_hub import formats, porting, registry
@@ -28,7 +29,7 @@ def load(
         weights: `"pretrained"` takes the file installed in the cache, else the one
             that comes with the package, else fetches the published one (unless
             `CRY_TF_OFFLINE=1`);
-            None leaves the weights random; a path is read in any format of
+            None or `"none"` leaves the weights random; a path is read in any format of
             `cry_hub.formats.read`. A file that carries the name of a known one
             must have its digest. A file of another name is taken if every tensor
             fits.
@@ -42,9 +43,9 @@ def load(
             `pre_emphasis=0.97, z_score=True` for `vggish_audioset`.
 
     Returns:
-        A `Backbone`, waveform -> embeddings; with a head a `keras.Model`,
-        waveform -> logits. Both carry `weights_source` (a sentence) and
-        `weights_sha256` (of the file, or None).
+        A `Backbone`, waveform -> embeddings; with a head a `WaveformClassifier`,
+        waveform -> logits, whose `labels` are the names of its classes. Both carry
+        `weights_source` (a sentence) and `weights_sha256` (of the file, or None).
 
     Raises:
         ValueError: If the preset, the head, `cutoff_hz` or an argument is not
@@ -55,7 +56,7 @@ def load(
         FileNotFoundError: If `weights` is a path and there is nothing.
     """
     record = registry.get(preset)
-    if weights is None:
+    if weights is None or weights == "none":
         arguments = {**record.from_scratch, **arguments}
         model = record.build(head, cutoff_hz=cutoff_hz, **arguments)
         return porting.set_source(model, "random initialisation", None)
@@ -68,7 +69,7 @@ def load(
         made = Installation.read(path)
         is_shipped = path == shipped_file(record)
     else:
-        source = formats.read(weights)
+        source = formats.read(Path(weights).expanduser())
     if made is None:
         kind = IN_WORDS[origin_of(record, source)]
     else:

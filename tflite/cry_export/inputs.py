@@ -9,6 +9,7 @@ import numpy as np
 
 from cry_export.reference import all_layers, front_end_of
 from cry_lite.spec import ModelSpec
+from cry_lite.waveform import check_waveform
 
 _HOMES = ("keras", "cry_hub", "cry_tf")
 
@@ -58,18 +59,12 @@ def check_clips(
     Raises:
         ValueError: If one is no finite waveform, all are silent, or names are missing.
     """
-    waveforms = [np.asarray(clip, np.float32) for clip in check]
+    waveforms = _waveforms(check, "A check clip")
     if not waveforms or not any(clip.any() for clip in waveforms):
         raise ValueError(
             "check must hold at least one real clip that is not silent. "
             f"Received: {len(waveforms)} clips, all silent."
         )
-    for index, clip in enumerate(waveforms):
-        if clip.ndim != 1 or not len(clip) or not np.isfinite(clip).all():
-            raise ValueError(
-                "A check clip must be a finite waveform (samples,). Received: clip "
-                f"{index} of shape {clip.shape}."
-            )
     names = [f"clip {i}" for i in range(len(waveforms))] if names is None else names
     if len(names) != len(waveforms):
         raise ValueError(
@@ -85,18 +80,27 @@ def check_representative(clips: Sequence[np.ndarray]) -> list[np.ndarray]:
     Raises:
         ValueError: If one is no finite waveform, or all are silent.
     """
-    waveforms = [np.asarray(clip, np.float32) for clip in clips]
-    for index, clip in enumerate(waveforms):
-        if clip.ndim != 1 or not len(clip) or not np.isfinite(clip).all():
-            raise ValueError(
-                "A representative clip must be a finite waveform (samples,). Received: "
-                f"clip {index} of shape {clip.shape}."
-            )
+    waveforms = _waveforms(clips, "A representative clip")
     if waveforms and not any(clip.any() for clip in waveforms):
         raise ValueError(
             "representative must hold at least one clip that is not silent. Received: "
             f"{len(waveforms)} clips, all silent."
         )
+    return waveforms
+
+
+def _waveforms(clips: Sequence[np.ndarray], name: str) -> list[np.ndarray]:
+    """Returns clips as float32; an integer or a much too loud one is refused."""
+    waveforms = []
+    for index, clip in enumerate(clips):
+        waveform = np.asarray(clip)
+        if waveform.ndim != 1 or not len(waveform):
+            raise ValueError(
+                f"{name} must be a waveform (samples,). Received: clip {index} of "
+                f"shape {waveform.shape}."
+            )
+        check_waveform(waveform, f"{name} (clip {index})")
+        waveforms.append(waveform.astype(np.float32, copy=False))
     return waveforms
 
 

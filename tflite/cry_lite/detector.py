@@ -16,6 +16,7 @@ from cry_lite.interpreter import LiteRTModel
 from cry_lite.metadata import Metadata, describe_source, read_metadata
 from cry_lite.sound_file import SoundStream
 from cry_lite.spec import ModelSpec
+from cry_lite.waveform import check_waveform
 from cry_lite.windows import score_windows, window_samples_of
 
 
@@ -131,18 +132,17 @@ class Analyzer:
             scores, float32 `(windows, labels)`.
 
         Raises:
-            ValueError: If `waveform` is empty, not 1-D, not float, or not finite.
+            ValueError: If `waveform` is empty, not 1-D, not float, not finite, or
+                more than 24 dB beyond full scale.
             ModelFileError: If the network fails.
         """
         waveform = np.asarray(waveform)
-        if waveform.ndim != 1 or not len(waveform) or waveform.dtype.kind != "f":
+        if waveform.ndim != 1 or not len(waveform):
             raise ValueError(
                 "waveform must be float (samples,), at least one sample. Received: "
-                f"shape={waveform.shape}, dtype={waveform.dtype}. Divide 16-bit "
-                "samples by 32768 first."
+                f"shape={waveform.shape}."
             )
-        if not np.isfinite(waveform).all():
-            raise ValueError("waveform must be finite. Received: NaN or infinity.")
+        check_waveform(waveform)
         starts, ends, scores = self._score([waveform.astype(np.float32, copy=False)])
         rate_hz = self.spec.sample_rate_hz
         return starts / rate_hz, ends / rate_hz, scores

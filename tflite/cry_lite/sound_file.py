@@ -18,10 +18,7 @@ from cry_lite.channel_mix import ChannelMix
 from cry_lite.errors import SoundFileError
 from cry_lite.sound_decoder import BLOCK_FRAMES, Decoder, LibsndfileDecoder
 from cry_lite.sound_pipe import STANDARD_INPUT, is_pipe, name_of
-
-# A float file whose samples were never divided by 32768 is noise once clipped.
-# Music mixed too loud stays far below 24 dB over full scale.
-_MAX_PEAK = 16.0
+from cry_lite.waveform import MAX_PEAK
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -182,7 +179,7 @@ class SoundStream:
                     "Save it again as 16-bit PCM."
                 )
             self.peak = max(self.peak, peak)
-            if peak > _MAX_PEAK:
+            if peak > MAX_PEAK:
                 raise SoundFileError(
                     f"{self.path} has samples up to {peak:.6g} where full scale is 1. "
                     "Divide them by the full scale of the recording and save it again."

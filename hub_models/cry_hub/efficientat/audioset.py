@@ -8,9 +8,10 @@ from cry_hub.efficientat import class_names, table
 from cry_hub.efficientat.convolutions import HardSwish
 from cry_hub.efficientat.mobile_net import EfficientAT
 from cry_hub.patches import MeanOverPatches
+from cry_hub.waveform_classifier import WaveformClassifier
 
 
-def audioset_classifier(backbone: EfficientAT) -> keras.Model:
+def audioset_classifier(backbone: EfficientAT) -> WaveformClassifier:
     """Puts the AudioSet head on an EfficientAT.
 
     Args:
@@ -31,5 +32,8 @@ def audioset_classifier(backbone: EfficientAT) -> keras.Model:
     hidden = keras.layers.Dense(units, dtype="float32", name="fc1")(mean)
     hidden = HardSwish(dtype="float32", name="fc1_hard_swish")(hidden)
     hidden = keras.layers.Dropout(0.2, dtype="float32", name="dropout")(hidden)
-    logits = keras.layers.Dense(len(class_names()), dtype="float32", name="logits")
-    return keras.Model(waveform, logits(hidden), name=f"{backbone.name}_audioset")
+    labels = class_names()
+    logits = keras.layers.Dense(len(labels), dtype="float32", name="logits")
+    return WaveformClassifier(
+        waveform, logits(hidden), name=f"{backbone.name}_audioset", labels=labels
+    )

@@ -9,9 +9,10 @@ import keras
 from cry_hub.frames import MaxPlusMeanOverTime
 from cry_hub.panns import class_names
 from cry_hub.panns.panns_backbone import PANNsBackbone
+from cry_hub.waveform_classifier import WaveformClassifier
 
 
-def audioset_classifier(backbone: PANNsBackbone) -> keras.Model:
+def audioset_classifier(backbone: PANNsBackbone) -> WaveformClassifier:
     """Puts the AudioSet head on a network of PANNs.
 
     The maximum and the mean over time, added, go through `fc1` and its ReLU, whose
@@ -33,5 +34,8 @@ def audioset_classifier(backbone: PANNsBackbone) -> keras.Model:
     hidden = keras.layers.Dense(
         pooled.shape[-1], activation="relu", dtype="float32", name="fc1"
     )(pooled)
-    logits = keras.layers.Dense(len(class_names()), dtype="float32", name="logits")
-    return keras.Model(waveform, logits(hidden), name=f"{backbone.name}_audioset")
+    labels = class_names()
+    logits = keras.layers.Dense(len(labels), dtype="float32", name="logits")
+    return WaveformClassifier(
+        waveform, logits(hidden), name=f"{backbone.name}_audioset", labels=labels
+    )

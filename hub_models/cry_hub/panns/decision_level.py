@@ -21,9 +21,10 @@ from cry_hub.panns.segments import (
     SegmentsToFrames,
 )
 from cry_hub.time_mask import TimeMask
+from cry_hub.waveform_classifier import WaveformClassifier
 
 
-def max_classifier(backbone: PANNsBackbone) -> keras.Model:
+def max_classifier(backbone: PANNsBackbone) -> WaveformClassifier:
     """Puts the head of DecisionLevelMax on a CNN14, for whole clips.
 
     Args:
@@ -38,10 +39,12 @@ def max_classifier(backbone: PANNsBackbone) -> keras.Model:
     logits = MaxOverTime(dtype="float32", name="clip")(
         _dense("logits")(hidden), is_real
     )
-    return keras.Model(waveform, logits, name=f"{backbone.name}_decision_max")
+    return WaveformClassifier(
+        waveform, logits, name=f"{backbone.name}_decision_max", labels=class_names()
+    )
 
 
-def attention_classifier(backbone: PANNsBackbone) -> keras.Model:
+def attention_classifier(backbone: PANNsBackbone) -> WaveformClassifier:
     """Puts the head of DecisionLevelAtt on a CNN14, for whole clips.
 
     Args:
@@ -56,10 +59,12 @@ def attention_classifier(backbone: PANNsBackbone) -> keras.Model:
     logits = AttentiveLogit(dtype="float32", name="clip")(
         _dense("logits")(hidden), _dense("attention")(hidden), is_real
     )
-    return keras.Model(waveform, logits, name=f"{backbone.name}_decision_att")
+    return WaveformClassifier(
+        waveform, logits, name=f"{backbone.name}_decision_att", labels=class_names()
+    )
 
 
-def frame_classifier(backbone: PANNsBackbone) -> keras.Model:
+def frame_classifier(backbone: PANNsBackbone) -> WaveformClassifier:
     """Puts the head of either on a CNN14, for the frames of a clip.
 
     Attention takes no part: it only weighs segments against each other.
@@ -77,7 +82,9 @@ def frame_classifier(backbone: PANNsBackbone) -> keras.Model:
     logits = SegmentsToFrames(
         backbone.frames_per_embedding, dtype="float32", name="frames"
     )(_dense("logits")(hidden), is_real, frame_mask(backbone)(waveform))
-    return keras.Model(waveform, logits, name=f"{backbone.name}_frames")
+    return WaveformClassifier(
+        waveform, logits, name=f"{backbone.name}_frames", labels=class_names()
+    )
 
 
 def frame_mask(backbone: PANNsBackbone) -> TimeMask:

@@ -20,6 +20,12 @@ def shipped_file(record: Preset) -> Path | None:
     return _PACKAGE / record.shipped
 
 
+def bundled() -> tuple[str, ...]:
+    """Returns the presets whose weights are bundled: they need no network."""
+    names = registry.presets()
+    return tuple(name for name in names if shipped_file(registry.get(name)))
+
+
 def heard_by(sha256: str | None) -> frozenset[str]:
     """Returns which recordings weights that come with the package have heard.
 

@@ -23,7 +23,7 @@ from cry_hub.weights.download import Progress, download, is_offline
 from cry_hub.weights.installation import Installation
 from cry_hub.weights.placing import npz_name, place
 from cry_hub.weights.provenance import published
-from cry_hub.weights.shipped import shipped_file
+from cry_hub.weights.shipped import bundled, shipped_file
 
 __all__ = [
     "by_hand",
@@ -191,7 +191,8 @@ def by_hand(preset: str) -> str:
     """Returns how to install a file that came without the network."""
     return (
         "bring the file on another way and install it with "
-        f"`cry-tf weights fetch {preset} --from FILE`"
+        f"`cry-tf weights fetch {preset} --from FILE`, or take a backbone whose "
+        f"weights are bundled ({', '.join(bundled())})"
     )
 
 

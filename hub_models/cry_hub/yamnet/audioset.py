@@ -6,10 +6,11 @@ import keras
 
 from cry_hub.backbone import Backbone
 from cry_hub.patches import MeanOverPatches
+from cry_hub.waveform_classifier import WaveformClassifier
 from cry_hub.yamnet import class_names
 
 
-def audioset_classifier(backbone: Backbone) -> keras.Model:
+def audioset_classifier(backbone: Backbone) -> WaveformClassifier:
     """Puts the AudioSet head on a YAMNet.
 
     Args:
@@ -26,5 +27,8 @@ def audioset_classifier(backbone: Backbone) -> keras.Model:
     mean = MeanOverPatches(dtype="float32", name="mean_embedding")(
         backbone(waveform), mask=backbone.time_mask()(waveform)
     )
-    logits = keras.layers.Dense(len(class_names()), dtype="float32", name="logits")
-    return keras.Model(waveform, logits(mean), name=f"{backbone.name}_audioset")
+    labels = class_names()
+    logits = keras.layers.Dense(len(labels), dtype="float32", name="logits")
+    return WaveformClassifier(
+        waveform, logits(mean), name=f"{backbone.name}_audioset", labels=labels
+    )
