@@ -72,7 +72,7 @@ SAVED_CLASSES = {
 
 def install() -> None:
     """Registers the names with Keras now, or as soon as it is imported."""
-    if "keras" in sys.modules:
+    if sys.modules.get("keras") is not None:
         _register()
     elif not any(isinstance(finder, _KerasWatcher) for finder in sys.meta_path):
         sys.meta_path.insert(0, _KerasWatcher())

@@ -46,18 +46,14 @@ def fine_tune(args: argparse.Namespace) -> None:
         metrics=["accuracy"],
     )
     model.summary()
-    settings = {
-        "batch_size": args.batch_size,
-        "sample_rate_hz": model.spec.sample_rate_hz,
-    }
+    # At the model's sample rate, and shuffled in `fit`.
     model.fit(
-        train.to_tf(shuffle=True, seed=args.seed, max_seconds=10.0, **settings),
-        validation_data=test.to_tf(**settings),
+        train.to_tf(args.batch_size, seed=args.seed, max_seconds=10.0),
+        validation_data=test.to_tf(args.batch_size),
         epochs=args.epochs,
-        shuffle=False,  # The pipeline shuffles.
     )
 
-    _, accuracy = model.evaluate(test.to_tf(**settings))
+    _, accuracy = model.evaluate(test.to_tf(args.batch_size))
     # What a model without ears gets by always naming the commonest label.
     commonest = np.bincount(train.label_indices).argmax()
     majority = np.mean(test.label_indices == commonest)

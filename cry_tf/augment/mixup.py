@@ -30,7 +30,8 @@ class Mixup:
     Example:
     ```python
     mixup = Mixup(alpha=0.2, labels=len(data.labels))
-    model.fit(mixup.waveforms(train.to_tf(shuffle=True)))
+    batches = train.to_tf(sample_rate_hz=model.sample_rate_hz, shuffle=True)
+    model.fit(mixup.waveforms(batches))
     ```
 
     Reference:

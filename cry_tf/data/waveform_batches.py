@@ -137,6 +137,8 @@ class WaveformBatches(tf.data.Dataset):
 
     def cardinality(self) -> tf.Tensor:
         """Returns the number of batches, which is the same at any rate."""
+        if self._own is not None:
+            return self._own.cardinality()
         if self._size is None:
             return tf.constant(tf.data.UNKNOWN_CARDINALITY, tf.int64)
         return tf.constant(self._size, tf.int64)

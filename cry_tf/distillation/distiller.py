@@ -170,6 +170,8 @@ class Distiller(WaveformModel, keras.Model):
         return self._tap.labels
 
     def _waveforms(self, x: Any) -> list[Any]:
+        if self.sample_rate_hz is None:  # a student of anything but sound
+            return []
         inputs = teachers.as_inputs(x)
         names = (teachers.WAVEFORM, teachers.TEACHER_WAVEFORM)
         return [inputs[name] for name in names if name in inputs]

@@ -35,7 +35,7 @@ class TeacherCache:
     cached = cry_tf.distillation.TeacherCache().logits(teacher, train)
     distiller = cry_tf.Distiller(None, student)
     distiller.compile("adam")
-    distiller.fit(cached.to_tf(sample_rate_hz=16_000, shuffle=True), epochs=30)
+    distiller.fit(cached.to_tf(), epochs=30)
     ```
     """
 

@@ -317,7 +317,7 @@ def test_int8_says_what_its_ranges_come_from(model, spec, clips, folder):
     [
         ([], "needs representative clips"),
         ([np.zeros(800, np.float32)], "not silent"),
-        ([np.full(800, np.nan, np.float32)], "finite waveform"),
+        ([np.full(800, np.nan, np.float32)], "must be finite"),
     ],
 )
 def test_ranges_without_sound_are_refused_at_once(

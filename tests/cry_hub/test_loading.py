@@ -55,6 +55,12 @@ def test_weights_none_is_random(preset):
     assert getattr(model, "freeze_batch_norm", False) is False
 
 
+def test_the_word_none_is_none_and_a_home_is_found(student, tmp_path, monkeypatch):
+    assert cry_hub.load("ds_cnn_s", "none").weights_source == "random initialisation"
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert cry_hub.load("ds_cnn_s", "~/student.npz").weights_sha256 is not None
+
+
 def test_a_saved_student_comes_back(student, rng):
     model, path = student
     again = cry_hub.load("ds_cnn_s", weights=path)
@@ -105,6 +111,7 @@ def test_pretrained_offline_without_a_file_says_how_to_give_one():
         "home/weights/yamnet_audioset",
         "`--weights FILE`",
         "`cry-tf weights fetch yamnet_audioset --from FILE`",
+        "weights are bundled (ds_cnn_s, ds_cnn_m)",
     ):
         assert part in str(error.value)
 

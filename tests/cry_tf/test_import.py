@@ -47,16 +47,69 @@ print(sum(type(finder).__module__.startswith("cry_tf") for finder in sys.meta_pa
     assert run_in_fresh_process(code) == ["0"]
 
 
-def test_without_the_train_extra_the_error_names_it():
-    code = """
+WITHOUT_KERAS = """
 import sys
-sys.modules["lazy_loader"] = None
+
+class Nothing:
+    def find_spec(self, name, path=None, target=None):
+        if name in ("keras", "tensorflow", "lazy_loader", "rich", "sklearn"):
+            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
+
+sys.meta_path.insert(0, Nothing())
+"""
+
+
+def test_without_the_train_extra_what_is_used_names_it():
+    code = """
+import cry_tf
 try:
-    import cry_tf
+    cry_tf.CryClassifier
 except ModuleNotFoundError as error:
     print(error)
 """
-    assert 'pip install "cry-tf[train]"' in " ".join(run_in_fresh_process(code))
+    told = " ".join(run_in_fresh_process(WITHOUT_KERAS + code))
+    assert 'without keras, tensorflow, lazy_loader. Install them: pip install "' in told
+
+
+@pytest.mark.parametrize("arguments", [[], ["train", "x", "-o", "y"], ["--help"]])
+def test_without_the_train_extra_the_command_says_one_sentence(arguments):
+    code = f"from cry_tf.cli.main import main; sys.exit(main({arguments}))"
+    done = subprocess.run(
+        [sys.executable, "-c", WITHOUT_KERAS + code],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 1
+    assert 'pip install "cry-tf[train]"' in done.stderr
+    assert done.stderr.count("\n") == 1
+    assert done.stdout == ""
+
+
+def test_another_backend_of_keras_is_refused_by_name(monkeypatch):
+    monkeypatch.setenv("KERAS_BACKEND", "jax")
+    code = """
+import cry_tf, cry_hub
+for use in (lambda: cry_tf.CryDetector, lambda: cry_hub.load):
+    try:
+        use()
+    except ImportError as error:
+        print(error)
+cry_tf.data.load, cry_hub.presets  # need no Keras
+"""
+    told = " ".join(run_in_fresh_process(code))
+    assert told.count("KERAS_BACKEND=jax. Set KERAS_BACKEND=tensorflow") == 2
+
+
+@pytest.mark.parametrize(
+    "package",
+    ["cry_hub", "cry_lite", "cry_tf.data", "cry_tf.evaluation", "cry_tf.training"],
+)
+def test_completion_shows_the_public_names(package):
+    module = importlib.import_module(package)
+    assert set(module.__all__) <= set(dir(module))
+    for name in dir(module):
+        assert getattr(module, name) is not None
 
 
 def test_every_public_name_resolves():

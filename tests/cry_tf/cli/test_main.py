@@ -44,6 +44,20 @@ def test_the_home_folder_is_known_where_a_shell_leaves_its_sign(
     assert f"{tmp_path}/gone.keras must be" in capsys.readouterr().err
 
 
+def test_without_a_command_the_whole_help_is_shown(capsys):
+    assert cli.main([]) == 2
+    shown = capsys.readouterr().err
+    assert all(command in shown for command in cli.COMMANDS)
+
+
+def test_another_backend_of_keras_ends_in_one_sentence(capsys, monkeypatch):
+    monkeypatch.setattr(
+        "cry_hub.requirements._backend", lambda: ("jax", "KERAS_BACKEND=jax")
+    )
+    assert cli.main(["train", "data", "-o", "run"]) == 1
+    assert capsys.readouterr().err.count("\n") == 1
+
+
 def test_help_imports_no_framework():
     code = (
         "import sys; from cry_tf.cli.main import main; main(['train', '--help']); "

@@ -53,7 +53,7 @@ def test_a_pipeline_shows_what_the_order_says_and_augments_by_its_epoch(tones):
     data = load(tones)
     order = EpochOrder(np.array([1, 3, 4]), seed=0, batch_size=2)
     batches = data.to_tf(
-        batch_size=2, shuffle=True, order=order, augment=policies.get("strong")
+        batch_size=2, sample_rate_hz=16_000, order=order, augment=policies.get("strong")
     )
 
     def epoch(number):
@@ -73,7 +73,7 @@ def test_a_pipeline_shows_what_the_order_says_and_augments_by_its_epoch(tones):
 
 def test_mixup_draws_by_the_epoch_too(tones):
     order = EpochOrder(np.arange(4), seed=0, batch_size=2)
-    batches = load(tones).to_tf(batch_size=2, order=order)
+    batches = load(tones).to_tf(batch_size=2, sample_rate_hz=16_000, order=order)
     mixed = Mixup(1.0, labels=2).waveforms(batches, order.seeds())
 
     def epoch(number):

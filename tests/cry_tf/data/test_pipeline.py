@@ -21,7 +21,7 @@ def _levels(pipeline):
 
 
 def test_the_elements_are_padded_batches_in_order(data):
-    pipeline = data.to_tf(batch_size=3)
+    pipeline = data.to_tf(batch_size=3, sample_rate_hz=16_000)
     assert pipeline.element_spec == (
         tf.TensorSpec((None, None), tf.float32),
         tf.TensorSpec((None,), tf.int32),
@@ -38,17 +38,19 @@ def test_the_elements_are_padded_batches_in_order(data):
 
 
 def test_shuffling_draws_a_new_order_each_epoch_and_repeats_with_the_seed(data):
-    one, other = (data.to_tf(shuffle=True, seed=5) for _ in range(2))
+    one, other = (
+        data.to_tf(sample_rate_hz=16_000, shuffle=True, seed=5) for _ in range(2)
+    )
     epochs = [_levels(one) for _ in range(3)]
     assert epochs == [_levels(other) for _ in range(3)]
     assert len({tuple(epoch) for epoch in epochs}) > 1
     assert all(sorted(epoch) == list(range(7)) for epoch in epochs)
-    assert epochs[0] != _levels(data.to_tf(shuffle=True, seed=6))
+    assert epochs[0] != _levels(data.to_tf(sample_rate_hz=16_000, shuffle=True, seed=6))
 
 
 def test_the_order_stays_without_shuffling(data):
     in_order = [round(float(w[0]) * 10) - 1 for _, w in data.waveforms(16_000)]
-    pipeline = data.to_tf(batch_size=2)
+    pipeline = data.to_tf(batch_size=2, sample_rate_hz=16_000)
     assert _levels(pipeline) == _levels(pipeline) == in_order
 
 
@@ -60,12 +62,12 @@ def test_clips_are_resampled_and_cut(data):
 def test_a_bad_file_ends_the_epoch_with_its_name(data):
     data.clips[3].path.write_bytes(b"broken")
     with pytest.raises(tf.errors.OpError, match=data.clips[3].path.name):
-        list(data.to_tf(batch_size=2))
+        list(data.to_tf(batch_size=2, sample_rate_hz=16_000))
 
 
 def test_a_bad_file_is_skipped_and_listed_once(data):
     data.clips[3].path.write_bytes(b"broken")
-    pipeline = data.to_tf(batch_size=2, on_error="skip")
+    pipeline = data.to_tf(batch_size=2, sample_rate_hz=16_000, on_error="skip")
     for _ in range(2):
         assert sum(len(labels) for _, labels in pipeline) == 6
     assert [problem.clip for problem in data.problems] == [data.clips[3]]
@@ -74,7 +76,9 @@ def test_a_bad_file_is_skipped_and_listed_once(data):
 def test_a_clip_of_zeros_stays_a_clip(write, tmp_path):
     write("a/1.wav", np.zeros(100))
     for on_error in ("raise", "skip"):
-        ((waves, labels),) = load(tmp_path).to_tf(on_error=on_error)
+        ((waves, labels),) = load(tmp_path).to_tf(
+            sample_rate_hz=16_000, on_error=on_error
+        )
         assert waves.shape == (1, 100)
         assert labels.shape == (1,)
 
@@ -89,7 +93,11 @@ def test_keras_fits_on_it(data):
         ]
     )
     model.compile("sgd", "sparse_categorical_crossentropy")
-    history = model.fit(data.to_tf(batch_size=3, shuffle=True), epochs=2, verbose=0)
+    history = model.fit(
+        data.to_tf(batch_size=3, sample_rate_hz=16_000, shuffle=True),
+        epochs=2,
+        verbose=0,
+    )
     assert np.isfinite(history.history["loss"]).all()
 
 
