@@ -11,7 +11,7 @@ import keras
 from cry_hub.backbone import Backbone
 from cry_hub.prepare_training import prepare_training
 from cry_hub.waveform_classifier import WaveformClassifier
-from cry_hub.waveform_model import WaveformModel
+from cry_hub.waveform_model import HOW_TO_LOAD, WaveformModel
 from cry_lite.spec import DecisionSpec, ModelSpec
 from cry_tf.layers import pooling as pooling_layers
 from cry_tf.models.head_layers import head_layers
@@ -195,6 +195,7 @@ class CryModel(WaveformModel, keras.Model):
         # No super(): a functional model's config is its graph, which the
         # constructor builds anew from these.
         return {
+            **HOW_TO_LOAD,
             "name": self.name,
             "trainable": self.trainable,
             "task": self.task,
@@ -211,7 +212,7 @@ class CryModel(WaveformModel, keras.Model):
 
     @classmethod
     def from_config(cls, config: dict[str, Any], custom_objects: Any = None) -> Self:
-        config = dict(config)
+        config = {name: config[name] for name in config.keys() - HOW_TO_LOAD.keys()}
         task = config.pop("task", cls.task)
         if task != cls.task:
             raise ValueError(

@@ -8,7 +8,7 @@ from typing import Any, Self
 import keras
 
 from cry_hub.backbone import Backbone
-from cry_hub.waveform_model import WaveformModel
+from cry_hub.waveform_model import HOW_TO_LOAD, WaveformModel
 
 
 @keras.saving.register_keras_serializable(package="cry_tf")
@@ -47,11 +47,11 @@ class WaveformClassifier(WaveformModel, keras.Model):
         return inside[0].sample_rate_hz if inside else None
 
     def get_config(self) -> dict[str, Any]:
-        return {**super().get_config(), "labels": list(self.labels)}
+        return {**HOW_TO_LOAD, **super().get_config(), "labels": list(self.labels)}
 
     @classmethod
     def from_config(cls, config: dict[str, Any], custom_objects: Any = None) -> Self:
-        config = dict(config)
+        config = {name: config[name] for name in config.keys() - HOW_TO_LOAD.keys()}
         labels = config.pop("labels", ())
         model = super().from_config(config, custom_objects=custom_objects)
         model._labels = tuple(labels)

@@ -25,6 +25,10 @@ from cry_lite.waveform import MAX_PEAK, check_dtype, check_waveform
 
 requirements.check_keras()
 
+# Keras cannot import a model's package by itself. It shows a config that it cannot
+# read, and this comes first in ours.
+HOW_TO_LOAD = {"how_to_load": "import cry_tf before keras.saving.load_model"}
+
 _SCALE = (
     "A waveform must hold finite samples in [-1, 1]. Received: samples above "
     f"{MAX_PEAK:g}, or not finite. Divide 16-bit samples by 32768."

@@ -254,3 +254,19 @@ def test_tflite_of_any_length_says_the_same_in_builtin_ops(backbone, check_tflit
 )
 def test_tflite_of_one_length_says_the_same_in_builtin_ops(backbone, check_tflite):
     check_tflite(backbone, 24_000)
+
+
+@pytest.mark.parametrize(
+    ("preset", "classes", "cry"),
+    [("yamnet_audioset", 521, 20), ("mn04_audioset", 527, 23)],
+)
+def test_a_head_brings_the_names_of_its_classes(preset, classes, cry, tmp_path):
+    model = cry_hub.load(preset, weights=None, head="audioset")
+    assert len(model.labels) == model.output_shape[-1] == classes
+    assert model.labels[cry] == "Baby cry, infant cry"
+    model.save(tmp_path / "tags.keras")
+    again = keras.saving.load_model(tmp_path / "tags.keras")
+    assert again.labels == model.labels
+    assert again.sample_rate_hz == registry.get(preset).front_end.sample_rate_hz
+    waveform = np.random.default_rng(0).normal(0, 0.1, (1, 40_000)).astype("float32")
+    np.testing.assert_array_equal(again(waveform), model(waveform))

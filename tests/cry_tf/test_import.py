@@ -166,6 +166,18 @@ assert type(model) is cry_tf.CryDetector
 """
 
 
+def test_plain_keras_alone_is_told_what_to_import(saved):
+    code = """
+import keras, sys
+try:
+    keras.saving.load_model(sys.argv[1])
+except TypeError as error:
+    print(error)
+"""
+    told = " ".join(run_in_fresh_process(code, saved / "detector.keras"))
+    assert "'import cry_tf before keras.saving.load_model'" in told[:500]
+
+
 @pytest.mark.parametrize(
     "imports",
     [

@@ -58,6 +58,24 @@ def test_another_backend_of_keras_ends_in_one_sentence(capsys, monkeypatch):
     assert capsys.readouterr().err.count("\n") == 1
 
 
+@pytest.mark.parametrize(
+    "argv",
+    [
+        ["train", "one", "two", "-o", "run"],
+        ["evaluate", "run", "one", "two", "-o", "result"],
+        ["distill", "run", "one", "two", "-o", "small"],
+        ["reproduce", "vggish", "one", "two", "-o", "tables"],
+        ["personalize", "run", "one", "two", "-o", "personal"],
+        ["benchmark", "a.tflite", "--data", "one", "--data", "two"],
+        ["export", "run", "-o", "a.tflite", "--check", "one", "--check", "two"],
+        ["quickstart", "--data", "one", "--data", "two"],
+    ],
+)
+def test_every_command_takes_recordings_of_several_folders(argv):
+    args = vars(cli._parser()[0].parse_args(argv))
+    assert ["one", "two"] in (args.get("data"), args.get("clips"), args.get("check"))
+
+
 def test_help_imports_no_framework():
     code = (
         "import sys; from cry_tf.cli.main import main; main(['train', '--help']); "

@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 
 from cry_tf.data import load
+from cry_tf.training import record
 
 
 @pytest.fixture
@@ -27,6 +28,14 @@ def test_labels_names_and_groups_of_both_are_kept(two):
     # One infant, however many folders; clips of no known source each alone.
     assert {c.group for c in both.clips if "ann" in c.name} == {"ann"}
     assert len({c.group for c in both.clips if "ann" not in c.name}) == 4
+
+
+def test_a_run_finds_the_clips_of_both_again(two, tmp_path):
+    both = two[0] + two[1]
+    facts = record.data_facts(both, "two folders", (), tmp_path / "run")
+    assert facts["folder"] == "../all"
+    for clip in both.clips:
+        assert (tmp_path / "run" / facts["folder"] / clip.name).resolve() == clip.path
 
 
 def test_the_order_of_labels_is_defined(two):
