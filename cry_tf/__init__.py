@@ -14,7 +14,7 @@ from cry_tf import registration
 try:
     import lazy_loader
 except ModuleNotFoundError:
-    lazy_loader = None  # The device runtime alone: `check_keras` has the words.
+    # The device runtime alone: `check_keras` has the words.
     _load, __dir__, __all__ = None, list, []
 else:
     # The names are those that __init__.pyi imports.
@@ -27,10 +27,11 @@ _WITHOUT_KERAS = ("augment", "data", "evaluation", "synthesis")
 
 def __getattr__(name: str) -> Any:
     """Imports a public name when it is first used."""
-    if name in __all__ and name not in _WITHOUT_KERAS or _load is None:
-        if name.startswith("__"):
-            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    is_public = name in __all__ or (_load is None and not name.startswith("__"))
+    if is_public and name not in _WITHOUT_KERAS:
         check_keras()
+    if _load is None:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return _load(name)
 
 

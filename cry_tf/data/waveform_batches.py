@@ -57,7 +57,8 @@ class WaveformBatches(tf.data.Dataset):
         self._own: Any = None
         if sample_rate_hz is not None:
             self._own = self._pipeline(sample_rate_hz, bool(shuffle), self.labels)
-        super().__init__(None if self._own is None else self._own._variant_tensor)
+        variant: Any = None if self._own is None else self._own._variant_tensor
+        super().__init__(variant)  # type: ignore[call-arg]
 
     @property
     def labels(self) -> tuple[str, ...]:

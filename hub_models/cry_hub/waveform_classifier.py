@@ -53,6 +53,6 @@ class WaveformClassifier(WaveformModel, keras.Model):
     def from_config(cls, config: dict[str, Any], custom_objects: Any = None) -> Self:
         config = {name: config[name] for name in config.keys() - HOW_TO_LOAD.keys()}
         labels = config.pop("labels", ())
-        model = super().from_config(config, custom_objects=custom_objects)
+        model: Any = super().from_config(config, custom_objects=custom_objects)
         model._labels = tuple(labels)
         return model

@@ -169,7 +169,7 @@ class WaveformModel:
 
     def _checked_batches(self, batches: Any, has_labels: bool) -> Iterator[Any]:
         for batch in batches:
-            x, y, _ = keras.utils.unpack_x_y_sample_weight(batch)
+            x, y, _ = _parts(batch)
             self._check_inputs(x)
             if has_labels:
                 self._check_labels(y)
@@ -231,7 +231,7 @@ class WaveformModel:
 
     def _checked_dataset(self, dataset: Any, has_labels: bool) -> Any:
         spec = dataset.element_spec
-        x, y, _ = keras.utils.unpack_x_y_sample_weight(spec)
+        x, y, _ = _parts(spec)
         waveforms = [w for w in self._waveforms(x) if isinstance(w, tf.TensorSpec)]
         for waveform in waveforms:
             check_dtype(waveform.dtype)
@@ -241,9 +241,8 @@ class WaveformModel:
 
         @tf.autograph.experimental.do_not_convert
         def check(*element: Any) -> Any:
-            x, y, _ = keras.utils.unpack_x_y_sample_weight(
-                element if isinstance(spec, tuple) else element[0]
-            )
+            batch = element if isinstance(spec, tuple) else element[0]
+            x, y, _ = _parts(batch)
             rules = [
                 tf.debugging.Assert(tf.reduce_all(tf.abs(w) <= MAX_PEAK), [_SCALE])
                 for w in self._waveforms(x)
@@ -275,6 +274,11 @@ class WaveformModel:
                     f"{self._places_rule} Received: {low} to {high}."
                 ) from None
             raise
+
+
+def _parts(batch: Any) -> Any:
+    """Returns inputs, labels and weights, each None where there is none."""
+    return keras.utils.unpack_x_y_sample_weight(batch)
 
 
 def _are_places(spec: tf.TensorSpec) -> bool:

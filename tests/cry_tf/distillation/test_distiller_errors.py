@@ -90,7 +90,11 @@ def test_other_labels_are_refused_by_name(make_classifier):
         ({"teacher_logits": np.zeros((2, 4), "f4")}, [0, 1], r"\(batch, 3\).*\(2, 4\)"),
         ({"logits": np.zeros((2, 3), "f4")}, [0, 1], "a dict with 'waveform' and any"),
         ({"teacher_logits": np.zeros((2, 3), "f4")}, [[0, 1], [1, 0]], "y must be"),
-        ({"teacher_logits": np.zeros((2, 3), "f4")}, [0, 3], "places below 3"),
+        (
+            {"teacher_logits": np.zeros((2, 3), "f4")},
+            [0, 3],
+            "places in the 3 of the model",
+        ),
     ],
 )
 def test_data_that_the_loss_cannot_use_are_refused(make_network, x, y, sentence):

@@ -264,7 +264,7 @@ def test_the_checks_are_in_no_graph_that_is_kept(model):
     called = tf.function(model, input_signature=[tf.TensorSpec([None, None])])
     nodes = called.get_concrete_function().graph.as_graph_def().node
     assert "Assert" not in {node.op for node in nodes}
-    compiled = keras.models.clone_model(model)
-    compiled.compile("sgd", LOSS, jit_compile=True)
+    # XLA, which leaves assertions out of a step, leaves these in.
+    model.compile("sgd", LOSS, jit_compile=True)
     with pytest.raises(ValueError, match="finite samples"):
-        compiled.fit(tf.data.Dataset.from_tensors((WAVES * 32_768, PLACES)), verbose=0)
+        model.fit(tf.data.Dataset.from_tensors((WAVES * 32_768, PLACES)), verbose=0)
