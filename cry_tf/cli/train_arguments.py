@@ -6,8 +6,8 @@ import argparse
 
 from cry_tf.cli.data_arguments import add_data, add_data_arguments
 from cry_tf.heads import HEADS
-from cry_tf.training.devices import STRATEGIES
 from cry_tf.training.recipe import IMBALANCES, PRECISIONS
+from cry_tf.training.settings import STRATEGIES
 
 # Augmented embeddings of a clip, each as long to compute as its own.
 COPIES = 4

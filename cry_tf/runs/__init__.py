@@ -1,1 +1,5 @@
 """What a run leaves on disk, and what it says on the way."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -1,16 +1,5 @@
-from . import recipe
-from .experiment import train
-from .listener import Listener, Silence
-from .recipe_record import Recipe
-from .run import RunFolder
+from . import recipe, train
+from .recipe import Recipe
 from .settings import Settings
 
-__all__ = [
-    "Listener",
-    "Recipe",
-    "RunFolder",
-    "Settings",
-    "Silence",
-    "recipe",
-    "train",
-]
+__all__ = ["Recipe", "Settings", "recipe", "train"]

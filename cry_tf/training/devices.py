@@ -19,15 +19,13 @@ import shutil
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any
 
 import keras
 import tensorflow as tf
 
 from cry_hub.yamnet.frozen_batch_normalization import FrozenBatchNormalization
-
-StrategyName = Literal["auto", "mirrored", "multiworker", "none"]
-STRATEGIES: tuple[str, ...] = get_args(StrategyName)
+from cry_tf.training.settings import STRATEGIES, StrategyName
 
 _EXAMPLE = (
     '{"cluster": {"worker": ["host0:2222", "host1:2222"]}, '

@@ -5,10 +5,13 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
-from cry_tf.training.devices import STRATEGIES, StrategyName
 from cry_tf.training.recipe import Recipe
+
+# Here, as a command's help needs them, and their module takes TensorFlow along.
+StrategyName = Literal["auto", "mirrored", "multiworker", "none"]
+STRATEGIES: tuple[str, ...] = get_args(StrategyName)
 
 
 @dataclass(frozen=True, kw_only=True)

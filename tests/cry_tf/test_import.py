@@ -103,7 +103,14 @@ cry_tf.data.load, cry_hub.presets  # need no Keras
 
 @pytest.mark.parametrize(
     "package",
-    ["cry_hub", "cry_lite", "cry_tf.data", "cry_tf.evaluation", "cry_tf.training"],
+    [
+        "cry_hub",
+        "cry_lite",
+        "cry_tf.data",
+        "cry_tf.evaluation",
+        "cry_tf.runs",
+        "cry_tf.training",
+    ],
 )
 def test_completion_shows_the_public_names(package):
     module = importlib.import_module(package)
