@@ -204,6 +204,7 @@ def test_a_network_longer_than_its_digest_is_refused(dynamic_network, spec):
         (("card",), True),
         (("provenance",), 3),
         (("flatbuffer",), []),
+        (("flatbuffer", "bytes"), float("inf")),
         (("format_version",), "a\nb"),
     ],
 )

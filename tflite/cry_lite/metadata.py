@@ -45,6 +45,13 @@ _ZIP_ERRORS = (zipfile.BadZipFile, KeyError, NotImplementedError, RuntimeError) 
     ValueError,
 )
 
+# What settings of another shape raise, and text that is nested a thousand times.
+_SHAPE_ERRORS = (ArithmeticError, AttributeError, LookupError) + (
+    RecursionError,
+    TypeError,
+    ValueError,
+)
+
 
 @dataclass(frozen=True, kw_only=True)
 class Metadata:
@@ -241,14 +248,7 @@ def _parse(name: str, text: str) -> Metadata:
                 str(key): str(told) for key, told in settings.get("card", {}).items()
             },
         )
-    # What settings of another shape raise, and text nested a thousand times.
-    except (
-        AttributeError,
-        LookupError,
-        RecursionError,
-        TypeError,
-        ValueError,
-    ) as error:
+    except _SHAPE_ERRORS as error:
         raise ModelFileError(
             f"{name} has cry-tf settings that cannot be read ({error}). {_COPY_AGAIN}"
         ) from error
