@@ -55,6 +55,11 @@ def sentences(comparison: Comparison) -> list[str]:
     ]
     if comparison.accuracy_note:
         said.insert(1, comparison.accuracy_note)
+    if comparison.at_chance:
+        names = ", ".join(each.name for each in comparison.at_chance)
+        said.insert(
+            1, f"no better than always {comparison.majority_label}, so no star: {names}"
+        )
     return said
 
 

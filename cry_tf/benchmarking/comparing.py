@@ -13,7 +13,12 @@ from typing import Any
 
 from cry_lite import speed
 from cry_lite.metadata import read_metadata
-from cry_tf.benchmarking.candidate import METRIC_NAMES, Candidate, front
+from cry_tf.benchmarking.candidate import (
+    METRIC_NAMES,
+    METRIC_OF_TASK,
+    Candidate,
+    front,
+)
 from cry_tf.data.dataset import Dataset
 from cry_tf.evaluation.figures import Estimate
 from cry_tf.evaluation.judgement import heard_before, match_labels, score_clips
@@ -56,9 +61,26 @@ class Comparison:
         ]
 
     @property
+    def at_chance(self) -> list[Candidate]:
+        """The candidates no better than always giving the commonest label."""
+        if self.majority is None:
+            return []
+        return [
+            each
+            for each in self.candidates
+            if each.quality is not None
+            and (always := self.majority[METRIC_OF_TASK[each.task]].value) is not None
+            and each.quality <= always
+        ]
+
+    @property
     def front(self) -> list[Candidate]:
-        """The candidates that no other one beats, smallest file first."""
-        return front(self.candidates)
+        """The candidates that no other one beats, smallest file first.
+
+        One that is at chance is not among them: the smallest and fastest file is no
+        use if it knows nothing.
+        """
+        return [each for each in front(self.candidates) if each not in self.at_chance]
 
     def to_dict(self) -> dict[str, Any]:
         """Returns JSON types."""

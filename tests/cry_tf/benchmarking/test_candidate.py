@@ -4,7 +4,9 @@ from pathlib import Path
 import pytest
 
 from cry_lite.speed import Speed
+from cry_tf.benchmarking import benchmark_page
 from cry_tf.benchmarking.candidate import Candidate, front
+from cry_tf.benchmarking.comparing import Comparison
 from cry_tf.benchmarking.limits import Limits, choose, parse_bytes
 from cry_tf.evaluation.figures import Estimate
 
@@ -89,3 +91,35 @@ def test_what_is_no_size_is_refused(text):
 def test_a_limit_must_be_positive():
     with pytest.raises(ValueError, match="max_latency_s must be positive"):
         Limits(max_latency_s=0.0)
+
+
+def compared(*candidates):
+    return Comparison(
+        candidates=candidates,
+        machine="a machine",
+        clips=90,
+        groups=30,
+        majority_label="no_cry",
+        majority={"auc": Estimate(0.5), "balanced_accuracy": Estimate(0.5)},
+    )
+
+
+def test_a_file_that_knows_nothing_has_no_star_and_is_named():
+    tiny = candidate("tiny", 100, 1.0, 0.451)
+    coin = candidate("coin", 90, 1.0, 0.5)
+    good = candidate("good", 900, 9.0, 0.97)
+    found = compared(tiny, coin, good)
+    assert [each.name for each in found.front] == ["good"]
+    starred = [row[0] for row in benchmark_page.rows(found) if row[0].endswith("*")]
+    assert starred == ["3 good *"]
+    assert "no better than always no_cry, so no star: tiny, coin" in (
+        benchmark_page.sentences(found)
+    )
+    files = found.to_dict()["files"]
+    assert [each["is_on_front"] for each in files] == [False, False, True]
+
+
+def test_without_clips_nothing_is_said_of_chance():
+    found = Comparison(candidates=(candidate("a", 100, 1.0),), machine="a machine")
+    assert [each.name for each in found.front] == ["a"]
+    assert not any("no star" in each for each in benchmark_page.sentences(found))
