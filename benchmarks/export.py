@@ -45,6 +45,7 @@ def make(args: argparse.Namespace, folder: Path) -> None:
 
     import cry_tf.data
     from cry_export.convert import to_tflite
+    from cry_export.error_feedback import Probes
     from cry_export.probe_sounds import probe_sounds
     from cry_export.quantization import apply_recipe
     from cry_export.recipe import RECIPES
@@ -82,7 +83,7 @@ def make(args: argparse.Namespace, folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     for name, recipe in RECIPES.items():
         made = apply_recipe(
-            content, recipe, ranges, layers=layers, probes=probe_sounds(rate)
+            content, recipe, ranges, layers=layers, probes=Probes(probe_sounds(rate))
         )
         (folder / f"{name}.tflite").write_bytes(slim(made.content, layers))
         spared[name] = len(made.spared)

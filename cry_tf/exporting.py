@@ -46,6 +46,7 @@ def export(
     card: Mapping[str, str] | None = None,
     seed: int = 0,
     compressed: Compressed | None = None,
+    strict: bool = False,
 ) -> Artefact:
     """Writes the model as a `.tflite`: waveform in, labels and settings inside.
 
@@ -79,17 +80,21 @@ def export(
             knows of itself.
         seed: Seed of the draw of representative clips.
         compressed: What `cry_tf.compressing.compress` made of the model.
+        strict: False makes a file that answers too far from the model again: with
+            its noisiest layers float, then by the recipes that move scores less. The
+            result and a warning say what was written and why. True refuses it.
 
     Returns:
         The paths, the size and the comparison.
 
     Raises:
         ValueError: If an argument breaks a rule, an operator is not builtin, or the
-            file does not answer like the model (`cry_export.ParityError`; its
-            figures are written, the `.tflite` is not).
+            file does not answer like the model, in float32 too or with `strict`
+            (`cry_export.ParityError`; its figures are written, the `.tflite` is not).
         OSError: If the target exists or cannot be written.
 
     Warns:
+        FallbackWarning: If the file is another than was asked for.
         SkippedClipsWarning: If clips of the dataset cannot be read; they are left out.
     """
     spec = getattr(model, "spec", None)
@@ -155,6 +160,7 @@ def export(
         card=model_card(model) if card is None else card,
         seed=seed,
         compressed=compressed,
+        strict=strict,
     )
 
 

@@ -33,10 +33,11 @@ The front end that turns sound into a spectrogram stays float32 in all of them.
 
 Before it is written, the file is compared with the model on real clips: those of
 --check, or else those that the run was trained on, if they are still there. If it
-answers differently it is not written, and the exit code is 1. The figures are in
-FILE.parity.json either way; only an earlier FILE.tflite keeps its own.
-A refusal names the layer that most of the noise comes from; --keep-float LAYER
-leaves it as it is.
+answers too far from the model, the layers that most of the noise comes from are left
+float, then float16 and float32 are taken; a line says what was written and why. With
+--strict, or if float32 answers differently too, no file is written, and the exit code
+is 1. The figures are in FILE.parity.json either way; only an earlier FILE.tflite keeps
+its own. --keep-float LAYER leaves a layer as it is from the beginning.
 
 examples:
   cry-tf export runs/reason -o cry.tflite
@@ -125,6 +126,12 @@ def add_parser(subparsers: Any) -> None:
         help="of the draw of representative clips (default: %(default)s)",
     )
     parser.add_argument(
+        "--strict",
+        action="store_true",
+        help="refuse a file that answers too far from the model as it was asked for; "
+        "without it the noisiest layers, or all of them, are stored in more bytes",
+    )
+    parser.add_argument(
         "--overwrite", action="store_true", help="replace an earlier file"
     )
     parser.add_argument(
@@ -146,7 +153,7 @@ def run(args: argparse.Namespace) -> int:
         return searching.run(args, console)
     searching.refuse_without_search(args)
     import_tensorflow_quietly()
-    from cry_export import ParityError
+    from cry_export import FallbackWarning, ParityError
     from cry_export.artefact import check_target
     from cry_tf import compressing, export_clips, exporting
     from cry_tf.model_card import model_card
@@ -183,6 +190,7 @@ def run(args: argparse.Namespace) -> int:
         console.line(f"converting, then comparing on {count} clips of {where}")
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always", export_clips.SkippedClipsWarning)
+            warnings.simplefilter("always", FallbackWarning)
             try:
                 with console.progress("comparing", count) as advance:
                     made += [
@@ -202,6 +210,7 @@ def run(args: argparse.Namespace) -> int:
                             card=model_card(model, found),
                             seed=args.seed,
                             compressed=compressed,
+                            strict=args.strict,
                         )
                     ]
             except ParityError as error:
@@ -209,7 +218,9 @@ def run(args: argparse.Namespace) -> int:
                     console.json({"refused": True, "parity": error.report.to_dict()})
                 raise
         for warning in caught:
-            if issubclass(warning.category, export_clips.SkippedClipsWarning):
+            if issubclass(
+                warning.category, (export_clips.SkippedClipsWarning, FallbackWarning)
+            ):
                 console.warn(str(warning.message))
         if compressed is not None:
             console.line(compressing.sentence(_report(made[-1])["compression"]))

@@ -177,6 +177,7 @@ class _Exporter:
                 representative=representative if needs_clips else None,
                 card=model_card(model, run),
                 seed=self._args.seed,
+                strict=True,  # the others are tried in any case
             )
 
 

@@ -90,6 +90,7 @@ class FoldFiles:
                 quantize=quantize,
                 check=clips.subset(evenly),
                 overwrite=True,
+                strict=True,  # the figures are those of the recipe
             )
         except (ParityError, ConversionError) as error:
             self.refused[name] = str(error)

@@ -12,7 +12,6 @@ from cry_export import ConversionError, ParityError
 from cry_tf import exporting
 from cry_tf.data.dataset import Dataset
 from cry_tf.evaluation.scorer import load_scorer
-from cry_tf.training.build_model import uncompiled
 from cry_tf.training.trainer import History, Trainer
 
 QUANTIZATIONS = ("none", "dynamic")
@@ -81,13 +80,15 @@ class ExportingTrainer:
 
     def _score(self, fold: Dataset, quantization: str) -> np.ndarray:
         path = self._work / f"{quantization}.tflite"
-        model = self._model
-        if model.backbone.dtype_policy.name != "float32":  # a file is, all the same
-            model = uncompiled(model)
         count = min(_CHECKED_CLIPS, len(fold))
         checked = fold.subset(np.linspace(0, len(fold) - 1, count).astype(int))
         made = exporting.export(
-            model, path, quantize=quantization, check=checked, overwrite=True
+            self._model,
+            path,
+            quantize=quantization,
+            check=checked,
+            overwrite=True,
+            strict=True,
         )
         self.file_bytes[quantization] = made.file_bytes
         score = load_scorer(path).score

@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from cry_export.error_feedback import channel_moments, round_with_feedback
+from cry_export.error_feedback import Probes, channel_moments, round_with_feedback
 from cry_export.operators import read_graph
 from cry_export.probe_sounds import probe_sounds
 from cry_export.quantization import apply_recipe
@@ -95,7 +95,7 @@ def test_a_file_with_feedback_answers_nearer_to_the_float_one(tflite, clips):
     """On sounds that are no probes."""
     wanted = LiteRTModel(tflite["none"])
     plain = apply_recipe(tflite["none"], get("dynamic")).content
-    probes = probe_sounds(16_000)
+    probes = Probes(probe_sounds(16_000))
     better = apply_recipe(tflite["none"], get("dynamic"), probes=probes).content
     again = apply_recipe(tflite["none"], get("dynamic"), probes=probes).content
     assert better == again

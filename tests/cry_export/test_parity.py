@@ -155,3 +155,20 @@ def test_near_ties_are_reported_and_not_counted(model, tflite, spec, clips):
 def test_a_budget_outside_zero_to_one_is_refused(value):
     with pytest.raises(ValueError, match="near_tie must be in"):
         loose(near_tie=value)
+
+
+def test_the_mean_difference_alone_can_refuse(model, tflite, spec, clips):
+    """Every clip is near enough, all of them together are not."""
+    recipe = dataclasses.replace(
+        NONE, budget=dataclasses.replace(loose(1.0), max_condition_difference=1.0)
+    )
+    found = measure(model, tflite["dynamic"], spec, clips, recipe)
+    assert not found.is_refused
+    exactly = found.mean_score_difference
+    for room, refused in ((exactly, False), (exactly * 0.99, True)):
+        budget = dataclasses.replace(recipe.budget, max_mean_difference=room)
+        narrow = dataclasses.replace(recipe, budget=budget)
+        report = measure(model, tflite["dynamic"], spec, clips, narrow)
+        assert report.is_refused == refused
+    assert len(report.reasons) == 1
+    assert report.reasons[0].endswith(f"on average (at most {room:g} is allowed)")

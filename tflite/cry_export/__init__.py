@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from cry_export.artefact import Artefact
-    from cry_export.errors import ConversionError, ParityError
+    from cry_export.errors import ConversionError, FallbackWarning, ParityError
     from cry_export.exporting import export
     from cry_export.parity import ParityReport
     from cry_export.recipe import RECIPES, Recipe
@@ -19,6 +19,7 @@ __all__ = [
     "RECIPES",
     "Artefact",
     "ConversionError",
+    "FallbackWarning",
     "ParityError",
     "ParityReport",
     "Recipe",
@@ -29,6 +30,7 @@ _HOME = {
     "RECIPES": "recipe",
     "Artefact": "artefact",
     "ConversionError": "errors",
+    "FallbackWarning": "errors",
     "ParityError": "errors",
     "ParityReport": "parity",
     "Recipe": "recipe",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,6 +25,10 @@ class Artefact:
         file_bytes: Size of the file.
         sha256: Digest of the file, as in the report.
         parity: The comparison with the Keras model.
+        asked: Name of the recipe that was asked for.
+        got: Name of the recipe of the file.
+        left_float: Layers that the fallback stored as float16 instead of int8.
+        fallback: What it did and why, one sentence; None if the file is as asked.
     """
 
     path: Path
@@ -32,6 +36,10 @@ class Artefact:
     file_bytes: int
     sha256: str
     parity: ParityReport
+    asked: str
+    got: str
+    left_float: tuple[str, ...]
+    fallback: str | None
 
 
 def parity_path(path: Path) -> Path:
@@ -68,6 +76,9 @@ def write(
     parity: ParityReport,
     recipe: Recipe,
     details: dict[str, Any],
+    asked: str | None = None,
+    left_float: Sequence[str] = (),
+    fallback: str | None = None,
 ) -> Artefact:
     """Writes the file and its report, both complete or neither.
 
@@ -77,13 +88,23 @@ def write(
         parity: The comparison with the Keras model.
         recipe: How the weights are stored.
         details: What else the report says, in JSON types.
+        asked: Name of the recipe that was asked for; None if it is the same.
+        left_float: See `Artefact`.
+        fallback: See `Artefact`.
 
     Raises:
         OSError: If the disk is full or the folder cannot be written to; nothing
             is left then, and earlier files stay as they were.
     """
     sha256 = hashlib.sha256(tflite).hexdigest()
+    asked = asked or recipe.name
     report = _report(path, parity, recipe, details) | {
+        "recipe": {
+            "asked": asked,
+            "got": recipe.name,
+            "left_float": list(left_float),
+            "fallback": fallback,
+        },
         "sha256": sha256,
         "bytes": len(tflite),
     }
@@ -98,7 +119,17 @@ def write(
         except OSError:
             target.unlink()  # it proves a file that is not there
             raise
-    return Artefact(path, target, len(tflite), sha256, parity)
+    return Artefact(
+        path=path,
+        parity_path=target,
+        file_bytes=len(tflite),
+        sha256=sha256,
+        parity=parity,
+        asked=asked,
+        got=recipe.name,
+        left_float=tuple(left_float),
+        fallback=fallback,
+    )
 
 
 def write_refusal(

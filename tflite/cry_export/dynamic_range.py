@@ -10,12 +10,12 @@ quantises their inputs on the fly. benchmarks/export.py measures both.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
-from cry_export.error_feedback import channel_moments, round_with_feedback
+from cry_export.error_feedback import Probes
 from cry_export.graph_editing import quantization, require_finite, set_version
 from cry_export.operators import (
     is_of_front_end,
@@ -42,7 +42,7 @@ _MIN_ELEMENTS, _MAX_SPARED = 1_024, 16_384
 def quantize_weights(
     tflite: bytes,
     is_spared: Callable[[Any, Any], bool] | None = None,
-    probes: Sequence[np.ndarray] = (),
+    probes: Probes | None = None,
 ) -> bytes:
     """Stores the weights of convolutions and dense layers as int8.
 
@@ -55,9 +55,8 @@ def quantize_weights(
         tflite: A float32 TFLite flatbuffer, without appended metadata.
         is_spared: `(graph, operator)`, True for an operator that stays float. None
             spares the front end alone.
-        probes: Sounds, float32 `(samples,)`, on which the errors of rounding shall
-            make up for each other (see `error_feedback`); () rounds each weight by
-            itself.
+        probes: Sounds on which the errors of rounding shall make up for each other
+            (see `error_feedback`); None rounds each weight by itself.
 
     Returns:
         The smaller flatbuffer.
@@ -83,13 +82,13 @@ def quantize_weights(
         and _is_large_float(graph, subgraph.tensors[operator.inputs[1]], fewest)
     ]
     moments: dict[int, np.ndarray] = {}
-    if len(probes):
+    if probes is not None:
         heard = {int(operator.inputs[0]) for operator in chosen}
-        moments = channel_moments(tflite, probes, heard)
+        moments = probes.moments(tflite, heard)
     for operator in chosen:
         code = _kind(graph, operator)
         weights = subgraph.tensors[operator.inputs[1]]
-        _quantize(graph, weights, moments.get(int(operator.inputs[0])))
+        _quantize(graph, weights, probes, moments.get(int(operator.inputs[0])))
         set_version(graph, operator, _HYBRID_VERSION[code])
         if code == schema.BuiltinOperator.FULLY_CONNECTED:
             operator.builtinOptions.asymmetricQuantizeInputs = True
@@ -127,17 +126,19 @@ def _kind(graph: Any, operator: Any) -> int:
     return graph.operatorCodes[operator.opcodeIndex].builtinCode
 
 
-def _quantize(graph: Any, tensor: Any, moments: np.ndarray | None) -> None:
+def _quantize(
+    graph: Any, tensor: Any, probes: Probes | None, moments: np.ndarray | None
+) -> None:
     values = np.frombuffer(bytes(graph.buffers[tensor.buffer].data), "<f4")
     values = values.reshape(tensor.shape)  # output channels first in both
     require_finite(tensor, values)
     flat = values.reshape(len(values), -1)
     scale = np.abs(flat).max(axis=1) / np.float32(127)
     scale[scale == 0] = 1  # a channel of zeros stays zeros
-    if moments is None or len(moments) != values.shape[-1]:
+    if probes is None or moments is None or len(moments) != values.shape[-1]:
         levels = np.clip(np.rint(flat / scale[:, None]), -127, 127).astype(np.int8)
     else:
-        levels = round_with_feedback(values, scale, moments)
+        levels = probes.rounded(values, scale, moments)
     graph.buffers[tensor.buffer].data = levels.reshape(-1).view(np.uint8)
     tensor.type = schema.TensorType.INT8
     tensor.quantization = quantization(scale, np.zeros(len(scale)))

@@ -25,6 +25,7 @@ Reference:
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Collection, Sequence
 from typing import Any
 
@@ -38,6 +39,39 @@ _MAX_CHANNELS = 4_096
 _PLACES = 4_096  # of an activation, spread over it
 _DAMPING = 0.01  # of the mean power of a channel
 _BLOCK = 32
+
+
+class Probes:
+    """Sounds to round weights on, and what was found with them.
+
+    A file that is made again with a few layers left float rounds nothing anew.
+
+    Args:
+        waveforms: Sounds, float32 `(samples,)`, see `probe_sounds`.
+    """
+
+    def __init__(self, waveforms: Sequence[np.ndarray]) -> None:
+        self._waveforms = list(waveforms)
+        self._moments: dict[tuple[bytes, int], np.ndarray] = {}
+        self._rounded: dict[tuple[bytes, bytes], np.ndarray] = {}
+
+    def moments(self, tflite: bytes, tensors: Collection[int]) -> dict[int, np.ndarray]:
+        """Returns `channel_moments` on these sounds, of tensors that have any."""
+        file = hashlib.sha256(tflite).digest()
+        new = [index for index in tensors if (file, index) not in self._moments]
+        found = channel_moments(tflite, self._waveforms, new) if new else {}
+        self._moments |= {(file, index): each for index, each in found.items()}
+        known = {index: self._moments.get((file, index)) for index in tensors}
+        return {index: each for index, each in known.items() if each is not None}
+
+    def rounded(
+        self, values: np.ndarray, scale: np.ndarray, moments: np.ndarray
+    ) -> np.ndarray:
+        """Returns `round_with_feedback`, from memory if it was asked for before."""
+        key = hashlib.sha256(values).digest(), hashlib.sha256(moments).digest()
+        if key not in self._rounded:
+            self._rounded[key] = round_with_feedback(values, scale, moments)
+        return self._rounded[key]
 
 
 def channel_moments(

@@ -12,6 +12,10 @@ class ConversionError(ValueError):
     """The model cannot become a TFLite file that the plain runtime can run."""
 
 
+class FallbackWarning(UserWarning):
+    """A file is stored in more bytes than were asked for, or with other windows."""
+
+
 class ParityError(ValueError):
     """The TFLite file does not answer like the Keras model; it was not written.
 

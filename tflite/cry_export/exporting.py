@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import sys
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -20,17 +21,21 @@ from cry_export.compress.compressed import (
     trained_tflite,
 )
 from cry_export.convert import to_tflite
-from cry_export.errors import ConversionError, ParityError
+from cry_export.error_feedback import Probes
+from cry_export.errors import ConversionError, FallbackWarning, ParityError
+from cry_export.fallback import Attempt, attempts, sentence
 from cry_export.inputs import (
     check_clips,
     check_model,
     check_representative,
+    fit_window,
     samples_of,
 )
 from cry_export.layer_noise import measure_layers
 from cry_export.metadata_writer import add_audio_metadata
 from cry_export.operators import list_operators
-from cry_export.parity import Judge, ParityReport, measure
+from cry_export.parity import Judge, KerasScores, ParityReport, measure
+from cry_export.precision import in_float32
 from cry_export.probe_sounds import probe_sounds
 from cry_export.quantization import Quantised, apply_recipe
 from cry_export.recipe import Recipe, get
@@ -62,13 +67,16 @@ def export(
     card: Mapping[str, str] | None = None,
     seed: int = 0,
     compressed: Compressed | None = None,
+    strict: bool = False,
 ) -> artefact.Artefact:
     """Writes a TFLite file that takes a waveform and is proven equal to the model.
 
     The file holds builtin operators only, and inside it the labels, the spec and
     where it comes from. It is compared with the Keras model on real clips before
     it is written; `FILE.parity.json` beside it keeps the figures. The layer named
-    `frontend` stays float32 in every recipe.
+    `frontend` stays float32 in every recipe. A file that answers too far from the
+    model is made again with its noisiest layers float, then by the recipes that move
+    scores less; a file of float32 that does is refused.
 
     Args:
         model: Maps waveforms, float32 `(batch, samples)` at the spec's sample rate,
@@ -96,6 +104,8 @@ def export(
         compressed: What `cry_export.compress` made of the model. A pruned or
             clustered one is exported in its place, with any recipe; what was
             trained for int8 is taken as it is. The report says what it is.
+        strict: True refuses a file that answers too far from the model as it was
+            asked for, and tries nothing else.
 
     Returns:
         The paths, the size and the comparison.
@@ -104,9 +114,12 @@ def export(
         ValueError: If an argument breaks a rule.
         ConversionError: If the model needs an operator that the plain runtime does
             not have. A ValueError.
-        ParityError: If the file answers differently from the model: no `.tflite` is
-            written, the figures are. A ValueError.
+        ParityError: If the file answers differently from the model, in float32 too or
+            with `strict`: no `.tflite` is written, the figures are. A ValueError.
         OSError: If the target exists or cannot be written; nothing is left then.
+
+    Warns:
+        FallbackWarning: If the file is another than was asked for, with the reason.
     """
     is_trained = compressed is not None and bool(compressed.tflite)
     recipe = get(quantize) if compressed is None else recipe_of(compressed, quantize)
@@ -123,29 +136,25 @@ def export(
     ranged = check_representative(representative)
     samples = samples_of(length_s, spec)
 
-    exported = model if compressed is None else compressed.model or model
+    exported = in_float32((compressed and compressed.model) or model)
+    spec, shortened = fit_window(spec, samples)
     layers = weighted_layers(exported)
+    known = KerasScores(exported, spec)
+    float_file = trained = None
     if compressed is not None and is_trained:
-        content = trained_tflite(compressed, samples)
-        made = Quantised(content, content)
+        trained = trained_tflite(compressed, samples)
     else:
         float_file = to_tflite(exported, get("none"), samples)
-        # Compression chose these weights, zeros and clusters: they stay as they are.
-        probes = probe_sounds(spec.sample_rate_hz) if compressed is None else ()
-        made = apply_recipe(
-            float_file, recipe, ranged, keep_float, layers, seed, probes
-        )
-    card = dict(card or {}) | {"stored_as": recipe.summary}
-    tflite = slim(made.content, layers)
-    if samples is not None:  # all that MediaPipe takes
-        tflite = add_audio_metadata(tflite, spec, card)
-    origin = {
+    # Compression chose these weights, zeros and clusters: they stay as they are.
+    probes = Probes(probe_sounds(spec.sample_rate_hz)) if compressed is None else None
+    texts = dict(card or {})
+    provenance = {
         **(provenance or {}),
         "cry_tf_version": __version__,
         "tensorflow_version": tf.__version__,
         "keras_version": keras.__version__,
         "python_version": sys.version.split()[0],
-        "recipe": recipe.name,
+        "recipe_asked": recipe.name,
         **({"kept_float": ", ".join(keep_float)} if keep_float else {}),
         **(
             {"representative_clips": len(ranged), "seed_of_ranges": seed}
@@ -155,42 +164,113 @@ def export(
         "input_samples": "dynamic" if samples is None else samples,
     }
     if compressed is not None:
-        origin["compression"] = str(compressed.compression)
-    packed = pack(tflite, spec, origin, card)
-    if read_metadata(packed).spec != spec:
-        raise ConversionError(
-            "The settings inside the file must read back as they were written. "
-            "Received: a spec that JSON cannot hold."
+        provenance["compression"] = str(compressed.compression)
+
+    def attempt(
+        recipe: Recipe,
+        left_float: tuple[str, ...] = (),
+        advance: Callable[[], None] | None = None,
+    ) -> Attempt:
+        if trained is not None:
+            made = Quantised(trained, trained)
+        else:
+            assert float_file is not None  # noqa: S101
+            made = apply_recipe(
+                float_file,
+                recipe,
+                ranged,
+                keep_float,
+                layers,
+                seed,
+                probes,
+                left_float,
+            )
+        stored = texts | {"stored_as": recipe.summary}
+        tflite = slim(made.content, layers)
+        if samples is not None:  # all that MediaPipe takes
+            tflite = add_audio_metadata(tflite, spec, stored)
+        origin = provenance | {"recipe": recipe.name}
+        if left_float:
+            origin["left_float"] = ", ".join(left_float)
+        packed = pack(tflite, spec, origin, stored)
+        if read_metadata(packed).spec != spec:
+            raise ConversionError(
+                "The settings inside the file must read back as they were written. "
+                "Received: a spec that JSON cannot hold."
+            )
+        parity = measure(
+            known, packed, spec, recipe, waveforms, names, samples, advance, judge
         )
-    parity = measure(
-        exported, packed, spec, recipe, waveforms, names, samples, advance, judge
-    )
-    parity = dataclasses.replace(parity, spared_layers=made.spared)
-    if recipe.name != "none" and not is_trained and _is_worth_a_look(parity, recipe):
-        parity = _with_layers(parity, made, waveforms, spec, layers)
+        parity = dataclasses.replace(parity, spared_layers=made.spared)
+        if (
+            recipe.name != "none"
+            and trained is None
+            and _is_worth_a_look(parity, recipe)
+        ):
+            parity = _with_layers(parity, made, waveforms, spec, layers)
+        return Attempt(recipe, left_float, made, packed, parity)
+
+    first = found = attempt(recipe, advance=advance)
+    if first.parity.is_refused and _may_fall_back(first.parity, strict, trained):
+        for found in attempts(first, attempt):
+            if not found.parity.is_refused:
+                break
+    parity = found.parity
     details = {
         "check_clips": list(names),
-        "provenance": origin,
-        "operators": _count_operators(tflite),
+        "provenance": read_metadata(found.packed).provenance,
+        "operators": _count_operators(found.made.content),
         "kept_float": list(keep_float),
         "representative": {**(representative_origin or {}), "seed": seed}
         if ranged
         else None,
     }
     if compressed is not None:
-        before = measure(model, packed, spec, recipe, waveforms, names, samples)
-        details["compression"] = record(compressed, packed, before)
+        before = measure(
+            in_float32(model),
+            found.packed,
+            spec,
+            found.recipe,
+            waveforms,
+            names,
+            samples,
+        )
+        details["compression"] = record(compressed, found.packed, before)
     if parity.is_refused:
-        report_path = artefact.write_refusal(path, parity, recipe, details)
+        report_path = artefact.write_refusal(path, parity, found.recipe, details)
         figures = "; ".join(parity.reasons)
         where = f" Figures: {report_path}." if report_path else ""
-        advice = _advice(parity, recipe)
+        advice = _advice(parity, found.recipe)
         raise ParityError(
             f"{path} was not written: compared with the Keras model over "
             f"{parity.clips} clips, {figures}.{where}{advice}",
             parity,
         )
-    return artefact.write(path, packed, parity, recipe, details)
+    fallback = None
+    if found is not first:
+        fallback = sentence(first.recipe, first.parity, found)
+    for told in (fallback, shortened):
+        if told is not None:
+            warnings.warn(told, FallbackWarning, stacklevel=2)
+    return artefact.write(
+        path,
+        found.packed,
+        parity,
+        found.recipe,
+        details,
+        asked=recipe.name,
+        left_float=found.left_float,
+        fallback=fallback,
+    )
+
+
+def _may_fall_back(parity: ParityReport, strict: bool, trained: bytes | None) -> bool:
+    """Whether another recipe may help: not where Keras itself is in the way."""
+    reference = parity.reference_difference
+    is_of_keras = reference is not None and not (
+        reference <= get("none").budget.max_reference_difference
+    )
+    return not strict and trained is None and not is_of_keras
 
 
 def _is_worth_a_look(parity: ParityReport, recipe: Recipe) -> bool:
@@ -227,7 +307,7 @@ def _advice(parity: ParityReport, recipe: Recipe) -> str:
             f" Most of the noise comes from the layer {name}: keep it float with "
             f"keep_float=[{name!r}] (--keep-float {name})."
         )
-    return f"{advice} Or try quantize='none' (--quantize none)."
+    return f"{advice} Or leave strict away (--strict): what moves scores less is tried."
 
 
 def _count_operators(tflite: bytes) -> dict[str, Any]:

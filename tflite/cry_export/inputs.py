@@ -7,11 +7,10 @@ from collections.abc import Sequence
 import keras
 import numpy as np
 
-from cry_export.reference import all_layers, front_end_of
+from cry_export.reference import front_end_of
 from cry_lite.spec import ModelSpec
 from cry_lite.waveform import check_waveform
-
-_HOMES = ("keras", "cry_hub", "cry_tf")
+from cry_lite.windows import holds_window
 
 
 def check_model(model: keras.Model, spec: ModelSpec) -> None:
@@ -28,14 +27,6 @@ def check_model(model: keras.Model, spec: ModelSpec) -> None:
         raise ValueError(
             f"model must give one score a label. Received: {model.output_shape[-1]} "
             f"scores and {len(spec.labels)} labels ({', '.join(spec.labels)})."
-        )
-    foreign = [layer for layer in all_layers(model) if not _is_ours(layer)]
-    if foreign:
-        kinds = ", ".join(f"{each.name} ({type(each).__name__})" for each in foreign)
-        raise ValueError(
-            "model must be made of Keras' and cry-tf's layers, without Lambda: what "
-            "others compute may change between Keras and the device. Received: "
-            f"{kinds}."
         )
     front_end = front_end_of(model)
     if front_end is None:
@@ -125,6 +116,29 @@ def samples_of(length_s: float | None, spec: ModelSpec) -> int | None:
     return samples
 
 
-def _is_ours(layer: keras.layers.Layer) -> bool:
-    home = type(layer).__module__.split(".")[0]
-    return home in _HOMES and not isinstance(layer, keras.layers.Lambda)
+def fit_window(spec: ModelSpec, samples: int | None) -> tuple[ModelSpec, str | None]:
+    """Returns the spec of a file of that input length, and what changed in it.
+
+    A file that takes less than a window of its settings has no way to be run: its
+    windows become what it takes. Someone who asks for a short input wants a short
+    input, on a phone most of all, where the app and not the spec says how often it is
+    called; that the thresholds were chosen on longer windows has to be told.
+
+    Args:
+        spec: As the model has it.
+        samples: Fixed length of the input, None if it may be any.
+    """
+    if holds_window(samples, spec):
+        return spec, None
+    assert samples is not None  # noqa: S101 (no length is too short for any)
+    decision, window_s = spec.decision, samples / spec.sample_rate_hz
+    shorter = spec.replace(
+        decision=decision.replace(
+            window_s=window_s, hop_s=min(decision.hop_s, window_s)
+        )
+    )
+    return shorter, (
+        f"The file takes {window_s:g} s at once: its windows are as long, and not "
+        f"{decision.window_s:g} s. Its thresholds were set for those: compare "
+        "with cry-tf evaluate."
+    )

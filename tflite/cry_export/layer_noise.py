@@ -32,6 +32,7 @@ class LayerNoise:
         operator: What it became.
         place: Place of the operator in the float file.
         is_int8: Whether its output is int8.
+        has_int8_weights: Whether its weights are.
         sqnr_db: Signal over quantisation noise at its output: the noise of all
             layers up to it.
         added_noise: Noise over signal, as a ratio of powers, that the layer adds to
@@ -42,6 +43,7 @@ class LayerNoise:
     operator: str
     place: int
     is_int8: bool
+    has_int8_weights: bool
     sqnr_db: float
     added_noise: float
 
@@ -87,6 +89,8 @@ def measure_layers(
             operator=_WEIGHTED[code],
             place=place,
             is_int8=tensors[int(operator.outputs[0])].type == schema.TensorType.INT8,
+            has_int8_weights=tensors[int(operator.inputs[1])].type
+            == schema.TensorType.INT8,
             sqnr_db=sqnr_db[int(operator.outputs[0])],
             added_noise=max(
                 0.0,

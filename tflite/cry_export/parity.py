@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -95,8 +96,47 @@ class ParityReport:
         return plain(dataclasses.asdict(self))
 
 
+class KerasScores:
+    """The scores of a Keras model, each computed once.
+
+    Args:
+        model: Maps float32 `(batch, samples)` to scores `(batch, labels)`.
+        spec: Holds the numbers of its front end.
+    """
+
+    def __init__(self, model: keras.Model, spec: ModelSpec) -> None:
+        self.has_front_end = front_end_of(model) is not None
+        self._model, self._spec = model, spec
+        self._known: dict[tuple[str, bytes], np.ndarray] = {}
+
+    def __call__(self, waveform: np.ndarray) -> np.ndarray:
+        """Returns the scores of a clip `(samples,)`, float32 `(labels,)`."""
+
+        def compute() -> np.ndarray:
+            scores = self._model(waveform[None], training=False)
+            return np.asarray(keras.ops.convert_to_numpy(scores))[0]
+
+        return self._once("keras", waveform, compute)
+
+    def behind_numpy(self, waveform: np.ndarray) -> np.ndarray:
+        """Returns those of the model behind the NumPy front end."""
+        return self._once(
+            "numpy",
+            waveform,
+            lambda: reference_scores(self._model, self._spec.front_end, waveform),
+        )
+
+    def _once(
+        self, kind: str, waveform: np.ndarray, compute: Callable[[], np.ndarray]
+    ) -> np.ndarray:
+        key = kind, hashlib.sha256(np.ascontiguousarray(waveform)).digest()
+        if key not in self._known:
+            self._known[key] = compute()
+        return self._known[key]
+
+
 def measure(
-    model: keras.Model,
+    model: keras.Model | KerasScores,
     tflite: bytes,
     spec: ModelSpec,
     recipe: Recipe,
@@ -109,7 +149,8 @@ def measure(
     """Compares a TFLite file with the Keras model that it came from.
 
     Args:
-        model: Maps float32 `(batch, samples)` to scores `(batch, labels)`.
+        model: Maps float32 `(batch, samples)` to scores `(batch, labels)`; or its
+            `KerasScores`, where several files of one model are compared.
         tflite: The file's bytes, exactly as they will be written.
         spec: Labels and thresholds, for the decisions.
         recipe: Holds the budget.
@@ -130,26 +171,21 @@ def measure(
         runtime = LiteRTModel(tflite)
         runtime.prepare(samples or spec.sample_rate_hz)
 
-    def keras_scores(waveform: np.ndarray) -> np.ndarray:
-        scores = model(waveform[None], training=False)
-        return np.asarray(keras.ops.convert_to_numpy(scores))[0]
-
+    known = model if isinstance(model, KerasScores) else KerasScores(model, spec)
     shape = (len(waveforms), len(spec.labels))
     expected, found = np.empty(shape, np.float32), np.empty(shape, np.float32)
     for row, waveform in enumerate(waveforms):
         clip = _fit(waveform, samples)
-        expected[row], found[row] = keras_scores(clip), runtime(clip)
+        expected[row], found[row] = known(clip), runtime(clip)
         if advance is not None:
             advance()
-    edges = _edges(keras_scores, runtime, spec.sample_rate_hz, samples)
+    edges = _edges(known, runtime, spec.sample_rate_hz, samples)
     padding = _padding_difference(
-        keras_scores, runtime, waveforms, spec.sample_rate_hz, samples
+        known, runtime, waveforms, spec.sample_rate_hz, samples
     )
     differences = np.abs(expected - found)
     flips = find_flips(expected, found, spec, names)
-    reference, file_reference = _reference(
-        model, spec, waveforms, expected, found, samples
-    )
+    reference, file_reference = _reference(known, waveforms, expected, found, samples)
     report = ParityReport(
         recipe=recipe.name,
         clips=len(waveforms),
@@ -234,21 +270,20 @@ def _conditions(
 
 
 def _reference(
-    model: keras.Model,
-    spec: ModelSpec,
+    known: KerasScores,
     waveforms: Sequence[np.ndarray],
     expected: np.ndarray,
     found: np.ndarray,
     samples: int | None,
 ) -> tuple[float | None, float | None]:
     """Compares both with the Keras model behind NumPy's front end."""
-    if front_end_of(model) is None:
+    if not known.has_front_end:
         return None, None
     worst = [0.0, 0.0]
     step = max(1, len(waveforms) // _REFERENCE_CLIPS)
     for row in range(0, len(waveforms), step)[:_REFERENCE_CLIPS]:
         clip = waveforms[row] if samples is None else waveforms[row][:samples]
-        scores = reference_scores(model, spec.front_end, clip)
+        scores = known.behind_numpy(clip)
         for place, other in enumerate((expected[row], found[row])):
             worst[place] = float(np.maximum(worst[place], np.abs(scores - other).max()))
     return worst[0], worst[1]

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from cry_export.dynamic_range import quantize_weights
+from cry_export.error_feedback import Probes
 from cry_export.float16 import halve_weights
 from cry_export.layer_noise import layer_of, names_in
 from cry_export.operators import is_of_front_end, list_operators, require_front_end
@@ -39,7 +40,8 @@ def apply_recipe(
     keep_float: Collection[str] = (),
     layers: Collection[str] = (),
     seed: int = 0,
-    probes: Sequence[np.ndarray] = (),
+    probes: Probes | None = None,
+    keep_half: Collection[str] = (),
 ) -> Quantised:
     """Stores the weights, and perhaps the activations, as a recipe says.
 
@@ -51,8 +53,10 @@ def apply_recipe(
         keep_float: Names of layers that stay float32.
         layers: Names of the Keras layers, to find them in the file; () guesses them.
         seed: Seed of the draws behind the scales of activations.
-        probes: Sounds, float32 `(samples,)`, on which the errors of int8 weights
-            shall make up for each other (`probe_sounds`); () rounds each by itself.
+        probes: Sounds on which the errors of int8 weights shall make up for each
+            other; None rounds each weight by itself.
+        keep_half: Names of layers that are stored as float16 where the recipe has
+            int8.
 
     Raises:
         ConversionError: If no operator comes from a layer named `frontend`, so that
@@ -64,11 +68,14 @@ def apply_recipe(
         return Quantised(tflite, tflite)
     require_front_end(tflite)
     _check_keep_float(tflite, keep_float, layers)
-    is_spared = _sparing(keep_float, layers)
+    is_float = _sparing(keep_float, layers)
+    is_spared = _sparing([*keep_float, *keep_half], layers)
     if recipe.weights == "float16":
-        return Quantised(halve_weights(tflite, is_spared), tflite)
+        return Quantised(halve_weights(tflite, is_float), tflite)
     if recipe.activations == "float32":
-        return Quantised(_in_few_bytes(tflite, is_spared, probes), tflite)
+        return Quantised(
+            halve_weights(quantize_weights(tflite, is_spared, probes), is_float), tflite
+        )
     if not len(representative):
         raise ValueError(
             f"quantize={recipe.name!r} needs representative clips of the training "
@@ -78,19 +85,10 @@ def apply_recipe(
     made = quantize_static(tflite, representative, is_spared, seed)
     return Quantised(
         # The layers that kept float activations, and those behind the pooling.
-        _in_few_bytes(made.content, is_spared, probes),
+        halve_weights(quantize_weights(made.content, is_spared, probes), is_float),
         made.float_file,
         tuple(dict.fromkeys(layer_of(path, layers) for path in made.spared)),
     )
-
-
-def _in_few_bytes(
-    tflite: bytes,
-    is_spared: Callable[[Any, Any], bool],
-    probes: Sequence[np.ndarray],
-) -> bytes:
-    """Stores weights as int8, and those that int8 is not worth its error as float16."""
-    return halve_weights(quantize_weights(tflite, is_spared, probes), is_spared)
 
 
 def _sparing(

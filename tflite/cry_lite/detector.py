@@ -17,7 +17,7 @@ from cry_lite.metadata import Metadata, describe_source, read_metadata
 from cry_lite.sound_file import SoundStream
 from cry_lite.spec import ModelSpec
 from cry_lite.waveform import check_waveform
-from cry_lite.windows import score_windows, window_samples_of
+from cry_lite.windows import holds_window, score_windows, window_samples_of
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -204,11 +204,10 @@ class Analyzer:
                 f"{self._name} has {labels} labels but its network gives {outputs} "
                 "scores. Export it again."
             )
-        samples = self.model.input_samples
-        if samples is not None and samples < self._window_samples:
+        if not holds_window(self.model.input_samples, self.spec):
             raise ModelFileError(
                 f"{self._name} is set to windows of {self._window_samples} samples but "
-                f"its network takes {samples}. Export it again."
+                f"its network takes {self.model.input_samples}. Export it again."
             )
 
 

@@ -92,6 +92,18 @@ def window_samples_of(spec: ModelSpec) -> tuple[int, int]:
     return window_samples, max(1, round(decision.hop_s * rate_hz))
 
 
+def holds_window(input_samples: int | None, spec: ModelSpec) -> bool:
+    """Whether a network takes the windows that its settings ask for.
+
+    The one rule for what is written and for what is read.
+
+    Args:
+        input_samples: Fixed length of the network's input, None if it may be any.
+        spec: Its settings.
+    """
+    return input_samples is None or input_samples >= window_samples_of(spec)[0]
+
+
 def score_windows(
     blocks: Iterable[np.ndarray],
     spec: ModelSpec,
