@@ -380,3 +380,11 @@ def test_an_mp3_whose_first_frames_are_damaged_says_so(make, wave, rng):
     waveform, notes = streamed(path)
     assert len(waveform) > 0.9 * len(wave)
     assert "the file is damaged at 0." in notes[0]
+
+
+def test_an_aiff_that_would_skip_its_sound_is_read_from_its_beginning(make, wave):
+    path, content = make("a.aiff", format="AIFF")
+    patch(path, content, content.index(b"SSND") + 8, ">I", 40_000)
+    waveform, notes = streamed(path)
+    np.testing.assert_array_equal(waveform, wave)
+    assert len(notes) == 1

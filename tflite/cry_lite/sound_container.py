@@ -231,15 +231,21 @@ def _walk_aiff(file: IO[bytes], start: int, size: int) -> Layout | None:
         is_whole, notes = _ends_well(
             file, at + max(8, length), size, ">4sI", not promised
         )
-        if promised > room:
+        offset, block = struct.unpack(">II", _read(file, at, 8).ljust(8, b"\0"))
+        skips = offset > 0 and offset >= block  # An offset aligns to a block.
+        if promised > room and not skips:
             return _short(room, None if _is_no_length(length) else promised)
-        if not is_whole:
+        if skips:
+            layout, promised = _long(promised), min(promised, room)
+        elif not is_whole:
             layout, promised = _long(promised), min(room, _UNKNOWN - 8)
         elif frame_bytes and frames_at and frames * frame_bytes < promised:
             layout = _long(frames)
         else:
             return Layout(notes=notes)
         patches = {at - 4: struct.pack(">I", promised + 8)}
+        if skips:
+            patches[at] = bytes(8)
         if frame_bytes and frames_at:
             patches[frames_at] = struct.pack(">I", promised // frame_bytes)
         return replace(layout, pieces=_patched(start, size, patches))
