@@ -62,6 +62,12 @@ class WaveformModel:
         return getattr(self, "labels", None) or None
 
     @property
+    def _place_count(self) -> int | None:
+        """Number of places; a single score stands for two classes."""
+        count = self._label_count
+        return None if count is None else max(2, count)
+
+    @property
     def _label_count(self) -> int | None:
         names = self._label_names
         return None if names is None else len(names)
@@ -185,7 +191,7 @@ class WaveformModel:
                     check_waveform(np.asarray(keras.ops.convert_to_numpy(waveform)))
 
     def _check_labels(self, y: Any) -> None:
-        count = self._label_count
+        count = self._place_count
         if count is None or not isinstance(y, np.ndarray) or not y.size:
             return
         if (y.ndim == 1 or y.shape[1:] == (1,)) and y.dtype.kind in "iuf":
@@ -197,7 +203,7 @@ class WaveformModel:
     def _places_rule(self) -> str:
         names = self._label_names
         told = f" ({', '.join(names)})" if names and len(names) <= 10 else ""
-        count = self._label_count or 0
+        count = self._place_count or 0
         return (
             f"Labels must be places in the {count} of the model{told}, "
             f"{self._lowest_place} to {count - 1}."
@@ -235,7 +241,7 @@ class WaveformModel:
         waveforms = [w for w in self._waveforms(x) if isinstance(w, tf.TensorSpec)]
         for waveform in waveforms:
             check_dtype(waveform.dtype)
-        count = self._label_count if has_labels else None
+        count = self._place_count if has_labels else None
         if count is None or not isinstance(y, tf.TensorSpec) or not _are_places(y):
             count = None
 
