@@ -53,7 +53,7 @@ class Probes:
     def __init__(self, waveforms: Sequence[np.ndarray]) -> None:
         self._waveforms = list(waveforms)
         self._moments: dict[tuple[bytes, int], np.ndarray] = {}
-        self._rounded: dict[tuple[bytes, bytes], np.ndarray] = {}
+        self._rounded: dict[tuple[bytes, ...], np.ndarray] = {}
 
     def moments(self, tflite: bytes, tensors: Collection[int]) -> dict[int, np.ndarray]:
         """Returns `channel_moments` on these sounds, of tensors that have any."""
@@ -68,7 +68,9 @@ class Probes:
         self, values: np.ndarray, scale: np.ndarray, moments: np.ndarray
     ) -> np.ndarray:
         """Returns `round_with_feedback`, from memory if it was asked for before."""
-        key = hashlib.sha256(values).digest(), hashlib.sha256(moments).digest()
+        key = tuple(
+            hashlib.sha256(each.tobytes()).digest() for each in (values, moments)
+        )
         if key not in self._rounded:
             self._rounded[key] = round_with_feedback(values, scale, moments)
         return self._rounded[key]

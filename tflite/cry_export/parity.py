@@ -129,7 +129,7 @@ class KerasScores:
     def _once(
         self, kind: str, waveform: np.ndarray, compute: Callable[[], np.ndarray]
     ) -> np.ndarray:
-        key = kind, hashlib.sha256(np.ascontiguousarray(waveform)).digest()
+        key = kind, hashlib.sha256(waveform.tobytes()).digest()
         if key not in self._known:
             self._known[key] = compute()
         return self._known[key]

@@ -50,7 +50,7 @@ def probe_sounds(sample_rate_hz: int) -> list[np.ndarray]:
         phase = 2 * np.pi * np.cumsum(pitch * swing) / sample_rate_hz
         top = min(highest, 0.4 * sample_rate_hz)
         harmonics = np.arange(1, max(2, int(top / pitch)))
-        voice = sum(np.sin(k * phase) * k**-fading for k in harmonics)
+        voice = np.sum([np.sin(k * phase) * k**-fading for k in harmonics], axis=0)
         voice *= np.clip(3 * np.sin(2 * np.pi * bursts * time), 0, 1) / voice.std()
         made.append((voice + breath * rng.standard_normal(samples)) * _gain(db))
     clicks = np.zeros(samples)

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import hashlib
 import json
 
@@ -12,6 +13,7 @@ import cry_export.exporting
 import cry_hub
 from cry_export import ParityError
 from cry_export.convert import to_tflite
+from cry_lite.cli import main as cry_lite_main
 from cry_lite.interpreter import LiteRTModel
 from cry_lite.metadata import read_metadata
 from cry_tf.cli import export
@@ -161,6 +163,39 @@ def test_a_refused_file_is_not_written_and_json_has_its_figures(
     assert printed["parity"]["max_score_difference"] > 0.2
 
 
+def test_without_strict_a_line_says_what_was_written_instead(
+    run_folder, tmp_path, capsys, monkeypatch
+):
+    measure = cry_export.exporting.measure
+
+    def over(known, packed, spec, recipe, *rest):
+        found = measure(known, packed, spec, recipe, *rest)
+        if recipe.name == "dynamic":
+            found = dataclasses.replace(found, reasons=("scores differ by 0.9",))
+        return found
+
+    monkeypatch.setattr(cry_export.exporting, "measure", over)
+    path = tmp_path / "cry.tflite"
+    with pytest.raises(ParityError, match="scores differ by 0.9"):
+        command(run_folder, "-o", path, "--strict")
+    assert not path.exists()
+    assert command(run_folder, "-o", path) == 0
+    told = capsys.readouterr()
+    sentence = "dynamic was asked for, float16 was written: with dynamic scores differ"
+    assert sentence in " ".join((told.out + told.err).split())
+    assert read_metadata(path).provenance["recipe"] == "float16"
+
+
+def test_a_length_below_a_window_is_written_as_the_runtime_takes_it(
+    run_folder, tmp_path, capsys
+):
+    path = tmp_path / "cry.tflite"
+    assert command(run_folder, "-o", path, "--length", "1") == 0
+    told = capsys.readouterr()
+    assert "takes 1 s at once" in told.out + told.err
+    assert cry_lite_main(["info", str(path)]) == 0
+
+
 def test_an_earlier_file_is_only_replaced_when_asked(run_folder, tmp_path):
     path = tmp_path / "cry.tflite"
     path.write_bytes(b"earlier")
@@ -194,7 +229,9 @@ def test_help_has_an_example(capsys):
     with pytest.raises(SystemExit) as stop:
         command("--help")
     assert stop.value.code == 0
-    assert "cry-tf export runs/reason -o cry.tflite" in capsys.readouterr().out
+    told = capsys.readouterr().out
+    assert "cry-tf export runs/reason -o cry.tflite" in told
+    assert "--strict" in told
 
 
 def test_two_lengths_make_two_files(run_folder, tmp_path, capsys):
