@@ -38,6 +38,7 @@ from cry_tf.distillation.student_trainer import StudentTrainer
 from cry_tf.models import CryDetector
 from cry_tf.training import train
 from cry_tf.training.choose_trainer import find_policy
+from cry_tf.training.context import RunContext
 from cry_tf.training.preparation import prepare
 from cry_tf.training.recipe import QUICK
 from cry_tf.training.settings import Settings
@@ -107,7 +108,8 @@ def run(args: argparse.Namespace) -> None:
         wanted = [ALONE, *teachers]
         if all((seed, row) in done for row in wanted):
             continue
-        prepared = prepare(data, student, console)
+        context = RunContext(progress=console)
+        prepared = prepare(data, student, context)
         lesson = Lesson(
             prepared.dataset,
             (),
@@ -117,7 +119,7 @@ def run(args: argparse.Namespace) -> None:
             recipe.max_seconds,
         )
         for teacher in teachers.values():
-            teacher.hear(lesson, prepared, 16_000, None, console)
+            teacher.prepare(lesson, prepared, 16_000, context)
         for row in wanted:
             if (seed, row) not in done:
                 found = judge(row, teachers.get(row), lesson, prepared, student, args)

@@ -43,6 +43,7 @@ from cry_tf.distillation.student_trainer import StudentTrainer
 from cry_tf.evaluation.bootstrap import group_weights, interval, roc_aucs
 from cry_tf.models import CryDetector
 from cry_tf.training.choose_trainer import find_policy
+from cry_tf.training.context import RunContext
 from cry_tf.training.preparation import prepare
 from cry_tf.training.settings import Settings
 
@@ -84,13 +85,14 @@ def run(args: argparse.Namespace) -> None:
         wanted = [each for each in wanted if (seed, *each) not in done]
         if not wanted:
             continue
-        prepared = prepare(data, settings, console)
+        context = RunContext(progress=console)
+        prepared = prepare(data, settings, context)
         lesson = Lesson(
             prepared.dataset, (), find_policy(settings), COPIES, seed, SECONDS
         )
         for name in {row for _, row in wanted}:
             if teacher := teachers[name]:
-                teacher.hear(lesson, prepared, 16_000, None, console)
+                teacher.prepare(lesson, prepared, 16_000, context)
         for start, row in wanted:
             found = judge(start, row, teachers[row], lesson, prepared, settings, args)
             add(output, found)

@@ -27,10 +27,10 @@ from timing import machine
 
 from cry_tf.data import Dataset, EmbeddingCache, load
 from cry_tf.models import CryClassifier
-from cry_tf.runs.progress import Silence
 from cry_tf.training import recipe as recipes
 from cry_tf.training import staged_trainer
 from cry_tf.training.choose_trainer import make_trainer
+from cry_tf.training.context import RunContext
 from cry_tf.training.preparation import prepare
 from cry_tf.training.settings import Settings
 
@@ -50,17 +50,18 @@ def timed(args: argparse.Namespace, dataset: Dataset, is_cut: bool) -> list[floa
     settings = Settings(
         task="reason", recipe=recipe, backbone=args.preset, weights=args.weights
     )
-    prepared = prepare(dataset, settings, Silence())
+    context = RunContext(embeddings=EmbeddingCache(args.cache))
+    prepared = prepare(dataset, settings, context)
     keras.utils.set_random_seed(0)
     model = CryClassifier.from_preset(
         args.preset, labels=dataset.labels, weights=args.weights, pooling="statistic"
     )
-    cut, cache = staged_trainer.cut, EmbeddingCache(args.cache)
+    cut = staged_trainer.cut
     if not is_cut:
         staged_trainer.cut = refuse
     began = time.perf_counter()
     try:
-        trainer: Any = make_trainer(model, prepared, settings, Silence(), cache)[0]
+        trainer: Any = make_trainer(model, prepared, settings, context)[0]
     finally:
         staged_trainer.cut = cut
     times = [time.perf_counter()]

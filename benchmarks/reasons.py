@@ -161,27 +161,29 @@ class Runner:
 
         from cry_tf.data import EmbeddingCache
         from cry_tf.evaluation.metrics import measure
-        from cry_tf.runs.progress import Silence
         from cry_tf.training import build_model
         from cry_tf.training.choose_trainer import make_trainer
-        from cry_tf.training.cross_validation import cross_validate, predictions_of
+        from cry_tf.training.context import RunContext
+        from cry_tf.training.cross_validation import fit_folds, predictions_of
         from cry_tf.training.preparation import prepare
 
         settings = self._settings(row)
-        prepared = prepare(self._datasets[row.split], settings, Silence())
+        context = RunContext(
+            embeddings=EmbeddingCache(self._work / "embeddings"),
+            # The maps before the last layers are those of the pretrained backbone.
+            maps_dir=self._work / "maps" / row.backbone,
+        )
+        prepared = prepare(self._datasets[row.split], settings, context)
         keras.utils.set_random_seed(settings.seed)
         trainer, prepared = make_trainer(
             build_model.build(prepared, settings),
             prepared,
             settings,
-            Silence(),
-            EmbeddingCache(self._work / "embeddings"),
-            # The maps before the last layers are those of the pretrained backbone.
-            maps_dir=self._work / "maps" / row.backbone,
+            context,
         )
         dataset = prepared.dataset
         folds = dataset.fold_indices(settings.folds, settings.seed)
-        found = cross_validate(trainer, folds)
+        found = fit_folds(trainer, folds)
         predictions = predictions_of(dataset, found.scores, found.folds, "reason")
         figures = {**measure(predictions).to_dict(), "baselines": {}}
         return {name: figures[name] for name in _FIGURES}

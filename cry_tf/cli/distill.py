@@ -101,7 +101,7 @@ def add_parser(subparsers: Any) -> None:
         help="let unlabelled windows in with the label of which the teacher is sure",
     )
     parser.add_argument(
-        "--precision",
+        "--filter-precision",
         metavar="SHARE",
         type=float,
         default=0.95,
@@ -192,7 +192,7 @@ def run(args: argparse.Namespace) -> int:
     settings = _settings(args, runs)
     if settings.student.weights == "pretrained":
         fetch_if_missing(console, settings.student.backbone)
-    from cry_tf.distillation.experiment import distil
+    from cry_tf.distillation.distil import distil
 
     kept = KeptRun.of(args.output)
     had_progress = kept.has_progress
@@ -262,7 +262,7 @@ def _settings(args: argparse.Namespace, runs: list[Any]) -> DistillSettings:
         teacher_weights=args.teacher_weight,
         copies=copies,
         filter=args.filter,
-        precision=args.precision,
+        filter_precision=args.filter_precision,
         window_s=args.window,
         alone=not args.no_alone,
         quantized=not args.no_quantized,

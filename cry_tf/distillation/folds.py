@@ -15,10 +15,15 @@ from cry_tf.distillation.pseudo_labels import pseudo_labels, sure_from
 from cry_tf.distillation.run_teacher import RunTeacher
 from cry_tf.distillation.settings import DistillSettings
 from cry_tf.distillation.student_trainer import StudentTrainer
-from cry_tf.runs.checkpoint import KeptRun
 from cry_tf.runs.forecast import Forecast
-from cry_tf.runs.progress import Listener
-from cry_tf.training.cross_validation import FINAL, HistoryRow, history_rows
+from cry_tf.training.context import RunContext
+from cry_tf.training.cross_validation import (
+    FINAL,
+    HistoryRow,
+    OutOfFold,
+    fold_of_clip,
+    history_rows,
+)
 from cry_tf.training.trainer import Fold
 
 ROWS = ("teacher", "alone", "distilled")
@@ -32,8 +37,7 @@ class Folds:
         lesson: What it hears.
         settings: Of the distillation.
         teachers: They have heard the lesson.
-        kept: Where finished parts are kept, and taken from.
-        listener: Hears how far it is.
+        context: Of the run; its checkpoint keeps finished parts.
         work: Folder for files, for its owner to delete.
 
     Attributes:
@@ -49,12 +53,12 @@ class Folds:
         lesson: Lesson,
         settings: DistillSettings,
         teachers: Sequence[RunTeacher],
-        kept: KeptRun,
-        listener: Listener,
+        context: RunContext,
         work: Path,
     ):
         self._model, self._lesson, self._settings = model, lesson, settings
-        self._teachers, self._kept, self._listener = teachers, kept, listener
+        self._teachers = teachers
+        self._checkpoint, self._progress = context.checkpoint, context.progress
         self.files = FoldFiles(work)
         self.entered: int | None = None
         self.thresholds: list[dict[str, float | None]] = []
@@ -77,9 +81,14 @@ class Folds:
         weights = np.array(settings.teacher_weights or [1.0] * len(teachers))
         self._shares = weights / weights.sum()
 
-    def run(
+    @property
+    def trainer(self) -> StudentTrainer:
+        """Trains the distilled student."""
+        return self._distiller
+
+    def cross_validate(
         self, places: Sequence[tuple[np.ndarray, np.ndarray]]
-    ) -> tuple[dict[str, list[np.ndarray | None]], list[HistoryRow]]:
+    ) -> tuple[dict[str, list[np.ndarray | None]], OutOfFold]:
         """Trains and scores every fold, then the final student.
 
         Args:
@@ -87,8 +96,8 @@ class Folds:
 
         Returns:
             By row of `ROWS`, the scores `(clips, labels)` of the model and of its
-            dynamic-range file (None without); and the history of the distilled
-            student. The model is left as the final student.
+            dynamic-range file (None without); and what the distilled student
+            gave. The model is left as the final student.
         """
         rows = [row for row in ROWS if row != "alone" or self._settings.alone]
         count = len(self._lesson.labelled)
@@ -99,14 +108,14 @@ class Folds:
         fits = len(places) * students + 1
         epochs = self._settings.student.recipe.epochs
         each = " and ".join(f"the student {row}" for row in rows if row != "teacher")
-        self._listener.line(
+        self._progress.line(
             f"{plural(fits, 'training')} of {plural(epochs, 'epoch')}: {each} in each "
             "fold, and the final student"
             + (" (--no-alone halves them)" if "alone" in rows else "")
         )
         title = f"distilling ({plural(len(places), 'fold')}, then all)"
         forecast = Forecast((epochs,), fits)
-        with self._listener.progress(title, fits * epochs) as advance:
+        with self._progress.progress(title, fits * epochs) as advance:
 
             def tell(epoch: int, was_trained: bool) -> None:
                 advance(forecast.tell(epoch, was_trained))
@@ -119,15 +128,17 @@ class Folds:
                     if row == "distilled":
                         history += history_rows(str(number), past)
             history += history_rows(FINAL, self._final(tell))
-        return {
-            row: [None if np.isnan(each).any() else each for each in found]
-            for row, found in scores.items()
-        }, history
+        found = {
+            row: [None if np.isnan(each).any() else each for each in pair]
+            for row, pair in scores.items()
+        }
+        distilled = scores["distilled"][0]
+        return found, OutOfFold(distilled, fold_of_clip(places), tuple(history))
 
     def _fold(self, number, train, test, rows, tell) -> dict[str, tuple]:
         done: dict[str, tuple] = {}
         for row in rows:
-            kept = self._kept.fold(f"{number}-{row}")
+            kept = self._kept_fold(f"{number}-{row}")
             if kept is not None:
                 done[row] = kept
                 if row != "teacher":
@@ -156,12 +167,13 @@ class Folds:
                 filed = self.files.scores(row, model, fold)
             nothing = np.full_like(heard, np.nan)
             found = np.stack([heard, nothing if filed is None else filed])
-            self._kept.save_fold(f"{number}-{row}", found, past)
+            if self._checkpoint:
+                self._checkpoint.save_fold(f"{number}-{row}", found, past)
             done[row] = (found, past)
         return done
 
     def _train(self, row, number, train, test, logits, tell) -> Any:
-        slot = Fold(f"{number}-{row}", self._kept.slot(f"{number}-{row}"))
+        slot = self._around(f"{number}-{row}")
         try:
             if row == "alone":
                 self._loner.reset()
@@ -184,12 +196,12 @@ class Folds:
         if self._settings.filter:
             self.thresholds = thresholds
             self.entered = len(indices) - len(everything)
-            self._listener.line(
+            self._progress.line(
                 f"filter: {self.entered} of "
                 f"{plural(len(self._lesson.windows), 'window')} enter with a label"
             )
         self._distiller.reset()
-        slot = Fold(FINAL, self._kept.slot(FINAL))
+        slot = self._around(FINAL)
         return self._distiller.fit(indices, logits, truth, tell, slot)
 
     def _heard(self, train, logits, test):
@@ -200,7 +212,7 @@ class Folds:
             return np.concatenate([train, windows]), truth, []
         files = {lesson.labelled.clips[int(place)].name for place in test}
         thresholds = [
-            sure_from(teacher.predictions_but(files), self._settings.precision)
+            sure_from(teacher.predictions_but(files), self._settings.filter_precision)
             for teacher in self._teachers
         ]
         labels = pseudo_labels(
@@ -209,6 +221,12 @@ class Folds:
         truth = truth.copy()
         truth[windows] = labels
         return np.concatenate([train, windows[labels >= 0]]), truth, thresholds
+
+    def _kept_fold(self, name: str) -> tuple[np.ndarray, Any] | None:
+        return self._checkpoint.fold(name) if self._checkpoint else None
+
+    def _around(self, name: str) -> Fold:
+        return Fold(name, self._checkpoint.slot(name) if self._checkpoint else None)
 
     def _logits(self) -> np.ndarray:
         """Returns `(clips, versions, teachers, labels)`."""

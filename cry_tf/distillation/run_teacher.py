@@ -12,16 +12,16 @@ import numpy as np
 import tensorflow as tf
 
 from cry_tf.data.content import content_sha256
-from cry_tf.data.embedding_cache import EmbeddingCache
 from cry_tf.distillation.lesson import Lesson
 from cry_tf.distillation.resampled_backbone import ResampledBackbone
 from cry_tf.distillation.teacher_cache import TeacherCache
 from cry_tf.evaluation.predictions import Predictions
 from cry_tf.models.preset import load_backbone
-from cry_tf.runs.progress import Listener, Silence
+from cry_tf.runs.progress import Listener
+from cry_tf.runs.provenance import short_digests
 from cry_tf.runs.run_folder import RunFolder
-from cry_tf.training import report
 from cry_tf.training.choose_trainer import make_trainer
+from cry_tf.training.context import RunContext
 from cry_tf.training.preparation import Prepared
 from cry_tf.training.settings import Settings
 
@@ -85,7 +85,7 @@ class RunTeacher:
     def clips_known(self, lesson: Lesson) -> int:
         """Returns how many labelled clips the run was trained on."""
         known = set(self.run.config["data"]["clip_digests"])
-        return sum(each in known for each in report.short_digests(lesson.labelled))
+        return sum(each in known for each in short_digests(lesson.labelled))
 
     def predictions_but(self, files: set[str]) -> Predictions:
         """Returns the run's out-of-fold predictions but for those of some files."""
@@ -93,29 +93,27 @@ class RunTeacher:
         kept = [place for place, file in enumerate(found.files) if file not in files]
         return found.subset(np.array(kept, int))
 
-    def hear(
+    def prepare(
         self,
         lesson: Lesson,
         prepared: Prepared,
         sample_rate_hz: int,
-        cache_dir: str | os.PathLike[str] | None,
-        listener: Listener,
+        context: RunContext,
     ) -> None:
-        """Hears every version of every clip once, and gets ready to be refitted.
+        """Computes the embeddings of every clip, and gets ready to be refitted.
 
         Args:
             lesson: The clips.
             prepared: The labelled ones, as the student's run has them.
             sample_rate_hz: Of the student, at which copies are made.
-            cache_dir: Where embeddings are kept, see `EmbeddingCache`.
-            listener: Hears how far it is.
+            context: Of the run.
 
         Raises:
             ValueError: If the run cannot be repeated on the clips.
             WeightsError: If it needs weights that are not there.
         """
         self._lesson, self._rate_hz = lesson, sample_rate_hz
-        self._cache_dir = cache_dir
+        self._cache, listener = context.embeddings, context.progress
         self._needs_refit = self.clips_known(lesson) > 0
         self._is_light = self.settings.recipe.trains == "head"
         if self._is_light:
@@ -138,8 +136,7 @@ class RunTeacher:
             self._fresh,
             dataclasses.replace(prepared, problems=()),
             dataclasses.replace(self.settings, folds=2, strategy="none"),
-            Silence(),
-            EmbeddingCache(cache_dir),
+            RunContext(embeddings=self._cache),
         )
         if len(kept.dataset) != len(lesson.labelled):
             raise ValueError(
@@ -164,7 +161,7 @@ class RunTeacher:
         """Returns the log scores of every version, `(clips, versions, labels)`."""
         if not self._is_light:
             lesson = self._lesson
-            found = TeacherCache(self._cache_dir).logits(
+            found = TeacherCache(self._cache.dir).logits(
                 self.fitted,
                 lesson.dataset,
                 augment=lesson.policy,
@@ -217,7 +214,7 @@ class RunTeacher:
                     advance()
                 told = done
 
-            found = EmbeddingCache(self._cache_dir).embed(
+            found = self._cache.embed(
                 backbone,
                 lesson.dataset,
                 progress=tell,

@@ -31,7 +31,7 @@ class DistillSettings:
         filter: Whether unlabelled windows enter with the label of which the
             teachers are sure; the others are left out. False lets all enter
             without a label.
-        precision: How often a label that the filter gives should be right, in
+        filter_precision: How often a label that the filter gives should be right, in
             (0, 1).
         window_s: Length into which unlabelled recordings are cut, seconds.
         alone: Whether the student is trained without a teacher too.
@@ -44,7 +44,7 @@ class DistillSettings:
     teacher_weights: tuple[float, ...] | None = None
     copies: int = 0
     filter: bool = False
-    precision: float = 0.95
+    filter_precision: float = 0.95
     window_s: float = 3.0
     alone: bool = True
     quantized: bool = True
@@ -66,15 +66,21 @@ class DistillSettings:
                 f"imbalance={recipe.imbalance!r}, mixup={recipe.mixup:g}, "
                 f"validation={recipe.validation:g}."
             )
+        if recipe.spec_augment or recipe.precision != "float32":
+            raise ValueError(
+                "A student is trained in float32, without SpecAugment. Received: "
+                f"precision={recipe.precision!r}, spec_augment={recipe.spec_augment}."
+            )
         if self.copies < 0 or (self.copies > 0) != (recipe.augment != "none"):
             raise ValueError(
                 "copies says how many augmented copies a clip has: at least 1 with an "
                 f"augmentation, 0 without. Received: augment={recipe.augment!r}, "
                 f"copies={self.copies}."
             )
-        if not 0 < self.precision < 1:
+        if not 0 < self.filter_precision < 1:
             raise ValueError(
-                f"precision must be in (0, 1). Received: precision={self.precision}."
+                "filter_precision must be in (0, 1). Received: "
+                f"filter_precision={self.filter_precision}."
             )
         if not self.window_s >= 1:
             raise ValueError(
@@ -96,6 +102,9 @@ class DistillSettings:
     def from_dict(cls, values: Mapping[str, Any]) -> DistillSettings:
         """Returns the settings that `to_dict` gave."""
         weights = values["teacher_weights"]
+        values = dict(values)
+        if "precision" in values:  # its name in version 0.1.0
+            values["filter_precision"] = values.pop("precision")
         return cls(
             **{
                 **values,

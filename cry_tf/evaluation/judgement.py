@@ -25,7 +25,7 @@ from cry_tf.evaluation.verdict import verdict
 from cry_tf.reports import pages
 from cry_tf.runs import result_folder
 from cry_tf.runs.progress import Listener, Silence
-from cry_tf.training.report import short_digests, versions
+from cry_tf.runs.provenance import short_digests, versions
 
 # Longer recordings than this many windows hold more than what their label names.
 _LONG_WINDOWS = 10

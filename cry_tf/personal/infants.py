@@ -21,9 +21,9 @@ from cry_tf.personal.source import (
 )
 from cry_tf.personal.trial import Adapter, Infant
 from cry_tf.runs.progress import Listener
+from cry_tf.runs.provenance import short_digests
 from cry_tf.runs.run_folder import RunFolder
 from cry_tf.training.head_trainer import embed
-from cry_tf.training.report import short_digests
 
 PROTOTYPES_NEED = (
     "The run has no prototypes of its own, so they are measured on the clips that it "

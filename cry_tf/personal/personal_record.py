@@ -22,9 +22,9 @@ from cry_tf.personal import personal_page
 from cry_tf.personal.comparison import Comparison
 from cry_tf.personal.personal_page import PersonalReport
 from cry_tf.reports import pages, plots
+from cry_tf.runs.provenance import data_facts, versions
 from cry_tf.runs.result_folder import write_json
 from cry_tf.runs.run_folder import RunFolder
-from cry_tf.training.report import data_facts, versions
 
 HOW = {
     "prototype": "prototypes of the infant, shrunk towards the run’s",

@@ -35,7 +35,7 @@ from cry_tf.personal.trial import Infant
 from cry_tf.reports import pages
 from cry_tf.runs import result_folder
 from cry_tf.runs.progress import Listener, Silence
-from cry_tf.training.report import versions
+from cry_tf.runs.provenance import versions
 
 SHOTS = (1, 2, 5)
 FORMAT = "cry-tf personal study 1"

@@ -8,8 +8,8 @@ import numpy as np
 
 from cry_tf import export_clips
 from cry_tf.data.dataset import Dataset
+from cry_tf.runs.provenance import short_digests
 from cry_tf.runs.run_folder import RunFolder
-from cry_tf.training.report import short_digests
 
 
 def heard_before(run: RunFolder, dataset: Dataset) -> np.ndarray:

@@ -14,8 +14,8 @@ from cry_tf.evaluation.predictions import Predictions
 from cry_tf.reproduce.clips import Split
 from cry_tf.reproduce.measuring import Measured
 from cry_tf.reproduce.row import Experiment
+from cry_tf.runs.provenance import versions
 from cry_tf.runs.result_folder import write_json
-from cry_tf.training.report import versions
 from cry_tf.training.settings import Settings
 
 FORMAT = "cry-tf reproduced row 1"

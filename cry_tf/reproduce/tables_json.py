@@ -9,7 +9,7 @@ from cry_tf.reproduce.budget import budget_sentence, loss_for, settings_for
 from cry_tf.reproduce.clips import SPLITS
 from cry_tf.reproduce.reproduced import Reproduced
 from cry_tf.reproduce.row import Row
-from cry_tf.training.report import versions
+from cry_tf.runs.provenance import versions
 
 FORMAT = "cry-tf tables 1"
 

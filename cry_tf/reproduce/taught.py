@@ -12,8 +12,8 @@ from cry_tf.distillation.lesson import Lesson
 from cry_tf.distillation.settings import DistillSettings
 from cry_tf.distillation.student_trainer import StudentTrainer
 from cry_tf.reproduce.teaching import Teaching
-from cry_tf.runs.progress import Listener
 from cry_tf.training.choose_trainer import find_micro_batch
+from cry_tf.training.context import RunContext
 from cry_tf.training.trainer import Fold, History, Tell
 
 
@@ -25,7 +25,7 @@ class TaughtTrainer:
         dataset: The clips.
         settings: How, with the student's own settings.
         teaching: What the teacher of each fold says of these clips.
-        listener: Hears how many clips are in memory at once.
+        context: Of the run.
 
     Attributes:
         epochs: See `cry_tf.training.trainer.Trainer`.
@@ -40,7 +40,7 @@ class TaughtTrainer:
         dataset: Dataset,
         settings: DistillSettings,
         teaching: Teaching,
-        listener: Listener,
+        context: RunContext,
     ):
         shape = (len(dataset), len(dataset.labels))
         if teaching.scores.shape[1:] != shape:
@@ -59,7 +59,7 @@ class TaughtTrainer:
             student.seed,
             settings.temperature,
             settings.alpha,
-            micro_batch=find_micro_batch(model, dataset, student, listener),
+            micro_batch=find_micro_batch(model, dataset, student, context),
         )
         self.epochs: Sequence[int] = self._trainer.epochs
 

@@ -6,7 +6,6 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import keras
 import numpy as np
@@ -14,7 +13,6 @@ import numpy as np
 from cry_tf.data import Dataset, EmbeddingCache
 from cry_tf.distillation.settings import DistillSettings
 from cry_tf.evaluation.predictions import Predictions
-from cry_tf.models import CryClassifier, CryDetector
 from cry_tf.reproduce.clips import Split, by_clip
 from cry_tf.reproduce.exported import ExportingTrainer
 from cry_tf.reproduce.measuring import Measured, measure_part
@@ -22,15 +20,15 @@ from cry_tf.reproduce.result import Result
 from cry_tf.reproduce.row import Experiment
 from cry_tf.reproduce.taught import TaughtTrainer
 from cry_tf.reproduce.teaching import HeardTrainer, Teaching
-from cry_tf.runs.progress import Listener, Silence
+from cry_tf.runs.progress import Listener
 from cry_tf.training.baselines import score_baselines
-from cry_tf.training.build_model import as_precise
-from cry_tf.training.choose_trainer import make_trainer
+from cry_tf.training.context import RunContext
 from cry_tf.training.cross_validation import (
     cross_validate,
     fold_of_clip,
     predictions_of,
 )
+from cry_tf.training.plan import Plan, build, build_network
 from cry_tf.training.preparation import Prepared, check_folds, prepare
 from cry_tf.training.settings import Settings
 
@@ -84,36 +82,21 @@ def run(
     infant_of = {clip.path: clip.group for clip in dataset.clips}
     # The clips were checked once for all rows, so nothing is told again here.
     split_clips = by_clip(dataset) if split == "by_clip" else dataset
-    prepared = prepare(split_clips, settings, Silence())
     cache = EmbeddingCache(embeddings_dir)
+    prepared = prepare(split_clips, settings, RunContext(embeddings=cache))
+    context = RunContext(progress=listener, embeddings=cache)
+    sizes, refused = {}, {}
+    weights, accuracy, kept = "none", None, None
     if experiment.classical:
-        found = _classical(prepared, experiment, settings, cache, listener)
-        (scores, folds), sizes, refused = found, {}, {}
-        weights, accuracy, heard = "none", None, None
+        scores, folds = _classical(prepared, experiment, settings, context)
     else:
         keras.backend.clear_session()
-        keras.utils.set_random_seed(settings.seed)
-        model = _build(prepared, settings)
-        weights = model.backbone.weights_source
-        if teaching is None:
-            trainer, prepared = make_trainer(model, prepared, settings, listener, cache)
-        else:
-            how = DistillSettings(student=settings)
-            trainer = TaughtTrainer(model, prepared.dataset, how, teaching, listener)
-        exporting, heard = None, None
-        if teaches:
-            trainer = heard = HeardTrainer(trainer, len(prepared.dataset))
-        if experiment.exports:
-            trainer = exporting = ExportingTrainer(
-                trainer, model, prepared.dataset, work
-            )
-        indices = prepared.dataset.fold_indices(settings.folds, settings.seed)
-        check_folds(prepared.dataset, indices, settings, listener)
-        steps = sum(trainer.epochs) * len(indices)
-        with listener.progress("training", steps) as advance:
-            out = cross_validate(trainer, indices, lambda *_: advance())
-        scores = {"keras": out.scores}
-        folds, sizes, refused = out.folds, {}, {}
+        plan, kept, exporting = _plan(
+            prepared, experiment, settings, teaching, teaches, work, context
+        )
+        prepared, weights = plan.prepared, plan.model.backbone.weights_source
+        out = cross_validate(plan, context, is_final=False)
+        scores, folds = {"keras": out.scores}, out.folds
         if exporting is not None:
             scores |= exporting.scores
             sizes, refused = exporting.file_bytes, exporting.refused
@@ -134,45 +117,57 @@ def run(
         training_accuracy=accuracy,
         seconds=time.monotonic() - started,
     )
-    return Trained(result, predictions, heard.teaching(folds) if heard else None)
+    return Trained(result, predictions, kept.teaching(folds) if kept else None)
 
 
-def _build(prepared: Prepared, settings: Settings) -> Any:
-    recipe = settings.recipe
-    asked = {"pre_emphasis": recipe.pre_emphasis, "z_score": recipe.z_score}
-    model_class = CryDetector if settings.task == "detect" else CryClassifier
-    return model_class.from_preset(
-        settings.backbone,
-        labels=prepared.dataset.labels,
-        pooling=settings.pooling,
-        weights=settings.weights,
-        cutoff_hz=prepared.bandwidth.cutoff_hz,
-        trainable_backbone=recipe.trains == "all",
-        dropout=recipe.dropout,
-        **as_precise(recipe),
-        # Only what is asked for: most backbones have no such argument.
-        **{name: value for name, value in asked.items() if value},
-    )
+def _plan(
+    prepared: Prepared,
+    experiment: Experiment,
+    settings: Settings,
+    teaching: Teaching | None,
+    teaches: bool,
+    work: Path,
+    context: RunContext,
+) -> tuple[Plan, HeardTrainer | None, ExportingTrainer | None]:
+    """Returns the plan of a row, with what notes scores and makes files of it."""
+    if teaching is None:
+        plan = build(prepared, settings, context)
+    else:
+        how = DistillSettings(student=settings)
+        model, warnings = build_network(prepared, settings, context)
+        folds = prepared.dataset.fold_indices(settings.folds, settings.seed)
+        check_folds(prepared.dataset, folds, settings, context)
+        trainer = TaughtTrainer(model, prepared.dataset, how, teaching, context)
+        plan = Plan(settings, prepared, model, trainer, folds, warnings)
+    noting, exporting = None, None
+    if teaches:
+        noting = HeardTrainer(plan.trainer, len(plan.prepared.dataset))
+        plan = plan.replace(trainer=noting)
+    if experiment.exports:
+        exporting = ExportingTrainer(
+            plan.trainer, plan.model, plan.prepared.dataset, work
+        )
+        plan = plan.replace(trainer=exporting)
+    return plan, noting, exporting
 
 
 def _classical(
     prepared: Prepared,
     experiment: Experiment,
     settings: Settings,
-    cache: EmbeddingCache,
-    listener: Listener,
+    context: RunContext,
 ) -> tuple[dict[str, np.ndarray], np.ndarray]:
     dataset = prepared.dataset
     folds = dataset.fold_indices(settings.folds, settings.seed)
     steps = len(dataset) + len(folds)
-    with listener.progress("training", steps) as advance:
+    with context.progress.progress("training", steps) as advance:
         scores = score_baselines(
             dataset,
             folds,
             settings.seed,
             is_balanced=settings.recipe.imbalance != "none",
             cutoff_hz=prepared.bandwidth.cutoff_hz,
-            cache_dir=cache.dir,
+            cache_dir=context.embeddings.dir,
             tell=advance,
             only=experiment.classical,
         )

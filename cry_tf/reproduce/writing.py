@@ -14,8 +14,8 @@ from cry_tf.reproduce.reproduced import Reproduced
 from cry_tf.reproduce.tables import Table, tables
 from cry_tf.reproduce.tables_json import FORMAT, to_dict
 from cry_tf.runs.progress import Listener
+from cry_tf.runs.provenance import versions
 from cry_tf.runs.result_folder import write_json
-from cry_tf.training.report import versions
 
 TABLES = "tables.json"
 INTERVALS = (

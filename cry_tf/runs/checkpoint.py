@@ -20,7 +20,7 @@ import numpy as np
 _FACTS = "_facts"
 
 
-def save(
+def save_arrays(
     path: Path, arrays: Mapping[str, np.ndarray], facts: Mapping[str, Any] | None = None
 ) -> None:
     """Writes arrays, in place of those before.
@@ -40,7 +40,7 @@ def save(
     os.replace(part, path)
 
 
-def load(path: Path) -> tuple[dict[str, Any], dict[str, np.ndarray]] | None:
+def load_arrays(path: Path) -> tuple[dict[str, Any], dict[str, np.ndarray]] | None:
     """Returns facts and arrays, or None if the file is missing or damaged."""
     try:
         with np.load(path, allow_pickle=False) as archive:
@@ -150,12 +150,12 @@ class KeptRun:
     def save_fold(self, name: str, scores: np.ndarray, history: Any) -> None:
         """Keeps a finished fold, and forgets the epochs that led to it."""
         file = self.folder / f"fold-{name}.npz"
-        save(file, {"scores": scores}, {"history": history})
+        save_arrays(file, {"scores": scores}, {"history": history})
         (self.folder / _NOW).unlink(missing_ok=True)
 
     def fold(self, name: str) -> tuple[np.ndarray, Any] | None:
         """Returns scores and history of a finished fold, or None."""
-        found = load(self.folder / f"fold-{name}.npz")
+        found = load_arrays(self.folder / f"fold-{name}.npz")
         if found is None:
             return None
         return found[1]["scores"], found[0]["history"]
@@ -187,11 +187,11 @@ class Slot:
             facts: JSON types.
             arrays: By name.
         """
-        save(self._path, arrays, {**facts, "fold": self._name})
+        save_arrays(self._path, arrays, {**facts, "fold": self._name})
 
     def load(self) -> tuple[dict[str, Any], dict[str, np.ndarray]] | None:
         """Returns what was saved, or None if it is damaged or of another fold."""
-        found = load(self._path)
+        found = load_arrays(self._path)
         return None if found is None or found[0]["fold"] != self._name else found
 
 

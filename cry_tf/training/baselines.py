@@ -22,7 +22,7 @@ from cry_tf.evaluation.predictions import Predictions
 from cry_tf.heads.features import Standardization, softmax
 from cry_tf.heads.gaussian_mixture import Mixtures, log_priors
 from cry_tf.heads.support_vectors import SVMHead
-from cry_tf.runs.progress import Listener
+from cry_tf.training.context import RunContext
 from cry_tf.training.preparation import Prepared
 from cry_tf.training.settings import Settings
 
@@ -287,15 +287,14 @@ def measure_baselines(
     prepared: Prepared,
     predictions: Predictions,
     settings: Settings,
-    cache_dir: Path,
-    listener: Listener,
+    context: RunContext,
 ) -> tuple[tuple[str, Summary], ...]:
     """Measures classical methods on the folds of the model."""
     if not settings.baselines:
         return ()
     dataset = prepared.dataset
     steps = len(dataset) + settings.folds * len(BASELINES)
-    with listener.progress("classical baselines", steps) as advance:
+    with context.progress.progress("classical baselines", steps) as advance:
         try:
             scores = score_baselines(
                 dataset,
@@ -303,11 +302,11 @@ def measure_baselines(
                 settings.seed,
                 is_balanced=settings.recipe.imbalance != "none",
                 cutoff_hz=prepared.bandwidth.cutoff_hz,
-                cache_dir=cache_dir,
+                cache_dir=context.embeddings.dir,
                 tell=advance,
             )
         except (ValueError, OSError) as error:  # the model itself is not lost
-            listener.warn(f"the classical baselines are left out: {error}")
+            context.progress.warn(f"the classical baselines are left out: {error}")
             return ()
     return tuple(
         (name, measure(predictions.replace(scores=found)).model)

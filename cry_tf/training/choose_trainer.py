@@ -10,9 +10,8 @@ from typing import Any
 import tensorflow as tf
 
 from cry_tf.augment import Policy, policies
-from cry_tf.data import Dataset, EmbeddingCache, Embeddings, sound_source
-from cry_tf.runs.progress import Listener
-from cry_tf.training.devices import ONE_DEVICE, Devices
+from cry_tf.data import Dataset, Embeddings, sound_source
+from cry_tf.training.context import RunContext
 from cry_tf.training.fitted_head_trainer import FittedTrainer
 from cry_tf.training.head_trainer import HeadTrainer, embed
 from cry_tf.training.preparation import Prepared, hold_out_of
@@ -111,10 +110,7 @@ def make_trainer(
     model: Any,
     prepared: Prepared,
     settings: Settings,
-    listener: Listener,
-    cache: EmbeddingCache,
-    devices: Devices = ONE_DEVICE,
-    maps_dir: Path | None = None,
+    context: RunContext,
 ) -> tuple[Trainer, Prepared]:
     """Returns a trainer, and the clips that it can train on.
 
@@ -125,24 +121,21 @@ def make_trainer(
         model: A `CryModel`.
         prepared: The clips.
         settings: Of the run.
-        listener: Hears how many embeddings are done, and clips left out.
-        cache: Where embeddings are kept.
-        devices: Where every layer is trained, if all are.
-        maps_dir: Where feature maps are kept, see `make_staged`.
+        context: Of the run. Feature maps are kept beside its checkpoint.
 
     Raises:
         ValueError: If too few clips are left, the backbone gives NaN, or the noise
             folder holds clips of the data set.
         OSError: If the noise folder cannot be read.
     """
-    recipe, seed = settings.recipe, settings.seed
+    recipe, seed, devices = settings.recipe, settings.seed, context.devices
     policy = find_policy(settings)
     _check_noise(settings.noise, prepared.dataset)
     is_plain = len(recipe.stages) == 1 and recipe.depth_factor == 1
     if recipe.trains == "all" and is_plain:
         micro = None  # several devices share a batch, and cannot accumulate
         if devices.replicas == 1:
-            micro = find_micro_batch(model, prepared.dataset, settings, listener)
+            micro = find_micro_batch(model, prepared.dataset, settings, context)
         trainer = WaveformTrainer(
             model,
             prepared.dataset,
@@ -155,8 +148,8 @@ def make_trainer(
         )
         return trainer, prepared
     if recipe.trains == "all":
-        return _staged(model, prepared, settings, listener, cache, policy, maps_dir)
-    embeddings, prepared = _embed(model, prepared, settings, policy, listener, cache)
+        return _staged(model, prepared, settings, policy, context)
+    embeddings, prepared = _embed(model, prepared, settings, policy, context)
     if recipe.is_fitted:
         kept = prepared.dataset
         fitted = FittedTrainer(
@@ -176,28 +169,25 @@ def _staged(
     model: Any,
     prepared: Prepared,
     settings: Settings,
-    listener: Listener,
-    cache: EmbeddingCache,
     policy: Policy | None,
-    maps_dir: Path | None,
+    context: RunContext,
 ) -> tuple[Trainer, Prepared]:
     """Returns a trainer of several stages, and the clips it can train on."""
     recipe = settings.recipe
     found: Any = None
     if any(stage.trains == "head" for stage in recipe.stages):
         copied = policy if recipe.augment_copies else None
-        found, prepared = _embed(model, prepared, settings, copied, listener, cache)
+        found, prepared = _embed(model, prepared, settings, copied, context)
     dataset = prepared.dataset
     trainer = make_staged(
         model,
         dataset,
         settings,
-        listener,
+        context,
         policy,
         lambda stage: _head_trainer(model, found, settings, stage),
-        maps_dir,
         hold_out=hold_out_of(dataset, settings),
-        micro_batch=find_micro_batch(model, dataset, settings, listener),
+        micro_batch=find_micro_batch(model, dataset, settings, context),
     )
     return trainer, prepared
 
@@ -221,7 +211,7 @@ def _head_trainer(
 
 
 def find_micro_batch(
-    model: Any, dataset: Dataset, settings: Settings, listener: Listener
+    model: Any, dataset: Dataset, settings: Settings, context: RunContext
 ) -> int | None:
     """Returns how many clips are in memory at once, None for a whole batch.
 
@@ -229,7 +219,7 @@ def find_micro_batch(
         model: A `CryModel`.
         dataset: The clips.
         settings: Of the run.
-        listener: Hears what was chosen, where the recipe leaves it open.
+        context: Its progress takes what was chosen, where the recipe leaves it open.
     """
     recipe = settings.recipe
     if recipe.micro_batch != "auto":
@@ -238,7 +228,7 @@ def find_micro_batch(
     chosen, sentence = choose(
         model, recipe.batch_size, min(seconds, recipe.max_seconds)
     )
-    listener.line(sentence)
+    context.progress.line(sentence)
     return chosen
 
 
@@ -261,15 +251,14 @@ def _embed(
     prepared: Prepared,
     settings: Settings,
     policy: Policy | None,
-    listener: Listener,
-    cache: EmbeddingCache,
+    context: RunContext,
 ) -> tuple[Embeddings, Prepared]:
     """Returns the embeddings of every clip, and the clips that have some."""
     embeddings = embed(
         model,
         prepared.dataset,
-        cache,
-        listener,
+        context.embeddings,
+        context.progress,
         policy,
         settings.recipe.augment_copies,
         settings.seed,

@@ -14,6 +14,9 @@ import numpy as np
 from cry_tf.data import Dataset, detection_labels, sound_source
 from cry_tf.evaluation.predictions import Predictions
 from cry_tf.runs.checkpoint import KeptRun
+from cry_tf.runs.forecast import Forecast
+from cry_tf.training.context import RunContext
+from cry_tf.training.plan import Plan
 from cry_tf.training.trainer import Fold, History, Tell, Trainer
 
 
@@ -113,6 +116,43 @@ class OutOfFold:
 
 
 def cross_validate(
+    plan: Plan, context: RunContext, *, is_final: bool = True
+) -> OutOfFold:
+    """Trains once a fold, then the model that is kept.
+
+    Args:
+        plan: Of the run. Its model is left trained on every clip.
+        context: Of the run.
+        is_final: False leaves the final training out, and the model as the last
+            fold left it.
+
+    Returns:
+        The out-of-fold scores, with the history of every fit.
+
+    Raises:
+        ValueError: If a loss is not finite, or the memory is too small.
+    """
+    trainer, folds, checkpoint = plan.trainer, plan.folds, context.checkpoint
+    fits = len(folds) + is_final
+    forecast = Forecast(trainer.epochs, fits)
+    title = f"training ({len(folds)} folds{', then all' if is_final else ''})"
+    with context.progress.progress(title, sum(trainer.epochs) * fits) as advance:
+
+        def tell(epoch: int, was_trained: bool) -> None:
+            advance(forecast.tell(epoch, was_trained))
+
+        found = fit_folds(trainer, folds, tell, checkpoint, context.tensorboard)
+        if not is_final:
+            return found
+        trainer.reset()
+        slot = checkpoint.slot(FINAL) if checkpoint else None
+        everything = np.arange(len(plan.prepared.dataset))
+        final = trainer.fit(everything, tell, Fold(FINAL, slot, context.tensorboard))
+    history = (*found.history, *history_rows(FINAL, final))
+    return dataclasses.replace(found, history=history)
+
+
+def fit_folds(
     trainer: Trainer,
     folds: Sequence[tuple[np.ndarray, np.ndarray]],
     tell: Tell = lambda epoch, was_trained: None,

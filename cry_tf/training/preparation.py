@@ -21,6 +21,7 @@ from cry_tf.data.dataset import Dataset
 from cry_tf.data.detection_labels import LabelMapping
 from cry_tf.data.splitting import split_indices
 from cry_tf.runs.progress import Listener
+from cry_tf.training.context import RunContext
 from cry_tf.training.settings import Settings
 from cry_tf.training.trainer import HoldOut
 
@@ -42,13 +43,13 @@ class Prepared:
     bandwidth: Bandwidth
 
 
-def prepare(dataset: Dataset, settings: Settings, listener: Listener) -> Prepared:
+def prepare(dataset: Dataset, settings: Settings, context: RunContext) -> Prepared:
     """Checks the clips, maps the labels and chooses the bandwidth.
 
     Args:
         dataset: As it was loaded.
         settings: Of the run.
-        listener: Hears the label mapping, bad clips and the bandwidth.
+        context: Its progress takes the label mapping, bad clips and the bandwidth.
 
     Returns:
         What can be trained on.
@@ -57,7 +58,7 @@ def prepare(dataset: Dataset, settings: Settings, listener: Listener) -> Prepare
         ValueError: If no clip is usable, or labels or groups do not suffice
             for the task and the number of folds.
     """
-    mapping = None
+    mapping, listener = None, context.progress
     listener.line(f"data: {dataset!r}")
     for note in (dataset.grouping, *dataset.notes):
         if note:
@@ -167,7 +168,7 @@ def check_folds(
     dataset: Dataset,
     folds: Sequence[tuple[np.ndarray, np.ndarray]],
     settings: Settings,
-    listener: Listener,
+    context: RunContext,
 ) -> None:
     """Checks that every fold can be trained, before the first one is.
 
@@ -175,7 +176,7 @@ def check_folds(
         dataset: The clips.
         folds: Places of the training and of the test clips.
         settings: Of the run.
-        listener: Hears of labels that a fold does not hold out.
+        context: Takes warnings of labels that a fold does not hold out.
 
     Raises:
         ValueError: If a training part lacks a label, or too few groups are left
@@ -191,7 +192,7 @@ def check_folds(
                 "out. Take fewer folds or another seed, or record more sources."
             )
         if lacking[1]:
-            listener.warn(
+            context.progress.warn(
                 f"fold {number} holds out no clip of {', '.join(lacking[1])}: too few "
                 "groups have it"
             )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from pathlib import Path
 from typing import Any
 
 import keras
@@ -13,7 +12,7 @@ from cry_hub.backbone_cut import BackboneCut, cut
 from cry_tf.augment import Policy
 from cry_tf.data import Dataset
 from cry_tf.runs import memory
-from cry_tf.runs.progress import Listener
+from cry_tf.training.context import RunContext
 from cry_tf.training.feature_maps import FeatureMaps
 from cry_tf.training.head_trainer import HeadTrainer
 from cry_tf.training.recipe import Recipe, Stage
@@ -133,10 +132,9 @@ def make_staged(
     model: Any,
     dataset: Dataset,
     settings: Settings,
-    listener: Listener,
+    context: RunContext,
     policy: Policy | None,
     make_head: Callable[[Stage], HeadTrainer],
-    maps_dir: Path | None = None,
     **arguments: Any,
 ) -> StagedTrainer:
     """Returns a trainer of several stages.
@@ -148,11 +146,10 @@ def make_staged(
         model: A `CryModel`.
         dataset: The clips.
         settings: Of the run.
-        listener: Hears how many feature maps are done, and how stages are trained.
+        context: Of the run. Feature maps are kept beside its checkpoint until they
+            are not needed any more; in a temporary folder without one.
         policy: How training clips are augmented, or None.
         make_head: Makes the trainer of a stage `head`.
-        maps_dir: Where feature maps are kept until they are not needed any more;
-            None for a temporary folder.
         **arguments: Of every `WaveformTrainer`.
     """
     recipe = settings.recipe
@@ -184,13 +181,13 @@ def make_staged(
             more = arguments_of(graph, stage)
             parts.append(WaveformTrainer(graph, dataset, policy=policy, **more))
         else:
-            maps = _maps(halves, model, dataset, settings, policy, listener, maps_dir)
+            maps = _maps(halves, model, dataset, settings, policy, context)
             graph = last_layers(model, halves, name)
             parts.append(MapTrainer(graph, maps, dataset, **arguments_of(graph, stage)))
             note = f"on {maps.megabytes:.0f} MB of feature maps computed once"
         if note:
             notes.append(f"the last layers are trained {note}")
-            listener.line(notes[-1])
+            context.progress.line(notes[-1])
     return StagedTrainer(parts, groups, notes)
 
 
@@ -218,14 +215,13 @@ def _maps(
     dataset: Dataset,
     settings: Settings,
     policy: Policy | None,
-    listener: Listener,
-    folder: Path | None,
+    context: RunContext,
 ) -> FeatureMaps:
     recipe = settings.recipe
     steps = (1 + recipe.augment_copies) * len(dataset)
     advice = "Cut the longest clips into shorter ones."
     with (
-        listener.progress("feature maps", steps) as advance,
+        context.progress.progress("feature maps", steps) as advance,
         memory.explained("clips went through the first layers", advice),
     ):
         return FeatureMaps(
@@ -233,7 +229,7 @@ def _maps(
             dataset,
             model.spec.sample_rate_hz,
             recipe.max_seconds,
-            folder,
+            context.maps_dir,
             policy,
             recipe.augment_copies,
             settings.seed,

@@ -84,7 +84,7 @@ def test_a_student_at_chance_is_said_to_be(printed):
 
 def test_a_student_starts_as_from_preset_does(teacher, recordings, monkeypatch):
     from cry_tf.cli import distill
-    from cry_tf.distillation import experiment
+    from cry_tf.distillation import distil
 
     asked = []
 
@@ -92,7 +92,7 @@ def test_a_student_starts_as_from_preset_does(teacher, recordings, monkeypatch):
         asked.append(settings.student.weights)
         raise ValueError("enough")
 
-    monkeypatch.setattr(experiment, "distil", stop)
+    monkeypatch.setattr(distil, "distil", stop)
     monkeypatch.setattr(distill, "fetch_if_missing", lambda *args: None)
     for more in ([], ["--weights", "none"]):
         argv = ["distill", str(teacher), str(recordings), "-o", "unused", *more]

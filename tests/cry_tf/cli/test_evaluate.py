@@ -304,8 +304,8 @@ def test_a_long_recording_is_judged_by_its_events_and_that_is_said(
 
 
 def test_clips_from_the_training_are_warned_of(models, recordings, tmp_path, capsys):
+    from cry_tf.runs.provenance import short_digests
     from cry_tf.runs.run_folder import FORMAT
-    from cry_tf.training.report import short_digests
 
     run = tmp_path / "run"
     run.mkdir()

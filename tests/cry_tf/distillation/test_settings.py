@@ -24,7 +24,7 @@ def test_settings_survive_json():
         ({"temperature": float("inf")}, "temperature must be positive"),
         ({"alpha": 1.5}, r"must be in \[0, 1\]"),
         ({"alpha": -0.1}, r"must be in \[0, 1\]"),
-        ({"precision": 1.0}, r"precision must be in \(0, 1\)"),
+        ({"filter_precision": 1.0}, r"filter_precision must be in \(0, 1\)"),
         ({"window_s": 0.5}, "window_s must be at least 1"),
         ({"copies": 2}, "copies says how many augmented copies"),
         ({"student": student(FINE_TUNE)}, "in one stage"),

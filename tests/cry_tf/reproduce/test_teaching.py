@@ -14,7 +14,7 @@ from cry_tf.reproduce.reproduction import reproduce
 from cry_tf.reproduce.result import Identity, Result
 from cry_tf.reproduce.taught import TaughtTrainer
 from cry_tf.reproduce.teaching import HeardTrainer, Teaching
-from cry_tf.runs.progress import Silence
+from cry_tf.training.context import RunContext
 from cry_tf.training.trainer import Fold
 
 pytestmark = pytest.mark.usefixtures("shallow_student")
@@ -89,7 +89,7 @@ def test_a_student_takes_a_step_of_several_micro_batches(few, tiny):
     folds = np.arange(20) % 5
     taught = Teaching(np.full((5, 20, 2), 0.5, np.float32), folds)
     trainer = TaughtTrainer(
-        model, dataset, DistillSettings(student=settings), taught, Silence()
+        model, dataset, DistillSettings(student=settings), taught, RunContext()
     )
     trainer.reset()
     trainer.fit(np.flatnonzero(folds != 2), fold=Fold("2"))
@@ -101,7 +101,7 @@ def test_a_student_takes_a_step_of_several_micro_batches(few, tiny):
             dataset.subset(range(8)),
             DistillSettings(student=settings),
             taught,
-            Silence(),
+            RunContext(),
         )
 
 

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from cry_tf.training.cross_validation import cross_validate
+from cry_tf.training.cross_validation import fit_folds
 
 
 class Remembers:
@@ -32,7 +32,7 @@ FOLDS = [
 
 
 def test_every_clip_is_scored_by_a_model_that_never_heard_it():
-    found = cross_validate(Remembers(), FOLDS)
+    found = fit_folds(Remembers(), FOLDS)
 
     np.testing.assert_array_equal(found.scores[:, 0], np.arange(4))  # in their place
     assert (found.scores[:, 1] == 0).all()
@@ -41,7 +41,7 @@ def test_every_clip_is_scored_by_a_model_that_never_heard_it():
 
 def test_history_has_a_row_an_epoch_of_each_fold():
     told = []
-    found = cross_validate(Remembers(), FOLDS, lambda *heard: told.append(heard))
+    found = fit_folds(Remembers(), FOLDS, lambda *heard: told.append(heard))
 
     assert [(row.fold, row.epoch) for row in found.history] == [("0", 1), ("1", 1)]
     assert found.history[0].loss == 0.5
@@ -50,7 +50,7 @@ def test_history_has_a_row_an_epoch_of_each_fold():
 
 def test_folds_that_leave_a_clip_out_are_refused():
     with pytest.raises(ValueError, match="each clip exactly once"):
-        cross_validate(Remembers(), [(np.array([0]), np.array([1]))])
+        fit_folds(Remembers(), [(np.array([0]), np.array([1]))])
 
 
 def test_the_fold_that_fails_is_named():
@@ -61,4 +61,4 @@ def test_the_fold_that_fails_is_named():
             return super().fit(indices, tell, fold)
 
     with pytest.raises(ValueError, match="Fold 1: The loss must stay finite"):
-        cross_validate(Fails(), FOLDS)
+        fit_folds(Fails(), FOLDS)

@@ -6,6 +6,7 @@ from cry_lite.front_ends import YAMNET
 from cry_tf.data import load
 from cry_tf.runs.progress import Silence
 from cry_tf.training import recipe
+from cry_tf.training.context import RunContext
 from cry_tf.training.preparation import choose_bandwidth, prepare
 from cry_tf.training.settings import Settings
 
@@ -39,7 +40,7 @@ SETTINGS = Settings(task="detect", recipe=recipe.QUICK, weights="x.npz", folds=2
 
 def test_cries_and_other_sounds_are_made_equally_wide(recordings):
     ear = Ear()
-    found = prepare(load(recordings), SETTINGS, ear)
+    found = prepare(load(recordings), SETTINGS, RunContext(progress=ear))
 
     assert found.bandwidth.cutoff_hz == pytest.approx(0.45 * 8_000)
     assert found.dataset.labels == ("no_cry", "cry")
@@ -51,7 +52,7 @@ def test_bad_clips_are_named_and_left_out(recordings, rng):
     (recordings / "hungry" / "g0" / "text.wav").write_text("no sound")
     soundfile.write(recordings / "rain" / "g0" / "silent.wav", np.zeros(8000), 8000)
     ear = Ear()
-    found = prepare(load(recordings), SETTINGS, ear)
+    found = prepare(load(recordings), SETTINGS, RunContext(progress=ear))
 
     assert len(found.dataset) == 6
     left_out = {problem.clip.path.name for problem in found.problems}
@@ -63,13 +64,13 @@ def test_a_label_whose_clips_are_all_bad_is_an_error(recordings):
     for path in recordings.glob("hungry/*/*.wav"):
         path.write_text(f"no sound in {path}")
     with pytest.raises(ValueError, match="Training needs clips of at least two labels"):
-        prepare(load(recordings), SETTINGS, Ear())
+        prepare(load(recordings), SETTINGS, RunContext(progress=Ear()))
 
 
 def test_more_folds_than_groups_is_an_error(recordings):
     settings = Settings(task="detect", recipe=recipe.QUICK, weights="x", folds=4)
     with pytest.raises(ValueError, match="4 folds needs 4 different groups"):
-        prepare(load(recordings), settings, Ear())
+        prepare(load(recordings), settings, RunContext(progress=Ear()))
 
 
 def test_one_narrow_rate_keeps_the_device_from_hearing_more(tmp_path, rng):

@@ -33,11 +33,11 @@ def text(run, name):
 # In the second fold, when some of its epochs are done: a process that watches the files
 # of another one from outside may be too late for it, or lose patience with it.
 _KILLED = """
-import os, signal
-from cry_tf.training import array_file
+import os, signal, types
+from cry_tf.runs import checkpoint
 
 def replace(part, path, replace=os.replace):
-    facts = array_file.load(part)[0] if path.name == "now.npz" else {}
+    facts = checkpoint.load_arrays(part)[0] if path.name == "now.npz" else {}
     done = facts.get("progress", {})
     is_then = facts.get("fold") == "1" and (done["stage"], done["epoch"]) == STAGE_EPOCH
     if not is_then or IS_WRITTEN:
@@ -45,7 +45,7 @@ def replace(part, path, replace=os.replace):
     if is_then:
         os.kill(os.getpid(), signal.SIGKILL)
 
-array_file.os = type("os", (), {"replace": replace})
+checkpoint.os = types.SimpleNamespace(**{**vars(os), "replace": replace})
 """
 
 
@@ -53,7 +53,7 @@ array_file.os = type("os", (), {"replace": replace})
     ("is_written", "stage_epoch", "more"),
     [
         (False, (0, 3), ["--epochs", "20", "--mixup", "0.2"]),
-        # test_fit_stages.py goes on with every layer, in one process.
+        # test_staged_trainer.py goes on with every layer, in one process.
         pytest.param(
             True,
             (0, 3),
@@ -113,20 +113,20 @@ def test_changed_settings_are_refused_on_resume_and_nothing_is_lost(
 
 def _train_and_stop(argv):
     """Runs the command, and presses Ctrl-C after its fourth epoch."""
-    import cry_tf.training.train as experiment
+    from cry_tf.training import cross_validation
 
-    class Stops(experiment.Forecast):
+    class Stops(cross_validation.Forecast):
         def tell(self, epoch, was_trained):
             if epoch == 3:
                 raise KeyboardInterrupt
             return super().tell(epoch, was_trained)
 
-    original, experiment.Forecast = experiment.Forecast, Stops
+    original, cross_validation.Forecast = cross_validation.Forecast, Stops
     try:
         if main(argv) == 1:
             raise KeyboardInterrupt
     finally:
-        experiment.Forecast = original
+        cross_validation.Forecast = original
 
 
 def test_a_run_is_made_again_from_its_config(recordings, weights, tmp_path, capsys):

@@ -9,6 +9,7 @@ from cry_tf.runs.checkpoint import Slot
 from cry_tf.runs.progress import Silence
 from cry_tf.training import recipe as recipes
 from cry_tf.training.choose_trainer import make_trainer
+from cry_tf.training.context import RunContext
 from cry_tf.training.preparation import check_folds, prepare
 from cry_tf.training.recipe import Stage
 from cry_tf.training.settings import Settings
@@ -45,13 +46,13 @@ def make(recordings, tmp_path_factory):
     cache = EmbeddingCache(tmp_path_factory.mktemp("embeddings"))
 
     def build(recipe, listener=None):
-        listener = listener or Silence()
+        context = RunContext(progress=listener or Silence(), embeddings=cache)
         asked = settings(recipe)
-        prepared = prepare(load(recordings), asked, listener)
+        prepared = prepare(load(recordings), asked, context)
         keras.utils.set_random_seed(0)
         backbone = cry_hub.load("ds_cnn_s", weights=None)
         model = CryClassifier(backbone, prepared.dataset.labels, dropout=recipe.dropout)
-        trainer, _ = make_trainer(model, prepared, asked, listener, cache)
+        trainer, _ = make_trainer(model, prepared, asked, context)
         return model, trainer
 
     return build
@@ -192,7 +193,7 @@ def test_a_fold_without_a_class_is_named(recordings):
     tired = np.flatnonzero(data.label_indices == 1)
     asked = settings(recipes.QUICK)
     with pytest.raises(ValueError, match="Fold 0 lacks hungry: all its groups"):
-        check_folds(data, [(tired, hungry)], asked, Silence())
+        check_folds(data, [(tired, hungry)], asked, RunContext())
 
 
 def test_too_few_groups_to_hold_some_out_are_said_before_training(recordings):
@@ -201,4 +202,4 @@ def test_too_few_groups_to_hold_some_out_are_said_before_training(recordings):
     tired = np.flatnonzero(data.label_indices == 1)
     folds = [(np.concatenate([one_group, tired]), np.array([2, 3]))]
     with pytest.raises(ValueError, match=r"finetune holds validation.*Fold 0: A split"):
-        check_folds(data, folds, settings(recipes.FINE_TUNE), Silence())
+        check_folds(data, folds, settings(recipes.FINE_TUNE), RunContext())

@@ -13,6 +13,7 @@ from cry_tf.runs.progress import Silence
 from cry_tf.training import recipe as recipes
 from cry_tf.training import staged_trainer
 from cry_tf.training.choose_trainer import make_trainer
+from cry_tf.training.context import RunContext
 from cry_tf.training.preparation import prepare
 from cry_tf.training.recipe import Stage
 from cry_tf.training.settings import Settings
@@ -52,20 +53,21 @@ def make(recordings, tmp_path, monkeypatch):
         asked = Settings(
             task="reason", recipe=recipe, backbone=name, weights="unused.npz", folds=2
         )
-        prepared = prepare(load(recordings), asked, Silence())
+        prepared = prepare(load(recordings), asked, RunContext())
         keras.utils.set_random_seed(0)
         backbone = cry_hub.load(name, weights=None)
         if name == "yamnet_audioset":
             backbone = yamnet.YAMNet(freeze_batch_norm=True)
         model = CryClassifier(backbone, prepared.dataset.labels, dropout=0.2)
-        cache = EmbeddingCache(tmp_path / "embeddings")
         trainer, _ = make_trainer(
             model,
             prepared,
             asked,
-            listener or Silence(),
-            cache,
-            maps_dir=tmp_path / "maps",
+            RunContext(
+                progress=listener or Silence(),
+                embeddings=EmbeddingCache(tmp_path / "embeddings"),
+                maps_dir=tmp_path / "maps",
+            ),
         )
         return model, trainer
 

@@ -1,0 +1,182 @@
+"""One distillation: the steps of a training run, with a teacher for each fold."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from cry_tf.data.content import content_sha256
+from cry_tf.data.dataset import Dataset
+from cry_tf.distillation.folds import ROWS, Folds
+from cry_tf.distillation.lesson import Lesson
+from cry_tf.distillation.outcome import Outcome, write_comparison
+from cry_tf.distillation.run_teacher import RunTeacher, check_alike
+from cry_tf.distillation.settings import DistillSettings
+from cry_tf.distillation.unlabelled import cut_windows
+from cry_tf.runs import provenance, result_folder
+from cry_tf.runs.progress import Listener
+from cry_tf.runs.run_folder import RunFolder
+from cry_tf.training.choose_trainer import find_policy
+from cry_tf.training.context import RunContext
+from cry_tf.training.judge import judge
+from cry_tf.training.plan import Plan, build_network
+from cry_tf.training.preparation import Prepared, check_folds, prepare
+from cry_tf.training.recipe import recipe_sentence
+from cry_tf.training.report import write
+from cry_tf.training.train import run_context
+
+
+def distil(
+    teacher_runs: Sequence[str | os.PathLike[str]],
+    dataset: Dataset,
+    settings: DistillSettings,
+    path: str | os.PathLike[str],
+    *,
+    unlabelled: str | os.PathLike[str] | None = None,
+    overwrite: bool = False,
+    resume: bool = False,
+    listener: Listener | None = None,
+    embeddings_dir: str | os.PathLike[str] | None = None,
+    origin: str = "",
+) -> RunFolder:
+    """Distils runs of `cry-tf train` into a student, and writes a run folder.
+
+    Every clip is scored by models that never saw its group: in each fold the
+    student is trained on the fold's training clips, and so is its teacher where the
+    run had seen the fold's test clips. The student that is kept is trained on
+    every clip, by the final models of the runs.
+
+    Args:
+        teacher_runs: At least one run folder; several teach together.
+        dataset: Labelled clips with their groups.
+        settings: What to train and how.
+        path: The run folder to write; it appears whole or not at all.
+        unlabelled: Folder of recordings that take part without labels, or None.
+        overwrite: True replaces an earlier run.
+        resume: True goes on with an interrupted run.
+        listener: Takes lines, warnings and progress; None ignores them.
+        embeddings_dir: Where teachers' embeddings are kept, see `EmbeddingCache`.
+        origin: Where the data came from, for the record.
+
+    Returns:
+        The finished run. `metrics.json` holds teacher, student alone and student
+        distilled under `distillation`, `distillation.html` shows them.
+
+    Raises:
+        ValueError: If labels or tasks differ, the data do not suffice, or the loss
+            does not stay finite.
+        FileExistsError: If a run is there, or an interrupted one.
+        OSError: If something cannot be read or written.
+    """
+    _check(teacher_runs, settings, unlabelled)
+    result_folder.check(path, overwrite)
+    teachers = [RunTeacher(each) for each in teacher_runs]
+    # The rows beside a student are its teacher and itself alone.
+    student = dataclasses.replace(settings.student, baselines=False)
+    with (
+        run_context(
+            path,
+            overwrite=overwrite,
+            resume=resume,
+            listener=listener,
+            embeddings_dir=embeddings_dir,
+            origin=origin,
+        ) as context,
+        result_folder.writing(path, overwrite) as part,
+        tempfile.TemporaryDirectory() as work,
+    ):
+        find_policy(student)  # before every clip is decoded
+        context.progress.line(f"recipe: {recipe_sentence(student.recipe)}")
+        prepared = prepare(dataset, student, context)
+        check_alike(teachers, prepared.dataset.labels, student.task)
+        lesson = _lesson(prepared, settings, unlabelled, Path(work), context)
+        _require_same(lesson, settings, teachers, context)
+        model, warnings = build_network(prepared, student, context)
+        places = prepared.dataset.fold_indices(student.folds, student.seed)
+        check_folds(prepared.dataset, places, student, context)
+        for teacher in teachers:
+            teacher.prepare(lesson, prepared, model.spec.sample_rate_hz, context)
+        folds = Folds(model, lesson, settings, teachers, context, Path(work))
+        plan = Plan(student, prepared, model, folds.trainer, places, warnings)
+        found, out_of_fold = folds.cross_validate(places)
+        verdict = judge(plan, out_of_fold, context)
+        write(part, plan, verdict, context)
+        outcome = Outcome(
+            settings=settings,
+            teachers=teachers,
+            lesson=lesson,
+            predictions=verdict.predictions,
+            scores={row: found[row] for row in ROWS if row in found},
+            folds=folds,
+            unlabelled=None if unlabelled is None else str(unlabelled),
+            warning=warnings[0] if warnings else None,
+        )
+        write_comparison(part, outcome, model, context.progress)
+    return RunFolder.open(path)
+
+
+def _check(
+    teacher_runs: Sequence[str | os.PathLike[str]],
+    settings: DistillSettings,
+    unlabelled: str | os.PathLike[str] | None,
+) -> None:
+    """Refuses, before anything is read, what does not fit together."""
+    if not teacher_runs:
+        raise ValueError("A distillation takes at least one teacher. Received: none.")
+    if settings.filter and unlabelled is None:
+        raise ValueError(
+            "The filter chooses among unlabelled windows. Received: filter=True "
+            "without a folder of them. Give --unlabelled DIR."
+        )
+    weights = settings.teacher_weights
+    if weights is not None and len(weights) != len(teacher_runs):
+        raise ValueError(
+            "There is one weight a teacher. Received: "
+            f"{len(weights)} weights, {len(teacher_runs)} teachers."
+        )
+
+
+def _lesson(
+    prepared: Prepared,
+    settings: DistillSettings,
+    unlabelled: str | os.PathLike[str] | None,
+    work: Path,
+    context: RunContext,
+) -> Lesson:
+    windows = ()
+    if unlabelled is not None:
+        windows = cut_windows(
+            unlabelled, prepared.dataset, settings.window_s, work, context.progress
+        )
+    recipe, seed = settings.student.recipe, settings.student.seed
+    return Lesson(
+        prepared.dataset,
+        windows,
+        find_policy(settings.student),
+        settings.copies,
+        seed,
+        recipe.max_seconds,
+    )
+
+
+def _require_same(
+    lesson: Lesson,
+    settings: DistillSettings,
+    teachers: Sequence[RunTeacher],
+    context: RunContext,
+) -> None:
+    """Checks what must be the same where a run continues."""
+    facts: dict[str, Any] = {
+        "data": {"sha256": lesson.labelled.sha256},
+        "windows": [content_sha256(clip.path) for clip in lesson.windows],
+        "settings": settings.to_dict(),
+        "augmentation": lesson.policy and lesson.policy.fingerprint(),
+        "teachers": [teacher.facts()["model_sha256"] for teacher in teachers],
+        "versions": provenance.versions(),
+    }
+    if context.checkpoint is not None:
+        context.checkpoint.require_same(facts)

@@ -1,0 +1,83 @@
+"""What the out-of-fold scores say of a model: the fourth step of every run."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from cry_tf.evaluation.detection import OperatingPoint
+from cry_tf.evaluation.figures import Metrics, Summary
+from cry_tf.evaluation.metrics import measure
+from cry_tf.evaluation.predictions import Predictions
+from cry_tf.evaluation.threshold import ChosenThreshold
+from cry_tf.training.baselines import measure_baselines
+from cry_tf.training.context import RunContext
+from cry_tf.training.cross_validation import OutOfFold, predictions_of
+from cry_tf.training.plan import Plan
+
+# An event that has begun ends a little lower, so that it does not stutter.
+_OFFSET_SHARE = 0.8
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What is known of a model after cross-validation.
+
+    Attributes:
+        predictions: Out of fold; a detector's are cut at 0.5.
+        metrics: Measured on them.
+        threshold: Of a detector, or None.
+        baselines: Names and figures of classical methods on the same folds.
+        out_of_fold: Scores and history behind it.
+    """
+
+    predictions: Predictions
+    metrics: Metrics
+    threshold: ChosenThreshold | None
+    baselines: tuple[tuple[str, Summary], ...]
+    out_of_fold: OutOfFold
+
+    @property
+    def operating_points(self) -> tuple[tuple[str, OperatingPoint], ...]:
+        """What each threshold of a detector is, and what it does."""
+        chosen, fixed = self.threshold, self.metrics.operating_point
+        if chosen is None or fixed is None:
+            return ()
+        points = [
+            (f"{fixed.threshold:.2f}: fixed beforehand", fixed),
+            (
+                f"{chosen.threshold:.2f}: the model’s threshold, set on these clips to "
+                f"find {100 * chosen.min_recall:g} % of cries",
+                chosen.same_scores,
+            ),
+        ]
+        if chosen.cross_fitted is not None:
+            points.append(("set the same way on the other folds", chosen.cross_fitted))
+        return tuple(points)
+
+
+def judge(plan: Plan, out_of_fold: OutOfFold, context: RunContext) -> Verdict:
+    """Measures the scores, sets a detector's threshold, measures the baselines.
+
+    Args:
+        plan: Of the run; the thresholds of a detector are written into its model.
+        out_of_fold: From `cross_validate`.
+        context: Of the run.
+    """
+    settings, prepared = plan.settings, plan.prepared
+    predictions = predictions_of(
+        prepared.dataset, out_of_fold.scores, out_of_fold.folds, settings.task
+    )
+    chosen = None
+    if predictions.positive_label is not None:
+        chosen = ChosenThreshold.of(predictions)
+        plan.model.decision = plan.model.decision.replace(
+            onset_threshold=chosen.threshold,
+            offset_threshold=_OFFSET_SHARE * chosen.threshold,
+        )
+    return Verdict(
+        predictions=predictions,
+        metrics=measure(predictions),
+        threshold=chosen,
+        baselines=measure_baselines(prepared, predictions, settings, context),
+        out_of_fold=out_of_fold,
+    )
