@@ -149,7 +149,8 @@ def table(files: Path) -> list[list[str]]:
                 if not path.is_file():
                     continue
                 found = json.loads(path.read_text("utf-8"))
-                trained = "head only" if stage == "head" else f"{stage} epochs"
+                epochs = "1 epoch" if stage == "1" else f"{stage} epochs"
+                trained = "head only" if stage == "head" else epochs
                 rows.append(
                     [
                         *(network, found["weights"], str(seed), trained),
