@@ -26,7 +26,7 @@ from timing import machine
 
 import cry_tf
 from cry_tf.distillation import FeatureMatching
-from cry_tf.distillation.hearing import TeacherHearing
+from cry_tf.distillation.teacher_cache import TeacherHearing
 
 SECONDS = 3.0
 

@@ -30,7 +30,7 @@ from timing import machine
 
 from cry_tf.cli.console import Console
 from cry_tf.data import load
-from cry_tf.distillation.fold_files import FoldFiles
+from cry_tf.distillation.folds import FoldFiles
 from cry_tf.distillation.lesson import Lesson
 from cry_tf.distillation.run_teacher import RunTeacher
 from cry_tf.distillation.settings import RECIPE

@@ -35,7 +35,7 @@ from cry_hub.weights.shipped import heard_by
 from cry_tf.cli.console import Console
 from cry_tf.data import load
 from cry_tf.data.content import content_digests
-from cry_tf.distillation.fold_files import FoldFiles
+from cry_tf.distillation.folds import FoldFiles
 from cry_tf.distillation.lesson import Lesson
 from cry_tf.distillation.run_teacher import RunTeacher
 from cry_tf.distillation.settings import RECIPE

@@ -119,7 +119,7 @@ class Runner:
         epochs: Sequence[int] | None,
     ):
         from cry_tf.data import load
-        from cry_tf.reproduce.clips import by_clip
+        from cry_tf.studies.reproduce.clips import by_clip
 
         grouped = load(data)
         self._datasets = {"grouped": grouped, "by_clip": by_clip(grouped)}
@@ -209,7 +209,7 @@ class Runner:
         )
 
     def _study(self, row: Row) -> dict[str, Any]:
-        from cry_tf.personal.study import study
+        from cry_tf.studies.personal.study import study
 
         base = self._of_study(row)
         if not (self._work / base.name).exists():

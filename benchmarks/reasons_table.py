@@ -7,7 +7,7 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from cry_tf.reproduce.clips import BY_CLIP
+from cry_tf.studies.reproduce.clips import BY_CLIP
 
 GROUPED = "BY GROUP: each device or infant is on one side of every fold."
 FIGURES = ("accuracy", "balanced_accuracy", "macro_f1", "auc")

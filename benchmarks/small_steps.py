@@ -23,7 +23,7 @@ import numpy as np
 from timing import machine
 
 from cry_hub import registry
-from cry_hub.prepare_training import prepare_training
+from cry_hub.fast_training.prepare import prepare_training
 from cry_tf.models import CryDetector
 from cry_tf.training import recipe
 from cry_tf.training.trainer import compile_once

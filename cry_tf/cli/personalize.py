@@ -136,8 +136,8 @@ def run(args: argparse.Namespace) -> int:
     }
     if args.study:
         return _study(args, dataset, console, shared)
-    from cry_tf.personal.infants import of_infant
-    from cry_tf.personal.personalize import personalize
+    from cry_tf.studies.personal.infants import of_infant
+    from cry_tf.studies.personal.personalize import personalize
 
     if args.infant is not None:
         dataset = of_infant(dataset, args.infant)
@@ -158,7 +158,7 @@ def run(args: argparse.Namespace) -> int:
 def _study(
     args: argparse.Namespace, dataset: Any, console: Console, shared: dict[str, Any]
 ) -> int:
-    from cry_tf.personal.study import study
+    from cry_tf.studies.personal.study import study
 
     heads = None if args.head is None else (args.head,)
     made = study(args.run, dataset, args.output, heads=heads, **shared)

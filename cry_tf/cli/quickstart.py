@@ -12,7 +12,7 @@ from cry_tf.cli.console import Console, import_tensorflow_quietly
 from cry_tf.cli.fetching import fetch_if_missing
 
 if TYPE_CHECKING:
-    from cry_tf.quickstart.scale import Scale
+    from cry_tf.studies.quickstart.material import Scale
 
 FORMAT = "cry-tf quickstart 1"
 _EPILOG = """\
@@ -95,12 +95,12 @@ def run(args: argparse.Namespace, scale: Scale | None = None) -> int:
     _check_output(output)
     import_tensorflow_quietly()
     if args.weights == "pretrained":
-        from cry_tf.quickstart.backbone_choice import PRETRAINED
+        from cry_tf.studies.quickstart.backbone_choice import PRETRAINED
 
         fetch_if_missing(console, PRETRAINED)
-    from cry_tf.quickstart.chain import run_chain, summary
-    from cry_tf.quickstart.scale import STANDARD
     from cry_tf.runs import result_folder
+    from cry_tf.studies.quickstart.chain import run_chain, summary
+    from cry_tf.studies.quickstart.material import STANDARD
 
     with result_folder.writing(output, args.overwrite) as part:
         outcome = run_chain(

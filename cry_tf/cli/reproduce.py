@@ -105,7 +105,8 @@ def run(args: argparse.Namespace) -> int:
         data = [_synthetic(args, console)]
         if args.output is None:
             return 0
-    from cry_tf.reproduce import budget, papers
+    from cry_tf.papers import papers
+    from cry_tf.studies.reproduce import budget
 
     paper = papers.get(args.paper)
     if args.stand_in is not None:
@@ -118,8 +119,8 @@ def run(args: argparse.Namespace) -> int:
 
     dataset = load(data, label_column=args.label_column, group_by=args.group_by)
     import_tensorflow_quietly()
-    from cry_tf.reproduce import writing
-    from cry_tf.reproduce.reproduction import reproduce
+    from cry_tf.studies.reproduce import tables
+    from cry_tf.studies.reproduce.reproduction import reproduce
 
     output = Path(args.output).expanduser().absolute()
     try:
@@ -142,8 +143,8 @@ def run(args: argparse.Namespace) -> int:
         )
         raise
     if args.json:
-        console.json(json.loads((output / writing.TABLES).read_text("utf-8")))
-    writing.tell(console, found)
+        console.json(json.loads((output / tables.TABLES).read_text("utf-8")))
+    tables.tell(console, found)
     console.line(f"written: {output} (look at report.html)")
     return 0
 

@@ -1,6 +1,6 @@
 from . import schedule
 from .distiller import Distiller
-from .features import FeatureMatching
+from .tap import FeatureMatching
 from .teacher_cache import TeacherCache, TeacherLogits
 
 __all__ = [

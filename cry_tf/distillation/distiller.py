@@ -8,14 +8,13 @@ from typing import Any, Self
 import keras
 import tensorflow as tf
 
-from cry_hub.prepare_training import prepare_training
+from cry_hub.fast_training.prepare import prepare_training
 from cry_hub.waveform_model import WaveformModel
-from cry_tf.distillation import features as feature_matching
 from cry_tf.distillation import losses, schedule, teachers
-from cry_tf.distillation.class_weights import ClassWeights
-from cry_tf.distillation.features import FeatureMatching
+from cry_tf.distillation import tap as feature_matching
+from cry_tf.distillation.losses import ClassWeights
 from cry_tf.distillation.schedule import Schedule
-from cry_tf.distillation.tap import Tap
+from cry_tf.distillation.tap import FeatureMatching, Tap
 
 ops: Any = keras.ops  # typed, wrongly, as often None
 

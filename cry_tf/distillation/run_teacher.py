@@ -13,7 +13,7 @@ import tensorflow as tf
 
 from cry_tf.data.content import content_sha256
 from cry_tf.distillation.lesson import Lesson
-from cry_tf.distillation.resampled_backbone import ResampledBackbone
+from cry_tf.distillation.resampling import ResampledBackbone
 from cry_tf.distillation.teacher_cache import TeacherCache
 from cry_tf.evaluation.predictions import Predictions
 from cry_tf.models.preset import load_backbone

@@ -8,9 +8,8 @@ from typing import Any
 import keras
 import numpy as np
 
-from cry_tf.distillation.features import FeatureMatching
 from cry_tf.distillation.resampling import Resampler
-from cry_tf.distillation.tap import Tap
+from cry_tf.distillation.tap import FeatureMatching, Tap
 
 ops: Any = keras.ops  # typed, wrongly, as often None
 

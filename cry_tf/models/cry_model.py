@@ -9,7 +9,7 @@ from typing import Any, ClassVar, Literal, Self
 import keras
 
 from cry_hub.backbone import Backbone
-from cry_hub.prepare_training import prepare_training
+from cry_hub.fast_training.prepare import prepare_training
 from cry_hub.waveform_classifier import WaveformClassifier
 from cry_hub.waveform_model import HOW_TO_LOAD, WaveformModel
 from cry_lite.spec import DecisionSpec, ModelSpec
@@ -179,7 +179,7 @@ class CryModel(WaveformModel, keras.Model):
 
         `jit_compile="auto"` takes no XLA. Keras would take it on every GPU, and there
         compile again for every length of waveform. On a processor a training step
-        without it is faster, see `cry_hub.prepare_training`.
+        without it is faster, see `cry_hub.fast_training.prepare`.
         """
         jit_compile = jit_compile is True
         prepare_training(self, jit_compile=jit_compile)

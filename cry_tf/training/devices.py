@@ -24,7 +24,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from cry_hub.yamnet.frozen_batch_normalization import FrozenBatchNormalization
+from cry_hub.fast_training.normalization import FrozenBatchNormalization
 from cry_tf.training.settings import STRATEGIES, StrategyName
 
 _EXAMPLE = (

@@ -18,7 +18,7 @@ import keras
 import numpy as np
 
 from cry_hub.backbone import Backbone
-from cry_hub.prepare_training import prepare_training
+from cry_hub.fast_training.prepare import prepare_training
 from cry_tf.data.epoch_order import EpochOrder
 from cry_tf.models.spectrogram_hiding import spec_augment_of
 from cry_tf.runs import memory

@@ -9,9 +9,11 @@ from typing import Any
 import keras
 
 from cry_hub.backbone import Backbone
-from cry_hub.masked_batch_normalization import MaskedBatchNormalization
+from cry_hub.fast_training.normalization import (
+    FrozenBatchNormalization,
+    MaskedBatchNormalization,
+)
 from cry_hub.patches import MergeMask, MergePatches, SplitPatches
-from cry_hub.yamnet.frozen_batch_normalization import FrozenBatchNormalization
 
 ops: Any = keras.ops  # Keras types most results as perhaps None
 

@@ -4,9 +4,9 @@ import pytest
 import tensorflow as tf
 
 import cry_hub
+from cry_hub.fast_training.prepare import prepare_training
 from cry_hub.patch_backbone import PatchBackbone
 from cry_hub.patches import MergePatches
-from cry_hub.prepare_training import prepare_training
 from cry_hub.yamnet.yamnet import YAMNet
 
 pytestmark = pytest.mark.usefixtures("few_filters")

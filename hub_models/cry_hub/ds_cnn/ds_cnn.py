@@ -7,8 +7,8 @@ from typing import Any
 import keras
 from keras import layers
 
+from cry_hub.fast_training.normalization import MaskedBatchNormalization
 from cry_hub.front_end import FrontEnd
-from cry_hub.masked_batch_normalization import MaskedBatchNormalization
 from cry_hub.patch_backbone import PatchBackbone
 from cry_hub.patches import MergeMask, MergePatches, SplitPatches, he_depthwise
 from cry_hub.time_mask import TimeMask

@@ -9,8 +9,8 @@ import keras
 from keras import layers
 
 from cry_hub.efficientat import table
+from cry_hub.fast_training.normalization import MaskedBatchNormalization
 from cry_hub.frames import MeanOverBands, ZeroPadding
-from cry_hub.masked_batch_normalization import MaskedBatchNormalization
 from cry_hub.patches import MeanOverPatches, he_depthwise
 
 ops: Any = keras.ops  # Keras types most results as perhaps None

@@ -10,9 +10,9 @@ from typing import Any
 
 from keras import layers
 
-from cry_hub.convolution import Conv2D
+from cry_hub.fast_training.convolution import Conv2D
+from cry_hub.fast_training.normalization import MaskedBatchNormalization
 from cry_hub.frames import HalveMask, ZeroPadding
-from cry_hub.masked_batch_normalization import MaskedBatchNormalization
 
 # PyTorch's defaults, which PANNs keeps; its momentum of 0.1 is 0.9 in Keras.
 BATCH_NORM_EPSILON = 1e-5

@@ -7,7 +7,7 @@ from typing import Any
 import keras
 from keras import layers
 
-from cry_hub.convolution import Conv2D
+from cry_hub.fast_training.convolution import Conv2D
 from cry_hub.front_end import FrontEnd
 from cry_hub.patch_backbone import PatchBackbone
 from cry_hub.patches import MergePatches, SplitPatches

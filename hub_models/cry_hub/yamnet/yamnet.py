@@ -8,11 +8,13 @@ from typing import Any
 import keras
 from keras import layers
 
+from cry_hub.fast_training.normalization import (
+    FrozenBatchNormalization,
+    FusedBatchNormalization,
+)
 from cry_hub.front_end import FrontEnd
-from cry_hub.fused_batch_normalization import FusedBatchNormalization
 from cry_hub.patch_backbone import PatchBackbone
 from cry_hub.patches import MergePatches, SplitPatches, he_depthwise
-from cry_hub.yamnet.frozen_batch_normalization import FrozenBatchNormalization
 from cry_lite.front_ends import YAMNET
 
 # Kind, stride, filters; every kernel is 3 x 3, every padding "same". From

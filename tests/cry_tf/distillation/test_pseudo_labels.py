@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from cry_tf.distillation.pseudo_labels import pseudo_labels, sure_from
+from cry_tf.distillation.lesson import pseudo_labels, sure_from
 from cry_tf.evaluation.predictions import Predictions
 
 

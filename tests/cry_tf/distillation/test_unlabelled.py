@@ -3,7 +3,7 @@ import pytest
 import soundfile
 
 from cry_tf.data import load
-from cry_tf.distillation.unlabelled import cut_windows
+from cry_tf.distillation.lesson import cut_windows
 from cry_tf.runs.progress import Silence
 
 RATE_HZ = 8_000

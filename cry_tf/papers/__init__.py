@@ -1,0 +1,1 @@
+"""What the tables of two papers print, row by row."""

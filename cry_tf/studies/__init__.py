@@ -1,0 +1,1 @@
+"""Whole experiments: quickstart, reproduction, personal models, pretraining."""

@@ -1,0 +1,396 @@
+"""Heads that are adapted to one infant: prototypes and logistic regression."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import keras
+import numpy as np
+
+from cry_tf.heads.features import NEVER, Standardization, softmax
+from cry_tf.heads.logistic import LogisticHead
+from cry_tf.heads.prototypes import PrototypeHead
+from cry_tf.layers.prototype_logits import PrototypeLogits
+from cry_tf.runs.run_folder import RunFolder
+
+# How many of the infant's clips the run's prototype counts as.
+PRIOR_CLIPS = 1.0
+
+
+@dataclass(frozen=True)
+class PrototypeAdapter:
+    """Moves the run's prototypes towards a few clips of one infant.
+
+    With `n` clips of a label, its new prototype is the direction of `prior_clips *
+    run's + n * mean direction of the clips`, so one clip suffices and a label
+    without clips keeps the run's. Before, the center moves to what the infant's
+    clips have in common whatever their label (the voice, the room, the device),
+    by the share `n / (n + prior_clips)`; clips of one label alone cannot tell
+    the two apart and leave it where it is.
+
+    Attributes:
+        base: The run's prototypes.
+        prior_clips: Weight of the run's prototype in clips, positive.
+    """
+
+    base: PrototypeHead
+    prior_clips: float = PRIOR_CLIPS
+
+    def __post_init__(self) -> None:
+        """Checks the weight."""
+        if not self.prior_clips > 0:
+            raise ValueError(
+                "prior_clips must be positive. Received: "
+                f"prior_clips={self.prior_clips!r}."
+            )
+
+    def adapt(self, features: np.ndarray, truth: np.ndarray) -> PrototypeHead:
+        """Returns prototypes for the infant; without a clip, the run's.
+
+        Args:
+            features: Float array `(clips, features)`, pooled embeddings.
+            truth: Int array `(clips,)` in [0, labels).
+        """
+        if not len(truth):
+            return self.base
+        base, present = self.base, np.unique(truth)
+        vectors = base.standardize(features)
+        offset = np.zeros(vectors.shape[1])
+        if len(present) > 1:
+            means = [vectors[truth == label].mean(axis=0) for label in present]
+            share = len(truth) / (len(truth) + self.prior_clips)
+            offset = share * np.mean(means, axis=0)
+        directions = _unit(vectors - offset)
+        prototypes, bias = base.prototypes.copy(), base.bias.copy()
+        for label in present:
+            total = directions[truth == label].sum(axis=0)
+            total += self.prior_clips * base.prototypes[:, label]
+            prototypes[:, label] = _unit(total[None])[0]
+            bias[label] = 0.0
+        deviation = base.standardize.deviation
+        moved = Standardization(base.standardize.mean + offset * deviation, deviation)
+        return PrototypeHead(moved, prototypes, bias, base.scale)
+
+    def compact(self, features: np.ndarray) -> tuple[PrototypeAdapter, np.ndarray]:
+        """Returns the same problem in as few dimensions as there are vectors.
+
+        Clips and prototypes span a small space in which every angle is the same,
+        so what is fitted there gives the same scores, a hundred times faster.
+
+        Args:
+            features: Float array `(clips, features)` of every clip that the
+                adapter will meet.
+
+        Returns:
+            An adapter and features `(clips, clips + labels or fewer)`.
+        """
+        vectors = self.base.standardize(features)
+        spanning = np.concatenate([vectors.T, self.base.prototypes], axis=1)
+        basis, _ = np.linalg.qr(spanning)
+        small = PrototypeHead(
+            Standardization(np.zeros(basis.shape[1]), np.ones(basis.shape[1])),
+            basis.T @ self.base.prototypes,
+            self.base.bias,
+            self.base.scale,
+        )
+        return dataclasses.replace(self, base=small), vectors @ basis
+
+
+def _unit(rows: np.ndarray) -> np.ndarray:
+    lengths = np.linalg.norm(rows, axis=1, keepdims=True)
+    return rows / np.maximum(lengths, 1e-6)
+
+
+PENALTY = 1.0
+# More unknowns than this are not worth a matrix of their squared number.
+_MOST_NEWTON = 300
+_STEPS = 50
+
+
+@dataclass(frozen=True)
+class LogisticAdapter:
+    """Moves the run's dense layer towards a few clips of one infant.
+
+    Minimises the summed cross-entropy of the clips plus `penalty / 2` times the
+    squared change of the weights, so without evidence the run's answer stands. The
+    change is measured on features around the infant's mean, at a mean squared
+    distance of 1. A label without clips keeps the run's weights.
+
+    Attributes:
+        base: The run's weights.
+        penalty: Cost of a change, positive.
+    """
+
+    base: LogisticHead
+    penalty: float = PENALTY
+
+    def __post_init__(self) -> None:
+        """Checks the penalty."""
+        if not self.penalty > 0:
+            raise ValueError(
+                f"penalty must be positive. Received: penalty={self.penalty!r}."
+            )
+
+    def adapt(self, features: np.ndarray, truth: np.ndarray) -> LogisticHead:
+        """Returns weights for the infant; without a clip, the run's.
+
+        Args:
+            features: Float array `(clips, features)`, what the dense layer gets.
+            truth: Int array `(clips,)` in [0, labels).
+        """
+        if not len(truth):
+            return self.base
+        features = np.asarray(features, np.float64)
+        kernel, bias = self._start(truth)
+        mean = features.mean(axis=0)
+        around = features - mean
+        scale = float(np.sqrt((around**2).sum(axis=1).mean())) or 1.0
+        # The change of the kernel lies in the span of the clips.
+        left, sizes, basis = np.linalg.svd(around / scale, full_matrices=False)
+        inputs = np.column_stack([left * sizes, np.ones(len(truth))])
+        change = self._fit(inputs, features @ kernel + bias, truth)
+        moved = basis.T @ change[:-1] / scale
+        return LogisticHead(kernel + moved, bias + change[-1] - mean @ moved)
+
+    def _start(self, truth: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Lets a label be answered that the run never saw but the infant has."""
+        bias = self.base.bias.copy()
+        new = [label for label in np.unique(truth) if bias[label] <= NEVER / 2]
+        if new:
+            known = bias[bias > NEVER / 2]
+            bias[new] = known.min() if len(known) else 0.0
+        return self.base.kernel, bias
+
+    def _fit(
+        self, inputs: np.ndarray, start: np.ndarray, truth: np.ndarray
+    ) -> np.ndarray:
+        """Returns the change `(inputs, labels)` that costs least."""
+        present, places = np.unique(truth), np.arange(len(truth))
+        change = np.zeros((inputs.shape[1], start.shape[1]))
+        own = (len(change), len(present))
+
+        def cost(values: np.ndarray) -> tuple[float, np.ndarray, np.ndarray]:
+            change[:, present] = values.reshape(own)
+            scores = softmax(start + inputs @ change)
+            right = np.maximum(scores[places, truth], 1e-300)
+            total = -np.log(right).sum() + self.penalty / 2 * (values @ values)
+            wrong = scores.copy()
+            wrong[places, truth] -= 1
+            slope = (inputs.T @ wrong)[:, present].ravel() + self.penalty * values
+            return float(total), slope, scores[:, present]
+
+        first = np.zeros(own[0] * own[1])
+        if len(first) <= _MOST_NEWTON:
+            best = _newton(cost, inputs, self.penalty, first)
+        else:
+            from scipy.optimize import minimize
+
+            best = minimize(
+                lambda values: cost(values)[:2], first, jac=True, method="L-BFGS-B"
+            ).x
+        change[:, present] = best.reshape(own)
+        return change
+
+    def compact(self, features: np.ndarray) -> tuple[LogisticAdapter, np.ndarray]:
+        """Returns the same problem in as few dimensions as there are clips.
+
+        Args:
+            features: Float array `(clips, features)` of every clip that the
+                adapter will meet.
+
+        Returns:
+            An adapter and features `(clips, clips or fewer)`.
+        """
+        features = np.asarray(features, np.float64)
+        basis, _ = np.linalg.qr(features.T)
+        small = LogisticHead(basis.T @ self.base.kernel, self.base.bias)
+        return dataclasses.replace(self, base=small), features @ basis
+
+
+def _newton(
+    cost: Callable[[np.ndarray], tuple[float, np.ndarray, np.ndarray]],
+    inputs: np.ndarray,
+    penalty: float,
+    values: np.ndarray,
+) -> np.ndarray:
+    """Minimises a penalised cross-entropy; it is convex, so there is one valley.
+
+    Args:
+        cost: Unknowns to the cost, its slope and the scores `(clips, labels)`.
+        inputs: Float array `(clips, inputs)`.
+        penalty: Of the squared unknowns.
+        values: Where to begin, `(inputs * labels,)`.
+    """
+    clips = len(inputs)
+    squares = (inputs[:, :, None] * inputs[:, None, :]).reshape(clips, -1)
+    total, slope, scores = cost(values)
+    for _ in range(_STEPS):
+        if np.abs(slope).max() < 1e-6:
+            break
+        curve = -scores[:, :, None] * scores[:, None, :]
+        labels = np.arange(scores.shape[1])
+        curve[:, labels, labels] += scores
+        width, count = inputs.shape[1], len(labels)
+        blocks = (squares.T @ curve.reshape(clips, -1)).reshape(
+            width, width, count, count
+        )
+        matrix = blocks.transpose(0, 2, 1, 3).reshape(len(values), len(values))
+        step = np.linalg.solve(matrix + penalty * np.eye(len(values)), slope)
+        share = 1.0
+        while share > 1e-4:
+            found = cost(values - share * step)
+            if found[0] <= total:
+                break
+            share /= 2
+        else:  # no lower within rounding
+            break
+        values = values - share * step
+        total, slope, scores = found
+    return values
+
+
+PERSONAL_HEADS = ("prototype", "logreg")
+
+
+def open_reason_run(path: Any) -> tuple[RunFolder, Any]:
+    """Reads a run that can be made personal, and its `CryClassifier`.
+
+    Raises:
+        OSError: If there is no run.
+        ValueError: If it is a detector, or its head is no network.
+    """
+    run = RunFolder.open(path)
+    if run.config["settings"]["task"] != "reason":
+        raise ValueError(
+            "A personal model tells why one infant cries, so it starts from a run of "
+            f"--task reason. Received: {run.path}, a detector, which knows cry and no "
+            "cry only. Train one with cry-tf train --task reason."
+        )
+    if not run.has_network:
+        head = run.config["settings"]["recipe"]["head"]
+        raise ValueError(
+            "A personal model starts from a run whose head is part of a network. "
+            f"Received: {run.path} with the head {head}, which is kept as arrays. "
+            "Train it with --head prototype, softmax, mlp or logreg."
+        )
+    return run, run.load_model()
+
+
+@dataclass(frozen=True)
+class Pooled:
+    """What a model makes of clips, one vector each.
+
+    Attributes:
+        features: Float32 `(clips, features)`, what the pooling gives.
+        inputs: Float32 `(clips, units)`, what the last layer gets: a hidden layer
+            of an `mlp` head stands between the two.
+        scores: Float64 `(clips, labels)`, the model's own answers.
+    """
+
+    features: np.ndarray
+    inputs: np.ndarray
+    scores: np.ndarray
+
+    @classmethod
+    def of(cls, model: Any, embeddings: Sequence[np.ndarray]) -> Pooled:
+        """Pools the embeddings of clips, each float32 `(time, features)`."""
+        pooled, inputs, logits = [], [], []
+        last = model.get_layer("logits")
+        for embedding in embeddings:
+            x = model.pooling(embedding[None], mask=np.ones((1, len(embedding)), bool))
+            pooled.append(_array(x)[0])
+            if model.head == "mlp":
+                x = model.get_layer("hidden")(x)
+            inputs.append(_array(x)[0])
+            logits.append(_array(last(x))[0])
+        scores = softmax(np.asarray(logits, np.float64))
+        return cls(np.stack(pooled), np.stack(inputs), scores)
+
+    def of_head(self, head: str) -> np.ndarray:
+        """Returns what a personal head gets, `(clips, features or units)`."""
+        return self.inputs if head == "logreg" else self.features
+
+
+def logistic_adapter(model: Any) -> LogisticAdapter:
+    """Returns an adapter that starts from the last layer of a model.
+
+    Raises:
+        ValueError: If that layer holds prototypes.
+    """
+    last = model.get_layer("logits")
+    if isinstance(last, PrototypeLogits):
+        raise ValueError(
+            "The personal head logreg starts from the weights of a dense layer. "
+            "Received: a run with the head prototype, which has none. Take --head "
+            "prototype, or a run with the head softmax, mlp or logreg."
+        )
+    kernel, bias = (np.asarray(value, np.float64) for value in last.get_weights())
+    return LogisticAdapter(LogisticHead(kernel, bias))
+
+
+def own_prototypes(model: Any) -> PrototypeHead | None:
+    """Returns the prototypes that a model holds; None if it has another head."""
+    last = model.get_layer("logits")
+    if not isinstance(last, PrototypeLogits):
+        return None
+    values = [_array(getattr(last, name)) for name in ("center", "deviation")]
+    prototypes = _array(last.prototypes).astype(np.float64)
+    lengths = np.maximum(np.linalg.norm(prototypes, axis=0), 1e-6)
+    return PrototypeHead(
+        Standardization(*(value.astype(np.float64) for value in values)),
+        prototypes / lengths,
+        _array(last.bias).astype(np.float64),
+        float(_array(last.scale)),
+    )
+
+
+def prototype_adapter(
+    model: Any,
+    pooled: Pooled | None,
+    truth: np.ndarray,
+    groups: np.ndarray,
+    seed: int,
+) -> PrototypeAdapter:
+    """Returns an adapter that starts from a model's prototypes.
+
+    Args:
+        model: A `CryClassifier`. If its head holds none, they are measured.
+        pooled: Of the clips to measure them on, those it was trained on; None if
+            they are not needed.
+        truth: Int array `(clips,)` of those clips.
+        groups: Array `(clips,)`, their sources.
+        seed: Draws the inner folds that fit the scale.
+    """
+    base = own_prototypes(model)
+    if base is None:
+        if pooled is None:
+            raise ValueError("Prototypes are measured on clips. Received: none.")
+        labels = len(model.labels)
+        base = PrototypeHead.fit(pooled.features, truth, groups, labels, True, seed)
+    return PrototypeAdapter(base)
+
+
+def with_prototypes(model: Any, head: PrototypeHead) -> Any:
+    """Returns a classifier with the backbone and pooling of `model` and this head."""
+    from cry_tf.training.fitted_head_trainer import write_into
+
+    made = type(model).from_config({**model.get_config(), "head": "prototype"})
+    made.backbone.set_weights(model.backbone.get_weights())
+    made.pooling.set_weights(model.pooling.get_weights())
+    write_into(made, head)
+    return made
+
+
+def with_dense(model: Any, head: LogisticHead) -> Any:
+    """Returns a copy of a classifier with other weights in its last layer."""
+    made = type(model).from_config(model.get_config())
+    made.set_weights(model.get_weights())
+    made.get_layer("logits").set_weights([head.kernel, head.bias])
+    return made
+
+
+def _array(value: Any) -> np.ndarray:
+    return np.asarray(keras.ops.convert_to_numpy(value))

@@ -1,0 +1,335 @@
+"""The infants of a study, each scored by a run that never saw them."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import keras
+import numpy as np
+
+from cry_tf import export_clips
+from cry_tf.data import EmbeddingCache, Embeddings
+from cry_tf.data.clip import Problem
+from cry_tf.data.dataset import Dataset
+from cry_tf.data.grouping import plural
+from cry_tf.runs.progress import Listener
+from cry_tf.runs.provenance import short_digests
+from cry_tf.runs.run_folder import RunFolder
+from cry_tf.studies.personal.adapters import (
+    Pooled,
+    logistic_adapter,
+    own_prototypes,
+    prototype_adapter,
+)
+from cry_tf.studies.personal.held_out import Adapter, Infant
+from cry_tf.training.fitted_head_trainer import FittedTrainer
+from cry_tf.training.head_trainer import HeadTrainer, embed
+from cry_tf.training.recipe import Recipe
+from cry_tf.training.trainer import Trainer
+
+
+def heard_before(run: RunFolder, dataset: Dataset) -> np.ndarray:
+    """Returns which clips the run was trained on, bool `(clips,)`."""
+    known = frozenset(run.config["data"].get("clip_digests", ()))
+    return np.array([digest in known for digest in short_digests(dataset)], bool)
+
+
+def find(run: RunFolder, why: str) -> Dataset:
+    """Returns the clips of a run's training, by where they were.
+
+    Args:
+        run: The run.
+        why: What they are needed for, and what else would do, for the error.
+
+    Raises:
+        ValueError: If most of them are gone or others stand in their place.
+    """
+    config: dict[str, Any] = run.config["data"]
+    try:
+        dataset = export_clips.run_clips(run)
+    except ValueError as error:
+        raise ValueError(f"{why} {error}") from error
+    known = heard_before(run, dataset)
+    if 2 * int(known.sum()) < config["clips"]:
+        raise ValueError(
+            f"{why} Of the {config['clips']} clips that {run.path} was trained on, "
+            f"{int(known.sum())} are still at {config['origin']}."
+        )
+    return dataset.subset(np.flatnonzero(known))
+
+
+def check_backbone(run: RunFolder) -> None:
+    """Refuses a run whose backbone has heard its training clips.
+
+    Raises:
+        ValueError: If every layer was trained.
+    """
+    if run.config["settings"]["recipe"]["trains"] != "head":
+        raise ValueError(
+            "The study needs infants that the network has never heard. Received: "
+            f"clips of the training of {run.path}, whose backbone was trained on them. "
+            "Give recordings of other infants, or a run of the recipe quick."
+        )
+
+
+def without_each(
+    run: RunFolder,
+    model: Any,
+    embeddings: Embeddings,
+    heard: np.ndarray,
+    use: Callable[[Any, np.ndarray, np.ndarray], None],
+    tell: Callable[[], None] = lambda: None,
+) -> int:
+    """Trains the head of a run once a fold, as the run did, on the other groups.
+
+    Args:
+        run: The run; its recipe, folds and seed are taken.
+        model: Its model; it is left as it was.
+        embeddings: Of the training clips, and of any others of the same infants.
+            Groups are kept whole.
+        heard: Bool `(clips,)`, which of them the run was trained on.
+        use: Called once a fold with the trained model, the places that it was
+            trained on, and the places of the clips held out.
+        tell: Called after each epoch.
+
+    Returns:
+        The number of folds.
+
+    Raises:
+        ValueError: If a label has too few groups, or a loss is not finite.
+    """
+    settings = run.config["settings"]
+    recipe = Recipe.from_dict(settings["recipe"])
+    # Augmented copies are for the final model; the folds do without.
+    recipe = recipe.replace(augment="none", augment_copies=0)
+    keras.utils.set_random_seed(settings["seed"])
+    fresh = type(model).from_config(model.get_config())
+    fresh.backbone.set_weights(model.backbone.get_weights())
+    trainer = _trainer(fresh, embeddings, recipe, settings["seed"])
+    folds = embeddings.dataset.fold_indices(settings["folds"], settings["seed"])
+    for train, test in folds:
+        trained_on = train[heard[train]]
+        trainer.reset()
+        trainer.fit(trained_on, lambda *_: tell())
+        use(fresh, trained_on, test)
+    return len(folds)
+
+
+def _trainer(model: Any, found: Embeddings, recipe: Recipe, seed: int) -> Trainer:
+    truth, groups = found.dataset.label_indices, found.dataset.groups
+    if recipe.is_fitted:
+        return FittedTrainer(model, found.values, truth, groups, recipe, seed)
+    front_end = model.spec.front_end
+    step_s = front_end.patch_hop_samples / front_end.sample_rate_hz
+    return HeadTrainer(model, found.values, truth, recipe, seed, step_s)
+
+
+def pooled(model: Any, embeddings: Embeddings, places: np.ndarray) -> Pooled:
+    """Returns what a model makes of the clips at these places."""
+    return Pooled.of(model, [embeddings.values[int(place)] for place in places])
+
+
+PROTOTYPES_NEED = (
+    "The run has no prototypes of its own, so they are measured on the clips that it "
+    "was trained on. Bring them back, take --head logreg, or start from a run with "
+    "--head prototype."
+)
+_STUDY_NEEDS = (
+    "The run was trained on infants of the data, so its head is trained anew without "
+    "them, on the other clips of its training."
+)
+
+
+@dataclass(frozen=True)
+class Unseen:
+    """Infants with several labels, ready for a trial.
+
+    Attributes:
+        infants: In alphabetical order; near-copies are not yet marked.
+        dataset: The clips that `Infant.places` point into.
+        problems: Clips that could not be decoded.
+        how: Why the run counts as one that never heard them.
+    """
+
+    infants: tuple[Infant, ...]
+    dataset: Dataset
+    problems: tuple[Problem, ...]
+    how: str
+
+
+def find_infants(
+    run: RunFolder,
+    model: Any,
+    dataset: Dataset,
+    heads: Sequence[str],
+    cache: EmbeddingCache,
+    listener: Listener,
+) -> Unseen:
+    """Prepares every group with several labels.
+
+    Args:
+        run: The run.
+        model: Its model.
+        dataset: Clips under the labels of the model.
+        heads: Personal heads.
+        cache: Where embeddings are kept.
+        listener: Hears how far it is.
+
+    Raises:
+        ValueError: If no group has several labels, or what the run was trained on
+            is needed and gone.
+    """
+    _require_several_labels(dataset)
+    heard = heard_before(run, dataset)
+    if heard.any():
+        check_backbone(run)
+    is_measured = "prototype" in heads and own_prototypes(model) is None
+    training = None
+    if heard.any() or is_measured:
+        why = _STUDY_NEEDS if heard.any() else PROTOTYPES_NEED
+        training = find(run, why)
+    every, is_training = _joined(dataset, heard, training)
+    found = embed(model, every, cache, listener)
+    left_out = {problem.clip.path for problem in found.problems}
+    is_kept = np.array([clip.path not in left_out for clip in every.clips], bool)
+    is_training = is_training[is_kept]
+    asked = np.arange(len(every))[is_kept] < len(dataset)
+    made: dict[str, Infant] = {}
+
+    def use(now: Any, train: np.ndarray, test: np.ndarray) -> None:
+        own = test[asked[test]]
+        names = _several_labels(found.dataset.subset(own))
+        if not names:
+            return
+        adapters = _adapters(now, found, train, heads, run)
+        for name in names:
+            places = own[found.dataset.groups[own] == name]
+            made[name] = _infant(name, now, found, places, heads, adapters)
+
+    if heard.any():
+        settings = run.config["settings"]
+        steps = settings["folds"] * settings["recipe"]["epochs"]
+        if settings["recipe"]["head"] in ("logreg", "prototype"):
+            steps = settings["folds"]
+        with listener.progress("training without each infant", steps) as advance:
+            folds = without_each(run, model, found, is_training, use, advance)
+        how = (
+            f"{plural(int(heard.sum()), 'clip')} of {len(dataset)} were in the "
+            f"training of the run, so its head and pooling were trained anew, "
+            f"{folds} folds by group: each infant meets one that never heard it"
+        )
+    else:
+        use(model, np.flatnonzero(is_training), np.flatnonzero(asked))
+        how = "none of the clips was in the training of the run"
+    if not made:
+        raise ValueError(f"{_RULE} Those that had were left out, undecodable.")
+    infants = tuple(made[name] for name in sorted(made))
+    return Unseen(infants, found.dataset, found.problems, how)
+
+
+_RULE = (
+    "The study takes infants (groups) with clips of at least two labels: what is "
+    "learned from some is judged on the others."
+)
+
+
+def _require_several_labels(dataset: Dataset) -> None:
+    if not _several_labels(dataset):
+        raise ValueError(
+            f"{_RULE} Received: {len(set(dataset.groups))} groups, each of one label. "
+            "Name the infant in the column 'group' of a manifest (or another with "
+            "--group-by)."
+        )
+
+
+def _several_labels(dataset: Dataset) -> list[str]:
+    """Returns the groups with clips of more than one label, sorted."""
+    pairs = {(clip.group, clip.label) for clip in dataset.clips}
+    groups = [group for group, _ in pairs]
+    return sorted({group for group in groups if groups.count(group) > 1})
+
+
+def _joined(
+    dataset: Dataset, heard: np.ndarray, training: Dataset | None
+) -> tuple[Dataset, np.ndarray]:
+    """Returns the clips asked about before the rest of the training clips.
+
+    The second value says which of all were in the training. A group of the run
+    with a clip that is asked about takes the group that the clip has now.
+    """
+    if training is None:
+        return dataset, np.zeros(len(dataset), bool)
+    now = dict(zip(short_digests(dataset), dataset.clips, strict=True))
+    digests = short_digests(training)
+    renamed = {
+        clip.group: now[digest].group
+        for clip, digest in zip(training.clips, digests, strict=True)
+        if digest in now
+    }
+    others = tuple(
+        dataclasses.replace(clip, group=renamed.get(clip.group, clip.group))
+        for clip, digest in zip(training.clips, digests, strict=True)
+        if digest not in now
+    )
+    every = dataclasses.replace(dataset, clips=(*dataset.clips, *others), problems=[])
+    return every, np.concatenate([heard, np.ones(len(others), bool)])
+
+
+def _adapters(
+    model: Any, found: Embeddings, train: np.ndarray, heads: Sequence[str], run: Any
+) -> dict[str, Adapter]:
+    adapters: dict[str, Adapter] = {}
+    if "prototype" in heads:
+        is_measured = own_prototypes(model) is None
+        adapters["prototype"] = prototype_adapter(
+            model,
+            pooled(model, found, train) if is_measured else None,
+            found.dataset.label_indices[train],
+            found.dataset.groups[train],
+            run.config["settings"]["seed"],
+        )
+    if "logreg" in heads:
+        adapters["logreg"] = logistic_adapter(model)
+    return adapters
+
+
+def _infant(
+    name: str,
+    model: Any,
+    found: Embeddings,
+    places: np.ndarray,
+    heads: Sequence[str],
+    adapters: dict[str, Adapter],
+) -> Infant:
+    own = pooled(model, found, places)
+    count = len(places)
+    return Infant(
+        name,
+        places,
+        found.dataset.label_indices[places],
+        {head: own.of_head(head) for head in heads},
+        adapters,
+        own.scores,
+        np.arange(count),
+        np.zeros((count, count), bool),
+    )
+
+
+def of_infant(dataset: Dataset, infant: str) -> Dataset:
+    """Returns the clips of one group.
+
+    Raises:
+        ValueError: If no clip has that group.
+    """
+    places = np.flatnonzero(dataset.groups == infant)
+    if not len(places):
+        names = sorted(set(dataset.groups))
+        shown = ", ".join(names[:5]) + (" and more" if len(names) > 5 else "")
+        raise ValueError(
+            f"The infant must be one of the {plural(len(names), 'group')} of the "
+            f"clips: {shown}. Received: {infant!r}."
+        )
+    return dataset.subset(places)

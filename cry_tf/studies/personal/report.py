@@ -1,0 +1,358 @@
+"""What a personal run and a study write: records and pages."""
+
+from __future__ import annotations
+
+import copy
+import datetime
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from cry_tf.data import sound_source
+from cry_tf.data.clip import Problem
+from cry_tf.data.dataset import Dataset
+from cry_tf.data.grouping import plural
+from cry_tf.evaluation.figures import Estimate
+from cry_tf.evaluation.metrics import measure
+from cry_tf.evaluation.predictions import NO_FOLD, Predictions
+from cry_tf.reports import pages, plots
+from cry_tf.reports.plots import Bar, Plot
+from cry_tf.reports.tables import DASH, Cell, Table, estimate
+from cry_tf.runs.provenance import data_facts, versions
+from cry_tf.runs.result_folder import write_json
+from cry_tf.runs.run_folder import RunFolder
+from cry_tf.studies.personal.comparison import (
+    HEARD,
+    SEEN,
+    UNSEEN,
+    WITHIN,
+    Comparison,
+    Row,
+)
+
+_COLOURS = {SEEN: "accent", UNSEEN: "contrast", HEARD: "contrast"}
+_SHORT = 14
+
+
+@dataclass(frozen=True)
+class PersonalReport:
+    """What a report says.
+
+    Attributes:
+        title: First line.
+        lead: A sentence: which run, which clips.
+        comparisons: The most trustworthy first.
+        warnings: Sentences that the reader must know first.
+        overall: `metrics.json` of the run: how it does with unseen infants.
+        plots: Further drawings.
+        facts: How it was made: name and value.
+    """
+
+    title: str
+    lead: str
+    comparisons: tuple[Comparison, ...]
+    warnings: tuple[str, ...] = ()
+    overall: dict[str, Any] | None = None
+    plots: tuple[Plot, ...] = ()
+    facts: tuple[tuple[str, str], ...] = ()
+
+
+def render(report: PersonalReport) -> str:
+    """Returns the report as one HTML document."""
+    judged = [entry for entry in report.comparisons if entry.rows]
+    chosen = [entry for entry in judged if 1 < len(entry.infants) <= 60]
+    return pages.render(
+        "personal.html",
+        title=report.title,
+        lead=report.lead,
+        warnings=report.warnings,
+        comparisons=[
+            (entry.title, _sentence(entry), _table(entry), accuracy_bars(entry))
+            for entry in judged
+        ],
+        too_few=[entry.title for entry in report.comparisons if not entry.rows],
+        infant_plots=[infant_dots(entry) for entry in chosen[:2]],
+        overall=report.overall,
+        overall_table=None if report.overall is None else _overall(report.overall),
+        plots=report.plots,
+        facts=report.facts,
+    )
+
+
+def accuracy_bars(comparison: Comparison) -> Plot:
+    """Draws the accuracy of each row with its 95 % interval."""
+    return plots.interval_bars(
+        "Accuracy",
+        [row.name for row in comparison.rows],
+        [
+            [Bar(row.accuracy, _COLOURS.get(row.kind, "muted"))]
+            for row in comparison.rows
+        ],
+        "share of clips right, with 95 % interval",
+    )
+
+
+def infant_dots(comparison: Comparison) -> Plot:
+    """Draws how often each method is right with each infant, one line each."""
+    seen = next(row.name for row in comparison.rows if row.kind == SEEN)
+    unseen = comparison.run_row.name
+    return plots.share_dots(
+        comparison.title,
+        [
+            (
+                f"{_short(entry.name)}, n = {entry.clips}",
+                entry.right[seen],
+                entry.right[unseen],
+                entry.right[WITHIN],
+            )
+            for entry in comparison.infants
+        ],
+        ("seen", "unseen", "majority within"),
+        "share of the infant’s clips right",
+        f"n: clips judged. Seen: {seen.split(', ', 1)[1]}.",
+    )
+
+
+def _short(name: str) -> str:
+    return name if len(name) <= _SHORT else f"{name[:6]}…{name[-6:]}"
+
+
+def _sentence(entry: Comparison) -> str:
+    count = f"{plural(entry.clips, 'clip')} of {plural(len(entry.infants), 'infant')}"
+    if entry.answers > entry.clips:
+        count += f", {entry.answers:,} answers"
+    sentence = f"{count}: {entry.sentence}."
+    if entry.not_judged:
+        sentence += f" {entry.not_judged:,} more could not be judged: nothing that may "
+        sentence += "be learned from is left."
+    return sentence
+
+
+def _table(entry: Comparison) -> Table:
+    header = ["", "accuracy", "balanced accuracy", "macro-F1", "p", "gained / lost"]
+    strong = [i for i, row in enumerate(entry.rows) if row.p_value is not None]
+    return Table(header, [_cells(row) for row in entry.rows], strong)
+
+
+def _cells(row: Row) -> list[Cell | str]:
+    pair = Cell(DASH)
+    if row.gained is not None and row.sign_p_value is not None:
+        pair = Cell(f"{row.gained} / {row.lost}", f"p {_p(row.sign_p_value)}")
+    return [
+        row.name,
+        estimate(row.accuracy),
+        estimate(row.balanced_accuracy),
+        estimate(row.macro_f1),
+        DASH if row.p_value is None else _p(row.p_value).removeprefix("= "),
+        pair,
+    ]
+
+
+def _p(value: float) -> str:
+    return "< 0.001" if value < 0.001 else f"= {value:.3f}"
+
+
+def _overall(metrics: dict[str, Any]) -> Table:
+    header = ["", "accuracy", "balanced accuracy", "macro-F1"]
+    rows = [
+        [name]
+        + [
+            estimate(Estimate(**metrics[key][figure]))
+            for figure in ("accuracy", "balanced_accuracy", "macro_f1")
+        ]
+        for name, key in (
+            ("unseen infant, the run", "model"),
+            (f"always “{metrics['majority_label']}”", "majority"),
+        )
+    ]
+    return Table(header, rows, strong=(0,))
+
+
+HOW = {
+    "prototype": "prototypes of the infant, shrunk towards the run’s",
+    "logreg": "logistic regression on the infant’s clips, from the run’s weights",
+}
+
+
+@dataclass(frozen=True)
+class Made:
+    """A finished personal model, before it is written down.
+
+    Attributes:
+        run: The run that it started from.
+        model: The new `CryClassifier`.
+        head: `prototype` or `logreg`.
+        dataset: The infant's clips that were learned from.
+        problems: Clips that could not be decoded.
+        comparisons: On clips held out; none if there is one clip.
+        scores: Float array `(clips, labels)`, each clip held out.
+        heard: Bool `(clips,)`, which the run was trained on.
+        time_sentence: What is not known of the times, or empty.
+        origin: Where the clips came from.
+        seed: Of the shuffles.
+        minutes: Clips so near in time are near-copies.
+    """
+
+    run: RunFolder
+    model: Any
+    head: str
+    dataset: Dataset
+    problems: tuple[Problem, ...]
+    comparisons: tuple[Comparison, ...]
+    scores: np.ndarray
+    heard: np.ndarray
+    time_sentence: str
+    origin: str
+    seed: int
+    minutes: float
+
+
+def write(folder: Path, made: Made, warn: Callable[[str], None]) -> tuple[str, ...]:
+    """Writes everything but the model; returns what the user must know.
+
+    Args:
+        folder: Of the run.
+        made: The personal model.
+        warn: Takes a line if the report cannot be written; the rest stays.
+    """
+    config = _config(made, folder)
+    predictions = _predictions(made)
+    metrics = measure(predictions)
+    warnings = _warnings(made)
+    verdict = _verdict(made)
+    write_json(folder / "config.json", config)
+    values = {"split": _split(made), "verdict": verdict, "warnings": list(warnings)}
+    values |= metrics.to_dict()
+    values |= {"baselines": {}, "threshold": None}
+    values["personal"] = [entry.to_dict() for entry in made.comparisons]
+    write_json(folder / "metrics.json", values)
+    predictions.write_csv(folder / "predictions.csv")
+    report = PersonalReport(
+        title="Personal cry classifier",
+        lead=f"{made.run.path.name} adapted to one infant on "
+        f"{plural(len(made.dataset), 'clip')}: {HOW[made.head]}. {_split(made)}",
+        comparisons=made.comparisons,
+        warnings=(verdict, *warnings),
+        overall=made.run.metrics if "personal" not in made.run.config else None,
+        plots=(
+            plots.confusion_matrix(
+                "Confusion matrix, clips held out",
+                [entry.label for entry in metrics.labels],
+                metrics.confusion_matrix,
+            ),
+        ),
+        facts=_facts(made, config),
+    )
+    pages.write(folder / "report.html", lambda: render(report), warn)
+    return warnings
+
+
+def _split(made: Made) -> str:
+    if len(made.dataset) < 2:
+        return "One clip: none can be held out, so its scores are the run’s own."
+    return (
+        "Each clip is scored by a model that learned from the infant’s other clips, "
+        f"those within {made.minutes:g} minutes of it left out where times are known; "
+        "by the run itself where none is left."
+    )
+
+
+def _verdict(made: Made) -> str:
+    if not made.comparisons:
+        return (
+            "How good this model is with the infant cannot be said from one clip. "
+            "Record a few more of each label."
+        )
+    return made.comparisons[0].verdict
+
+
+def _warnings(made: Made) -> tuple[str, ...]:
+    found = []
+    if heard := int(made.heard.sum()):
+        found.append(
+            f"{heard} of {len(made.heard)} clips were in the training of the run: the "
+            "figures of the run itself are not to be trusted, and those of the "
+            "personal model, which starts from it, are too good as well. cry-tf "
+            "personalize --study trains the head without the infant."
+        )
+    if made.time_sentence and len(made.dataset) > 1:
+        found.append(made.time_sentence)
+    absent = [label for label, n in made.dataset.label_counts.items() if not n]
+    if absent:
+        found.append(f"Without a clip, and so as in the run: {', '.join(absent)}.")
+    if made.problems:
+        found.append(
+            f"{plural(len(made.problems), 'clip')} could not be decoded and were left "
+            "out; config.json names them."
+        )
+    return tuple(found)
+
+
+def _predictions(made: Made) -> Predictions:
+    clips = made.dataset.clips
+    groups = made.dataset.groups
+    if len(set(groups)) == 1:  # one infant: what is drawn are its clips
+        groups = np.array([clip.name for clip in clips])
+    is_held_out = len(clips) > 1
+    return Predictions(
+        files=tuple(clip.name for clip in clips),
+        labels=made.model.labels,
+        truth=made.dataset.label_indices,
+        scores=made.scores,
+        groups=tuple(str(group) for group in groups),
+        folds=np.arange(len(clips)) if is_held_out else np.array([NO_FOLD]),
+        durations_s=np.array(
+            [sound_source.info(clip.path).duration_s for clip in clips]
+        ),
+    )
+
+
+def _config(made: Made, folder: Path) -> dict[str, Any]:
+    config = copy.deepcopy(made.run.config)
+    base, dataset = config["data"], made.dataset
+    content = (made.run.path / "config.json").read_bytes()
+    now = datetime.datetime.now(datetime.UTC)
+    config["created"] = now.isoformat(timespec="seconds")
+    if made.head == "prototype":
+        recipe = {"head": "prototype", "mixup": 0.0, "imbalance": "class_weight"}
+        config["settings"]["recipe"] |= recipe
+    config["model"] = made.model.spec.to_dict()
+    facts = data_facts(dataset, made.origin, made.problems, folder)
+    # Both were heard: the infant's clips, and before them the run's.
+    facts["clip_digests"] += base.get("clip_digests", ())
+    config["data"] = base | facts | {"grouping": "Clips of one infant."}
+    config["personal"] = {
+        "run": str(made.run.path.absolute()),
+        "run_config_sha256": hashlib.sha256(content).hexdigest(),
+        "run_data_sha256": base["sha256"],
+        "head": made.head,
+        "what": HOW[made.head],
+        "minutes": made.minutes,
+        "seed": made.seed,
+        "heard_before": int(made.heard.sum()),
+    }
+    config["versions"] = versions()
+    return config
+
+
+def _facts(made: Made, config: dict[str, Any]) -> tuple[tuple[str, str], ...]:
+    data, personal = config["data"], config["personal"]
+    counts = ", ".join(f"{label} {n}" for label, n in data["clips_of_label"].items())
+    rows = [
+        ("clips", f"{data['origin'] or 'given as a Dataset'}, sha256 {data['sha256']}"),
+        ("labels", counts),
+        ("run", f"{personal['run']}, config sha256 {personal['run_config_sha256']}"),
+        ("head", f"{made.head}: {HOW[made.head]}"),
+        ("backbone", f"{config['settings']['backbone']}, as in the run"),
+        ("seed", str(made.seed)),
+        ("versions", ", ".join(f"{k} {v}" for k, v in config["versions"].items())),
+        ("made", config["created"]),
+    ]
+    if made.comparisons:
+        shuffles = made.comparisons[0].permutations
+        rows.insert(5, ("p-values", f"{shuffles} shuffles of the infant’s labels"))
+    return tuple(rows)

@@ -1,0 +1,236 @@
+"""Runs the chain: material, two trainings, two `.tflite` files, a night heard."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+
+from cry_tf.data import Dataset
+from cry_tf.data.grouping import plural
+from cry_tf.exporting import export
+from cry_tf.runs.progress import Listener
+from cry_tf.runs.run_folder import RunFolder
+from cry_tf.studies.quickstart import material as materials
+from cry_tf.studies.quickstart.backbone_choice import BackboneChoice
+from cry_tf.studies.quickstart.material import STANDARD, Material, Scale
+from cry_tf.studies.quickstart.night_score import NightScore, hear_night
+from cry_tf.training.train import train
+
+if TYPE_CHECKING:
+    from cry_export import Artefact
+
+Task = Literal["detect", "reason"]
+
+
+@dataclass(frozen=True)
+class Built:
+    """A model of the chain.
+
+    Attributes:
+        run: The training run, cross-validated.
+        artefact: The `.tflite` and its comparison with the model.
+    """
+
+    run: RunFolder
+    artefact: Artefact
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """Everything that a quickstart did.
+
+    Attributes:
+        material: What it worked on.
+        choice: The backbone and why.
+        built: The models by task.
+        night: How the night was heard, None without a detector.
+        seconds: Time that each stage took, seconds.
+    """
+
+    material: Material
+    choice: BackboneChoice
+    built: dict[Task, Built]
+    night: NightScore | None
+    seconds: dict[str, float] = field(default_factory=dict)
+
+
+def run_chain(
+    folder: Path,
+    *,
+    data: str | os.PathLike[str] | Sequence[str] | None,
+    weights: str | None,
+    seed: int,
+    listener: Listener,
+    scale: Scale = STANDARD,
+) -> Outcome:
+    """Runs everything and writes it into a folder.
+
+    Args:
+        folder: An existing empty folder.
+        data: Labelled recordings, one path or several, or None to synthesise them.
+        weights: See `BackboneChoice.choose`.
+        seed: Draws everything.
+        listener: Hears what is being done.
+        scale: How much of everything.
+
+    Returns:
+        What was done, with every figure.
+
+    Raises:
+        ValueError: If the data do not suffice, or a `.tflite` does not answer
+            like its model.
+        OSError: If something cannot be read or written.
+    """
+    seconds: dict[str, float] = {}
+    choice = BackboneChoice.choose(weights)
+    listener.line(f"network: {choice.sentence}")
+    with _timed(seconds, "recordings"):
+        if data is None:
+            listener.line("recordings: synthetic cries and household sounds")
+            found = materials.synthetic_material(
+                folder / "recordings", seed, scale, listener
+            )
+        else:
+            found = materials.real_material(data, seed, scale)
+            listener.line(f"recordings: {found.origin}")
+        for note in found.notes:
+            listener.line(f"  {note}")
+    sets: dict[Task, Dataset | None] = {
+        "detect": found.detection,
+        "reason": found.reasons,
+    }
+    built: dict[Task, Built] = {}
+    for task, dataset in sets.items():
+        if dataset is not None:
+            built[task] = _build(
+                folder, task, dataset, found, choice, seed, scale, listener, seconds
+            )
+    score = None
+    if found.night is not None:
+        with _timed(seconds, "night"):
+            minutes = found.night.duration_s / 60
+            listener.line(f"night: {minutes:.1f} minutes, {found.night_origin}")
+            score = hear_night(
+                folder,
+                found.night,
+                detector=built["detect"].artefact.path,
+                namer=built["reason"].artefact.path if "reason" in built else None,
+                is_synthetic=found.is_synthetic,
+                warn=listener.warn,
+            )
+    return Outcome(found, choice, built, score, seconds)
+
+
+def _build(
+    folder: Path,
+    task: Task,
+    dataset: Dataset,
+    found: Material,
+    choice: BackboneChoice,
+    seed: int,
+    scale: Scale,
+    listener: Listener,
+    seconds: dict[str, float],
+) -> Built:
+    groups = len(set(dataset.groups))
+    listener.line(f"{task}: {plural(len(dataset), 'clip')}, {plural(groups, 'group')}")
+    folds = materials.possible_folds(dataset, task, choice.folds(scale))
+    # The recordings stand beside the models: their embeddings need not be kept.
+    with (
+        _timed(seconds, f"train {task}"),
+        tempfile.TemporaryDirectory() as embeddings_dir,
+    ):
+        run = train(
+            dataset,
+            choice.settings(task, seed, scale, folds),
+            folder / task,
+            listener=_Aside(listener),
+            embeddings_dir=embeddings_dir,
+            origin=found.origin,
+        )
+    with _timed(seconds, f"export {task}"):
+        count = min(scale.parity_clips, len(dataset))
+        evenly = np.linspace(0, len(dataset) - 1, count).astype(int)
+        model: Any = run.load_model()
+        if task == "detect":
+            # A cry lasts: a single window on its own is no event.
+            model.decision = model.decision.replace(smoothing_windows=3)
+        artefact = export(
+            model,
+            folder / f"{task}.tflite",
+            quantize="dynamic",
+            check=dataset.subset(evenly),
+            provenance={
+                "made_by": "cry-tf quickstart",
+                "data": found.origin,
+                "data_sha256": run.config["data"]["sha256"],
+                "weights_source": run.config["weights"]["source"],
+            },
+        )
+    return Built(run, artefact)
+
+
+@contextlib.contextmanager
+def _timed(seconds: dict[str, float], stage: str) -> Iterator[None]:
+    start = time.monotonic()
+    yield
+    seconds[stage] = round(time.monotonic() - start, 1)
+
+
+class _Aside:
+    """Passes progress and warnings on; the rest is in the run's own report."""
+
+    def __init__(self, listener: Listener):
+        self._listener = listener
+
+    def line(self, text: str = "") -> None:
+        """Ignores it."""
+
+    def table(self, header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+        """Ignores it."""
+
+    def warn(self, text: str) -> None:
+        """Passes it on."""
+        self._listener.warn(text)
+
+    def progress(
+        self, title: str, total: int
+    ) -> AbstractContextManager[Callable[[], None]]:
+        """Passes it on."""
+        return self._listener.progress(title, total)
+
+
+def summary(outcome: Outcome, seed: int) -> dict[str, Any]:
+    """Returns every figure as JSON types."""
+    material = outcome.material
+    return {
+        "synthetic": material.is_synthetic,
+        "data": material.origin,
+        "notes": list(material.notes),
+        "seed": seed,
+        "backbone": outcome.choice.preset,
+        "weights": outcome.choice.sentence,
+        "models": {
+            task: {
+                "metrics": built.run.metrics,
+                "file": built.artefact.path.name,
+                "bytes": built.artefact.file_bytes,
+                "sha256": built.artefact.sha256,
+                "parity": built.artefact.parity.to_dict(),
+            }
+            for task, built in outcome.built.items()
+        },
+        "night": None
+        if outcome.night is None
+        else {"origin": material.night_origin, **outcome.night.to_dict()},
+        "seconds": outcome.seconds,
+    }

@@ -1,0 +1,200 @@
+"""A network of one row teaches the student of another, fold by fold."""
+
+from __future__ import annotations
+
+import json
+import os
+import zipfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from cry_tf.data import Dataset
+from cry_tf.distillation.lesson import Lesson
+from cry_tf.distillation.settings import DistillSettings
+from cry_tf.distillation.student_trainer import StudentTrainer
+from cry_tf.studies.reproduce.result import Identity
+from cry_tf.training.choose_trainer import find_micro_batch
+from cry_tf.training.context import RunContext
+from cry_tf.training.trainer import Fold, History, Tell, Trainer
+
+# Scores below this are taken as this: a logit of -16, as in `cry-tf distill`.
+_LEAST_SCORE = 1e-7
+
+
+@dataclass(frozen=True)
+class Teaching:
+    """The scores of a network that was trained once a fold.
+
+    Attributes:
+        scores: Float32 `(folds, clips, labels)`: of every clip, by the network of
+            each fold, which heard all clips but those of the fold.
+        folds: Int `(clips,)`, the fold that held the clip out.
+    """
+
+    scores: np.ndarray
+    folds: np.ndarray
+
+    def logits(self, fold: int, train: np.ndarray) -> np.ndarray:
+        """Returns what the teacher of a fold says, `(clips, 1, 1, labels)`.
+
+        Args:
+            fold: Number of the fold, from 0.
+            train: Places of the clips that its student is trained on.
+
+        Raises:
+            ValueError: If the teacher was trained on other clips.
+        """
+        heard = np.flatnonzero(self.folds != fold)
+        if not np.array_equal(heard, np.sort(train)):
+            raise ValueError(
+                "Teacher and student must be trained on the same clips of a fold. "
+                f"Received: {len(heard)} and {len(train)} clips in fold {fold}."
+            )
+        logs = np.log(np.maximum(self.scores[fold], _LEAST_SCORE))
+        return logs[:, None, None].astype(np.float32)
+
+
+class HeardTrainer:
+    """Trains as another trainer does, and notes how it then scores every clip.
+
+    Args:
+        trainer: Trains the teacher.
+        clips: How many clips there are.
+
+    Attributes:
+        epochs: Of the other trainer.
+        scores: A float array `(clips, labels)` a fold, in their order.
+    """
+
+    def __init__(self, trainer: Trainer, clips: int):
+        self._trainer, self._clips = trainer, clips
+        self.epochs = trainer.epochs
+        self.scores: list[np.ndarray] = []
+
+    def reset(self) -> None:
+        """Puts back the weights, optimizer and random state of the beginning."""
+        self._trainer.reset()
+
+    def fit(self, *args: Any, **kwargs: Any) -> History:
+        """Trains; see `Trainer`."""
+        return self._trainer.fit(*args, **kwargs)
+
+    def predict(self, indices: np.ndarray) -> np.ndarray:
+        """Scores every clip, and returns the scores of these."""
+        self.scores.append(self._trainer.predict(np.arange(self._clips)))
+        return self.scores[-1][indices]
+
+    def teaching(self, folds: np.ndarray) -> Teaching:
+        """Returns what was noted.
+
+        Args:
+            folds: Int `(clips,)`, the fold that held each clip out.
+        """
+        return Teaching(np.stack(self.scores).astype(np.float32), folds)
+
+
+def read(folder: Path, identity: Identity) -> Teaching | None:
+    """Returns what the row of that identity teaches, None if it is not kept whole."""
+    try:
+        with np.load(_path(folder, identity), allow_pickle=False) as archive:
+            values = dict(archive)
+        if json.loads(str(values["identity"])) != identity.to_dict():
+            return None
+        return Teaching(values["scores"], values["folds"])
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
+        return None
+
+
+def write(folder: Path, identity: Identity, teaching: Teaching) -> None:
+    """Keeps what a row teaches beside its result, whole or not at all.
+
+    Raises:
+        OSError: If it cannot be written.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    target = _path(folder, identity)
+    part = target.with_name(target.name + ".part")
+    with open(part, "wb") as file:
+        np.savez_compressed(
+            file,
+            identity=np.array(json.dumps(identity.to_dict())),
+            scores=teaching.scores,
+            folds=teaching.folds,
+        )
+    os.replace(part, target)
+
+
+def _path(folder: Path, identity: Identity) -> Path:
+    return (folder / identity.file_name).with_suffix(".teaching.npz")
+
+
+class TaughtTrainer:
+    """Distils, as `cry-tf distill` does, with a teacher for each fold.
+
+    Args:
+        model: The student, a `CryModel`.
+        dataset: The clips.
+        settings: How, with the student's own settings.
+        teaching: What the teacher of each fold says of these clips.
+        context: Of the run.
+
+    Attributes:
+        epochs: See `cry_tf.training.trainer.Trainer`.
+
+    Raises:
+        ValueError: If the teacher was asked about other clips.
+    """
+
+    def __init__(
+        self,
+        model: Any,
+        dataset: Dataset,
+        settings: DistillSettings,
+        teaching: Teaching,
+        context: RunContext,
+    ):
+        shape = (len(dataset), len(dataset.labels))
+        if teaching.scores.shape[1:] != shape:
+            raise ValueError(
+                "Teacher and student must hear the same clips. Received: "
+                f"{teaching.scores.shape[1]} and {shape[0]}."
+            )
+        self._teaching = teaching
+        student = settings.student
+        recipe = student.recipe
+        self._lesson = Lesson(dataset, (), None, 0, student.seed, recipe.max_seconds)
+        self._trainer = StudentTrainer(
+            model,
+            self._lesson,
+            recipe,
+            student.seed,
+            settings.temperature,
+            settings.alpha,
+            micro_batch=find_micro_batch(model, dataset, student, context),
+        )
+        self.epochs: Sequence[int] = self._trainer.epochs
+
+    def reset(self) -> None:
+        """Puts back the weights and the optimizer of the beginning."""
+        self._trainer.reset()
+
+    def fit(
+        self, indices: np.ndarray, tell: Tell | None = None, fold: Fold | None = None
+    ) -> History:
+        """Trains on the clips of a fold; see `cry_tf.training.trainer.Trainer`.
+
+        Raises:
+            ValueError: If it is not the fold that its teacher was trained on, or
+                the loss does not stay finite.
+        """
+        number = int(fold.name) if fold else 0
+        logits = self._teaching.logits(number, indices)
+        return self._trainer.fit(indices, logits, self._lesson.truth, tell, fold)
+
+    def predict(self, indices: np.ndarray) -> np.ndarray:
+        """Returns the scores `(clips, labels)` of the clips at these places."""
+        return self._trainer.predict(indices)

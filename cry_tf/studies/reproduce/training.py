@@ -1,0 +1,270 @@
+"""Trains one row on one split, and makes files of each fold's model."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+
+from cry_export import ConversionError, ParityError
+from cry_tf import exporting
+from cry_tf.data import EmbeddingCache
+from cry_tf.data.dataset import Dataset
+from cry_tf.distillation.settings import DistillSettings
+from cry_tf.evaluation.predictions import Predictions
+from cry_tf.evaluation.scorer import load_scorer
+from cry_tf.papers.row import Experiment
+from cry_tf.runs.progress import Listener
+from cry_tf.studies.reproduce.clips import Split, by_clip
+from cry_tf.studies.reproduce.result import Measured, Result, measure_part
+from cry_tf.studies.reproduce.teaching import HeardTrainer, TaughtTrainer, Teaching
+from cry_tf.training.baselines import score_baselines
+from cry_tf.training.context import RunContext
+from cry_tf.training.cross_validation import (
+    cross_validate,
+    fold_of_clip,
+    predictions_of,
+)
+from cry_tf.training.plan import Plan, build, build_network
+from cry_tf.training.preparation import Prepared, check_folds, prepare
+from cry_tf.training.settings import Settings
+from cry_tf.training.trainer import History, Trainer
+
+QUANTIZATIONS = ("none", "dynamic")
+# To be compared with the model before a file is judged on all, as in `cry-tf distill`.
+_CHECKED_CLIPS = 16
+
+
+class ExportingTrainer:
+    """Trains as another trainer does, and exports what it has trained.
+
+    Where the other is asked for scores, the model becomes a file of each
+    quantization, compared with the model on clips of the fold, and the fold is scored
+    by the files too.
+
+    Args:
+        trainer: Trains `model`.
+        model: A `CryModel`.
+        dataset: The clips that places refer to.
+        work: Folder for the files, for its owner to delete.
+
+    Attributes:
+        epochs: Of the other trainer.
+        scores: By quantization, float array `(clips, labels)`.
+        file_bytes: By quantization, size of the last file. The files of the folds
+            differ by a few bytes of compressed metadata at most.
+        refused: By quantization, why no file is to be had. It has no scores then.
+    """
+
+    def __init__(self, trainer: Trainer, model: Any, dataset: Dataset, work: Path):
+        self._trainer, self._model = trainer, model
+        self._dataset, self._work = dataset, work
+        self.epochs = trainer.epochs
+        shape = (len(dataset), len(dataset.labels))
+        self.scores = {name: np.full(shape, np.nan) for name in QUANTIZATIONS}
+        self.file_bytes: dict[str, int] = {}
+        self.refused: dict[str, str] = {}
+
+    def reset(self) -> None:
+        """Puts back the weights, optimizer and random state of the beginning."""
+        self._trainer.reset()
+
+    def fit(self, *args: Any, **kwargs: Any) -> History:
+        """Trains; see `Trainer`."""
+        return self._trainer.fit(*args, **kwargs)
+
+    def predict(self, indices: np.ndarray) -> np.ndarray:
+        """Scores clips by the model, and by its files on the way."""
+        fold = self._dataset.subset(indices)
+        for name in QUANTIZATIONS:
+            if name in self.refused:
+                continue
+            try:
+                self.scores[name][indices] = self._score(fold, name)
+            except (ParityError, ConversionError) as error:
+                # The network's own figures are not lost.
+                self.refused[name] = self._without_paths(str(error))
+                del self.scores[name]
+                self.file_bytes.pop(name, None)
+        return self._trainer.predict(indices)
+
+    def _without_paths(self, sentence: str) -> str:
+        """Drops what names a folder that is gone when this is read."""
+        for report in self._work.glob("*.json"):
+            sentence = sentence.replace(f" Figures: {report}.", "")
+        return sentence.replace(f"{self._work}{os.sep}", "")
+
+    def _score(self, fold: Dataset, quantization: str) -> np.ndarray:
+        path = self._work / f"{quantization}.tflite"
+        count = min(_CHECKED_CLIPS, len(fold))
+        checked = fold.subset(np.linspace(0, len(fold) - 1, count).astype(int))
+        made = exporting.export(
+            self._model,
+            path,
+            quantize=quantization,
+            check=checked,
+            overwrite=True,
+            strict=True,
+        )
+        self.file_bytes[quantization] = made.file_bytes
+        score = load_scorer(path).score
+        waveforms = fold.waveforms(self._model.spec.sample_rate_hz)
+        return np.stack([score(waveform) for _, waveform in waveforms])
+
+
+@dataclass(frozen=True)
+class Trained:
+    """What a training on one split gave.
+
+    Attributes:
+        result: Its figures.
+        predictions: Of each variant, with the true groups.
+        teaching: What its networks say of every clip, if that was asked for.
+    """
+
+    result: Result
+    predictions: dict[str, Predictions]
+    teaching: Teaching | None = None
+
+
+def run(
+    dataset: Dataset,
+    experiment: Experiment,
+    settings: Settings,
+    split: Split,
+    parts: Sequence[str],
+    work: Path,
+    listener: Listener,
+    embeddings_dir: Path | None = None,
+    *,
+    teaching: Teaching | None = None,
+    teaches: bool = False,
+) -> Trained:
+    """Cross-validates an experiment on one split.
+
+    Args:
+        dataset: The clips of the task, with their infants as groups.
+        experiment: What is trained.
+        settings: How.
+        split: `by_clip` or `by_infant`.
+        parts: What is to be measured, see `Row.part`.
+        work: An empty folder for files on the way.
+        listener: Hears how far it is.
+        embeddings_dir: Where embeddings are kept, see `EmbeddingCache`.
+        teaching: What the teacher of each fold says, or None for the labels alone.
+        teaches: Whether the networks are to say what they make of every clip.
+
+    Raises:
+        ValueError: If labels or groups do not suffice, or a loss is not finite.
+    """
+    started = time.monotonic()
+    infant_of = {clip.path: clip.group for clip in dataset.clips}
+    # The clips were checked once for all rows, so nothing is told again here.
+    split_clips = by_clip(dataset) if split == "by_clip" else dataset
+    cache = EmbeddingCache(embeddings_dir)
+    prepared = prepare(split_clips, settings, RunContext(embeddings=cache))
+    context = RunContext(progress=listener, embeddings=cache)
+    sizes, refused = {}, {}
+    weights, accuracy, kept = "none", None, None
+    if experiment.classical:
+        scores, folds = _classical(prepared, experiment, settings, context)
+    else:
+        keras.backend.clear_session()
+        plan, kept, exporting = _plan(
+            prepared, experiment, settings, teaching, teaches, work, context
+        )
+        prepared, weights = plan.prepared, plan.model.backbone.weights_source
+        out = cross_validate(plan, context, is_final=False)
+        scores, folds = {"keras": out.scores}, out.folds
+        if exporting is not None:
+            scores |= exporting.scores
+            sizes, refused = exporting.file_bytes, exporting.refused
+        last = {row.fold: row.accuracy for row in out.history}
+        accuracy = float(np.mean(list(last.values())))
+    predictions = {
+        variant: predictions_of(
+            prepared.dataset, values, folds, settings.task, infant_of
+        )
+        for variant, values in scores.items()
+    }
+    result = Result(
+        parts={v: _measure(found, parts) for v, found in predictions.items()},
+        file_bytes=sizes,
+        refused=refused,
+        left_out=len(dataset) - len(prepared.dataset),
+        weights=weights,
+        training_accuracy=accuracy,
+        seconds=time.monotonic() - started,
+    )
+    return Trained(result, predictions, kept.teaching(folds) if kept else None)
+
+
+def _plan(
+    prepared: Prepared,
+    experiment: Experiment,
+    settings: Settings,
+    teaching: Teaching | None,
+    teaches: bool,
+    work: Path,
+    context: RunContext,
+) -> tuple[Plan, HeardTrainer | None, ExportingTrainer | None]:
+    """Returns the plan of a row, with what notes scores and makes files of it."""
+    if teaching is None:
+        plan = build(prepared, settings, context)
+    else:
+        how = DistillSettings(student=settings)
+        model, warnings = build_network(prepared, settings, context)
+        folds = prepared.dataset.fold_indices(settings.folds, settings.seed)
+        check_folds(prepared.dataset, folds, settings, context)
+        trainer = TaughtTrainer(model, prepared.dataset, how, teaching, context)
+        plan = Plan(settings, prepared, model, trainer, folds, warnings)
+    noting, exporting = None, None
+    if teaches:
+        noting = HeardTrainer(plan.trainer, len(plan.prepared.dataset))
+        plan = plan.replace(trainer=noting)
+    if experiment.exports:
+        exporting = ExportingTrainer(
+            plan.trainer, plan.model, plan.prepared.dataset, work
+        )
+        plan = plan.replace(trainer=exporting)
+    return plan, noting, exporting
+
+
+def _classical(
+    prepared: Prepared,
+    experiment: Experiment,
+    settings: Settings,
+    context: RunContext,
+) -> tuple[dict[str, np.ndarray], np.ndarray]:
+    dataset = prepared.dataset
+    folds = dataset.fold_indices(settings.folds, settings.seed)
+    steps = len(dataset) + len(folds)
+    with context.progress.progress("training", steps) as advance:
+        scores = score_baselines(
+            dataset,
+            folds,
+            settings.seed,
+            is_balanced=settings.recipe.imbalance != "none",
+            cutoff_hz=prepared.bandwidth.cutoff_hz,
+            cache_dir=context.embeddings.dir,
+            tell=advance,
+            only=experiment.classical,
+        )
+    return {"keras": scores[experiment.classical]}, fold_of_clip(folds)
+
+
+def _measure(predictions: Predictions, parts: Sequence[str]) -> dict[str, Measured]:
+    """Measures every part that these labels and folds have."""
+    found = {}
+    for part in parts:
+        label = part.removeprefix("label:")
+        if part.startswith("label:") and label not in predictions.labels:
+            continue
+        found[part] = measure_part(predictions, part)
+    return found
