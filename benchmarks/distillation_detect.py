@@ -64,7 +64,7 @@ def teacher_run(name: str, weights: str, data: Any, folder: Path, console) -> Pa
             folds=2,
             baselines=False,
         )
-        train.train(data, settings, path, listener=console)
+        train.train(data, settings, path, progress=console)
     return path
 
 

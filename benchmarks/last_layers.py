@@ -66,7 +66,7 @@ def timed(args: argparse.Namespace, dataset: Dataset, is_cut: bool) -> list[floa
         staged_trainer.cut = cut
     times = [time.perf_counter()]
     part = trainer._parts[0]
-    trainer._groups.thaw(part.stage)
+    trainer._groups.unfreeze(part.stage)
     history = part.fit(
         np.arange(len(dataset)), lambda *_: times.append(time.perf_counter())
     )

@@ -24,7 +24,7 @@ from cry_tf.evaluation.figures import Estimate
 from cry_tf.evaluation.judgement import heard_before, match_labels, score_clips
 from cry_tf.evaluation.metrics import measure
 from cry_tf.evaluation.scorer import load_scorer
-from cry_tf.runs.progress import Listener, Silence
+from cry_tf.runs.progress import NoProgress, Progress
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -111,7 +111,7 @@ def compare(
     threads: Sequence[int] = (1, 2),
     seconds: float | None = None,
     names: Sequence[str] | None = None,
-    listener: Listener | None = None,
+    progress: Progress | None = None,
 ) -> Comparison:
     """Measures files side by side: bytes, speed, memory, and accuracy on clips.
 
@@ -123,14 +123,14 @@ def compare(
         seconds: Length of audio of a run; see `cry_lite.speed.measure_speeds`.
         names: What tables call the files; None takes the shortest end of each path
             that differs from the others'.
-        listener: Hears how far it is; None for silence.
+        progress: Hears how far it is; None for silence.
 
     Raises:
         ModelFileError: If a file is missing, damaged or cannot be run here.
         ValueError: If the clips have other labels than the files, or a number is
             out of range.
     """
-    listener = listener or Silence()
+    progress = progress or NoProgress()
     paths = [Path(path).expanduser() for path in paths]
     names = names or short_names(paths)
     found = [read_metadata(path) for path in paths]
@@ -143,8 +143,8 @@ def compare(
     accuracies: list[dict[str, Estimate]] = [{} for _ in paths]
     facts: dict[str, Any] = {}
     if dataset is not None:
-        accuracies, facts = _accuracies(paths, dataset, positive, listener)
-    with listener.progress("running", speed.TURNS) as advance:
+        accuracies, facts = _accuracies(paths, dataset, positive, progress)
+    with progress.bar("running", speed.TURNS) as advance:
         speeds = speed.measure_speeds(paths, threads, seconds, advance=advance)
     candidates = tuple(
         Candidate(
@@ -168,15 +168,15 @@ def _accuracies(
     paths: Sequence[Path],
     dataset: Dataset,
     positive: tuple[str, ...] | None,
-    listener: Listener,
+    progress: Progress,
 ) -> tuple[list[dict[str, Estimate]], dict[str, Any]]:
     accuracies: list[dict[str, Estimate]] = []
     facts: dict[str, Any] = {}
     warnings: dict[str, None] = {}  # in order, each once
     for path in paths:
         scorer = load_scorer(path)
-        labelled = match_labels(dataset, scorer.spec, positive, Silence())
-        predictions, left_out = score_clips(scorer, labelled, listener)
+        labelled = match_labels(dataset, scorer.spec, positive, NoProgress())
+        predictions, left_out = score_clips(scorer, labelled, progress)
         for problem in left_out:
             warnings[f"left out: {problem.sentence}"] = None
         heard = heard_before(scorer, dataset)

@@ -17,7 +17,7 @@ from cry_tf.benchmarking.comparing import Comparison, compare
 from cry_tf.benchmarking.limits import Limits, choose
 from cry_tf.data.dataset import Dataset
 from cry_tf.evaluation.figures import Estimate
-from cry_tf.runs.progress import Listener, Silence
+from cry_tf.runs.progress import NoProgress, Progress
 from cry_tf.runs.run_folder import RunFolder
 
 Export = Callable[[RunFolder, Path, str], None]
@@ -60,7 +60,7 @@ def search(
     dataset: Dataset | None = None,
     positive: tuple[str, ...] | None = None,
     overwrite: bool = False,
-    listener: Listener | None = None,
+    progress: Progress | None = None,
 ) -> Found:
     """Exports every run by every recipe, and keeps the best file within the limits.
 
@@ -78,7 +78,7 @@ def search(
             trained on. None takes the out-of-fold figure of each run.
         positive: For detectors, labels of `dataset` that mean a cry.
         overwrite: True replaces an earlier file.
-        listener: Hears how far it is; None for silence.
+        progress: Hears how far it is; None for silence.
 
     Returns:
         Every file's figures and the choice. Without a choice nothing is written.
@@ -87,7 +87,7 @@ def search(
         ValueError: If the runs have different tasks, or no file could be written.
         OSError: If something cannot be read or written.
     """
-    listener = listener or Silence()
+    progress = progress or NoProgress()
     artefact.check_target(output, overwrite)
     tasks = sorted({run.config["settings"]["task"] for run in runs})
     if len(tasks) != 1:
@@ -98,7 +98,7 @@ def search(
     refused: dict[str, str] = {}
     with tempfile.TemporaryDirectory(prefix="cry-tf-search-") as folder:
         written: list[tuple[RunFolder, str, Path]] = []
-        with listener.progress("exporting", len(runs) * len(recipes)) as advance:
+        with progress.bar("exporting", len(runs) * len(recipes)) as advance:
             for place, run in enumerate(runs):
                 for recipe in recipes:
                     name = f"{run.path.name} {recipe}"
@@ -121,7 +121,7 @@ def search(
             positive=positive,
             threads=sorted({1, limits.threads}),
             names=names,
-            listener=listener,
+            progress=progress,
         )
         if dataset is None:
             comparison = _with_run_figures(comparison, [run for run, _, _ in written])

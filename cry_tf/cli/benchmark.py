@@ -96,7 +96,7 @@ def run(args: argparse.Namespace) -> int:
         positive=args.positive,
         threads=sorted({1, args.threads}),
         seconds=args.seconds,
-        listener=console,
+        progress=console,
     )
     for sentence in found.warnings:
         console.warn(sentence)

@@ -75,7 +75,7 @@ class Console:
             self.line("  " + "  ".join(cells).rstrip())
 
     @contextlib.contextmanager
-    def progress(self, title: str, total: int) -> Iterator[Advance]:
+    def bar(self, title: str, total: int) -> Iterator[Advance]:
         """Shows how far a long piece of work is.
 
         A bar where a person watches stderr; a line at its start, at the first

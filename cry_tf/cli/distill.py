@@ -181,7 +181,7 @@ def run(args: argparse.Namespace) -> int:
     console = Console(is_json=args.json)
     from cry_tf.data import load
     from cry_tf.runs import result_folder
-    from cry_tf.runs.checkpoint import KeptRun
+    from cry_tf.runs.checkpoint import Checkpoint
     from cry_tf.runs.run_folder import RunFolder
 
     teachers = [name for name in args.teacher.split(",") if name]
@@ -194,7 +194,7 @@ def run(args: argparse.Namespace) -> int:
         fetch_if_missing(console, settings.student.backbone)
     from cry_tf.distillation.distil import distil
 
-    kept = KeptRun.of(args.output)
+    kept = Checkpoint.of(args.output)
     had_progress = kept.has_progress
     try:
         finished = distil(
@@ -205,7 +205,7 @@ def run(args: argparse.Namespace) -> int:
             unlabelled=args.unlabelled,
             overwrite=args.overwrite,
             resume=args.resume,
-            listener=console,
+            progress=console,
             origin=origin_of(args.data),
         )
     except BaseException:

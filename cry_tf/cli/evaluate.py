@@ -83,7 +83,7 @@ def run(args: argparse.Namespace) -> int:
         args.output,
         positive=args.positive,
         overwrite=args.overwrite,
-        listener=console,
+        progress=console,
         origin=origin_of(args.data),
     )
     if args.json:

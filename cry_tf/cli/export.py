@@ -175,7 +175,7 @@ def run(args: argparse.Namespace) -> int:
     model = load_model(model_path)
     compressed = None
     if request is not None:
-        with console.progress(f"training for {request[0]}", request[1].epochs) as tell:
+        with console.bar(f"training for {request[0]}", request[1].epochs) as tell:
             compressed = compressing.compress(
                 model,
                 request[0],
@@ -192,7 +192,7 @@ def run(args: argparse.Namespace) -> int:
             warnings.simplefilter("always", export_clips.SkippedClipsWarning)
             warnings.simplefilter("always", FallbackWarning)
             try:
-                with console.progress("comparing", count) as advance:
+                with console.bar("comparing", count) as advance:
                     made += [
                         exporting.export(
                             model,

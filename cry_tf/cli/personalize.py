@@ -131,7 +131,7 @@ def run(args: argparse.Namespace) -> int:
         "permutations": args.permutations,
         "seed": args.seed,
         "overwrite": args.overwrite,
-        "listener": console,
+        "progress": console,
         "origin": origin_of(args.clips),
     }
     if args.study:

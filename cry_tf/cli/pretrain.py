@@ -1,4 +1,4 @@
-"""`python -m cry_tf.studies.pretraining`: pretrains one of our students."""
+"""`python -m cry_tf.cli.pretrain`: pretrains one of our students."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ further hearing. One group in --hold-out is never heard: the figures in the card
 of its clips.
 
 example:
-  python -m cry_tf.studies.pretraining data.csv -o pretrained/ \\
+  python -m cry_tf.cli.pretrain data.csv -o pretrained/ \\
       --student ds_cnn_s --teacher yamnet_audioset=yamnet.npz \\
       --teacher mn04_audioset=mn04_as_mAP_432.pt
 """
@@ -26,7 +26,7 @@ example:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="python -m cry_tf.studies.pretraining",
+        prog="python -m cry_tf.cli.pretrain",
         description="Teaches a small student what AudioSet networks hear, unlabelled.",
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,

@@ -108,7 +108,7 @@ def run(args: argparse.Namespace, scale: Scale | None = None) -> int:
             data=args.data,
             weights=args.weights,
             seed=args.seed,
-            listener=console,
+            progress=console,
             scale=scale or STANDARD,
         )
         values = {"format": FORMAT, **summary(outcome, args.seed)}

@@ -134,7 +134,7 @@ def run(args: argparse.Namespace) -> int:
             rows=names,
             seed=args.seed,
             positive=args.positive,
-            listener=console,
+            progress=console,
             origin=origin_of(data),
         )
     except KeyboardInterrupt:
@@ -172,7 +172,7 @@ def _synthetic(args: argparse.Namespace, console: Console) -> str:
             "recordings of its own; give them as DATA."
         )
     if not (folder / "manifest.csv").is_file():
-        with console.progress("synthetic infants", len(PAPER_INFANTS)) as advance:
+        with console.bar("synthetic infants", len(PAPER_INFANTS)) as advance:
             write_paper_set(folder, seed=args.seed, advance=advance)
     console.line(f"synthetic set, no recordings of infants: {folder}")
     return str(folder)

@@ -117,7 +117,7 @@ def run(args: argparse.Namespace, console: Console) -> int:
         dataset=dataset,
         positive=args.positive,
         overwrite=args.overwrite,
-        listener=console,
+        progress=console,
     )
     record = found.to_dict(limits)
     _tell(console, found, limits)

@@ -77,7 +77,7 @@ def run(args: argparse.Namespace) -> int:
     console = Console(is_json=args.json)
     from cry_tf.data import load
     from cry_tf.runs import result_folder
-    from cry_tf.runs.checkpoint import KeptRun
+    from cry_tf.runs.checkpoint import Checkpoint
 
     result_folder.check(args.output, args.overwrite)
     dataset = load(args.data, label_column=args.label_column, group_by=args.group_by)
@@ -86,7 +86,7 @@ def run(args: argparse.Namespace) -> int:
         fetch_if_missing(console, settings.backbone)
     from cry_tf.training.train import train
 
-    kept = KeptRun.of(args.output)
+    kept = Checkpoint.of(args.output)
     had_progress = kept.has_progress
     try:
         finished = train(
@@ -94,7 +94,7 @@ def run(args: argparse.Namespace) -> int:
             settings,
             args.output,
             overwrite=args.overwrite,
-            listener=console,
+            progress=console,
             origin=origin_of(args.data),
             resume=args.resume,
             tensorboard=args.tensorboard,

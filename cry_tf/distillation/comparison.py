@@ -22,7 +22,7 @@ from cry_tf.evaluation.verdict import verdict
 from cry_tf.papers.papers import get
 from cry_tf.reports import pages, tables
 from cry_tf.reports.tables import Table
-from cry_tf.runs.progress import Listener
+from cry_tf.runs.progress import Progress
 from cry_tf.runs.result_folder import write_json
 
 _TABLE = "Table 5"
@@ -195,7 +195,7 @@ class Outcome:
 
 
 def write_comparison(
-    folder: Path, outcome: Outcome, student: Any, listener: Listener
+    folder: Path, outcome: Outcome, student: Any, progress: Progress
 ) -> None:
     """Adds the comparison to `metrics.json` and `config.json`, and a page.
 
@@ -203,7 +203,7 @@ def write_comparison(
         folder: Of the run, whose record is written.
         outcome: What was found.
         student: The final student.
-        listener: Hears the table.
+        progress: Hears the table.
     """
     rows = _rows(outcome, student)
     predictions = outcome.predictions
@@ -235,12 +235,12 @@ def write_comparison(
     pages.write(
         folder / PAGE,
         lambda: render(rows, always_row, lead, facts, notes),
-        listener.warn,
+        progress.warn,
     )
-    listener.line()
-    listener.table(HEADER, [*(row.cells() for row in rows), always_row])
+    progress.line()
+    progress.table(HEADER, [*(row.cells() for row in rows), always_row])
     for remark in remarks(rows):
-        listener.warn(remark)
+        progress.warn(remark)
 
 
 def _rows(outcome: Outcome, student: Any) -> list[ComparedModel]:

@@ -17,7 +17,7 @@ from cry_tf.distillation.lesson import Lesson, cut_windows
 from cry_tf.distillation.run_teacher import RunTeacher, check_alike
 from cry_tf.distillation.settings import DistillSettings
 from cry_tf.runs import provenance, result_folder
-from cry_tf.runs.progress import Listener
+from cry_tf.runs.progress import Progress
 from cry_tf.runs.run_folder import RunFolder
 from cry_tf.training.choose_trainer import find_policy
 from cry_tf.training.context import RunContext
@@ -38,7 +38,7 @@ def distil(
     unlabelled: str | os.PathLike[str] | None = None,
     overwrite: bool = False,
     resume: bool = False,
-    listener: Listener | None = None,
+    progress: Progress | None = None,
     embeddings_dir: str | os.PathLike[str] | None = None,
     origin: str = "",
 ) -> RunFolder:
@@ -57,7 +57,7 @@ def distil(
         unlabelled: Folder of recordings that take part without labels, or None.
         overwrite: True replaces an earlier run.
         resume: True goes on with an interrupted run.
-        listener: Takes lines, warnings and progress; None ignores them.
+        progress: Takes lines, warnings and progress; None ignores them.
         embeddings_dir: Where teachers' embeddings are kept, see `EmbeddingCache`.
         origin: Where the data came from, for the record.
 
@@ -81,7 +81,7 @@ def distil(
             path,
             overwrite=overwrite,
             resume=resume,
-            listener=listener,
+            progress=progress,
             embeddings_dir=embeddings_dir,
             origin=origin,
         ) as context,

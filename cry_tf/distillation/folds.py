@@ -203,7 +203,7 @@ class Folds:
         )
         title = f"distilling ({plural(len(places), 'fold')}, then all)"
         forecast = Forecast((epochs,), fits)
-        with self._progress.progress(title, fits * epochs) as advance:
+        with self._progress.bar(title, fits * epochs) as advance:
 
             def tell(epoch: int, was_trained: bool) -> None:
                 advance(forecast.tell(epoch, was_trained))

@@ -20,7 +20,7 @@ from cry_tf.data.embedding_plan import EmbeddingPlan
 from cry_tf.data.grouping import known_source, plural
 from cry_tf.evaluation.calibration import Bin, calibrate
 from cry_tf.evaluation.predictions import Predictions
-from cry_tf.runs.progress import Listener
+from cry_tf.runs.progress import Progress
 
 _BINS = 20
 # Fewer clips than these say nothing about one error in twenty.
@@ -114,7 +114,7 @@ def cut_windows(
     labelled: Dataset,
     window_s: float,
     work: Path,
-    listener: Listener,
+    progress: Progress,
 ) -> tuple[Clip, ...]:
     """Cuts every recording below a folder into windows, each a file of its own.
 
@@ -128,7 +128,7 @@ def cut_windows(
         window_s: Length of a window, seconds; the last one of a recording is
             shorter.
         work: Where the windows are written.
-        listener: Hears what was left out, and how many windows there are.
+        progress: Hears what was left out, and how many windows there are.
 
     Returns:
         A clip a window, named `file@seconds`, with the first label of `labelled`,
@@ -158,7 +158,7 @@ def cut_windows(
         try:
             windows = [*_windows(file, window_s)]
         except (OSError, SoundFileError) as error:
-            listener.warn(f"left out: {error}")
+            progress.warn(f"left out: {error}")
             continue
         for start_s, waveform, rate_hz in windows:
             path = work / f"{number:05d}-{start_s:.2f}.wav"
@@ -167,7 +167,7 @@ def cut_windows(
                 Clip(path, labelled.labels[0], group, name=f"{name}@{start_s:g}")
             )
     if among:
-        listener.warn(
+        progress.warn(
             f"{plural(among, 'unlabelled recording')} left out: of the source of a "
             "labelled clip"
         )
@@ -177,7 +177,7 @@ def cut_windows(
             f"labelled ones. {root} holds {plural(len(files), 'sound file')}, of which "
             "none can be used."
         )
-    listener.line(
+    progress.line(
         f"unlabelled: {plural(len(clips), 'window')} of up to {window_s:g} s from "
         f"{plural(len(files) - among, 'recording')}"
     )

@@ -17,7 +17,7 @@ from cry_tf.distillation.resampling import ResampledBackbone
 from cry_tf.distillation.teacher_cache import TeacherCache
 from cry_tf.evaluation.predictions import Predictions
 from cry_tf.models.preset import load_backbone
-from cry_tf.runs.progress import Listener
+from cry_tf.runs.progress import Progress
 from cry_tf.runs.provenance import short_digests
 from cry_tf.runs.run_folder import RunFolder
 from cry_tf.training.choose_trainer import make_trainer
@@ -113,20 +113,20 @@ class RunTeacher:
             WeightsError: If it needs weights that are not there.
         """
         self._lesson, self._rate_hz = lesson, sample_rate_hz
-        self._cache, listener = context.embeddings, context.progress
+        self._cache, progress = context.embeddings, context.progress
         self._needs_refit = self.clips_known(lesson) > 0
         self._is_light = self.settings.recipe.trains == "head"
         if self._is_light:
-            self._heard = self._embeddings(listener)
+            self._heard = self._embeddings(progress)
         self._trainer: Any = None
         if not self._needs_refit:
-            listener.line(
+            progress.line(
                 f"  {self.name}: heard none of these clips in training, so its final "
                 "model teaches every fold"
             )
             return
         how = "its head is" if self._is_light else "every layer of it is (slow)"
-        listener.line(
+        progress.line(
             f"  {self.name}: heard {self.clips_known(lesson)} of "
             f"{len(lesson.labelled)} clips in training, so {how} trained again in "
             "each fold, without the fold's test clips"
@@ -196,7 +196,7 @@ class RunTeacher:
         logs = np.log(np.maximum(scores, _LEAST_SCORE))
         return logs.reshape(-1, self._lesson.versions, scores.shape[1])
 
-    def _embeddings(self, listener: Listener) -> list[np.ndarray]:
+    def _embeddings(self, progress: Progress) -> list[np.ndarray]:
         """Returns the embeddings of every clip, each followed by its copies'."""
         lesson = self._lesson
         backbone: Any = self.model.backbone
@@ -205,7 +205,7 @@ class RunTeacher:
         if lesson.copies and own_hz != self._rate_hz:
             backbone = ResampledBackbone(backbone, self._rate_hz)
         title = f"{self.name} hears"
-        with listener.progress(title, len(lesson.dataset)) as advance:
+        with progress.bar(title, len(lesson.dataset)) as advance:
             told = 0
 
             def tell(done: int, _: int) -> None:

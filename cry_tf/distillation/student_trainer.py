@@ -20,12 +20,12 @@ from cry_tf.training.optimizers import Adam
 from cry_tf.training.recipe import Recipe
 from cry_tf.training.trainer import (
     SCORING_BATCH,
-    Course,
     Fold,
     History,
+    OnEpoch,
+    StageFit,
     State,
-    Tell,
-    fit_courses,
+    fit_stages,
 )
 
 _SCORING_SECONDS = 320.0
@@ -90,7 +90,7 @@ class StudentTrainer:
         indices: np.ndarray,
         logits: np.ndarray,
         truth: np.ndarray,
-        tell: Tell | None = None,
+        tell: OnEpoch | None = None,
         fold: Fold | None = None,
     ) -> History:
         """Trains on clips of the lesson.
@@ -106,11 +106,11 @@ class StudentTrainer:
             ValueError: If the loss does not stay finite, or a file cannot be read.
         """
         make = [lambda: self._course(indices, logits, truth)]
-        return fit_courses(make, [self._stage], tell, fold)
+        return fit_stages(make, [self._stage], tell, fold)
 
     def _course(
         self, indices: np.ndarray, logits: np.ndarray, truth: np.ndarray
-    ) -> Course:
+    ) -> StageFit:
         recipe, lesson = self._recipe, self._lesson
         labelled = indices[truth[indices] >= 0]
         # One more, found at -1: a clip without a label weighs 1.
@@ -149,7 +149,7 @@ class StudentTrainer:
             in_graph, num_parallel_calls=decoding_threads()
         )
         clips, versions = lesson.dataset.clips, lesson.versions
-        return Course(
+        return StageFit(
             self._distiller,
             self._state,
             self._stage,

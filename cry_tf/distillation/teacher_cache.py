@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 ops: Any = keras.ops  # typed, wrongly, as often None
 
 
-class TeacherHearing:
+class TeacherOutputs:
     """Gives a teacher's logits, and its embedding after them, as one time step.
 
     Args:
@@ -195,7 +195,7 @@ class TeacherCache:
                 gives NaN, or no clip can be decoded.
         """
         from cry_tf.distillation.tap import FeatureMatching
-        from cry_tf.distillation.teacher_cache import TeacherHearing
+        from cry_tf.distillation.teacher_cache import TeacherOutputs
         from cry_tf.distillation.teachers import as_teachers
 
         teachers = as_teachers(teacher)
@@ -204,7 +204,7 @@ class TeacherCache:
             layer = features if isinstance(features, str) else tuple(features)
             layers = FeatureMatching(teacher_layer=layer).teacher_layers(len(teachers))
         hearings = [
-            TeacherHearing(each, sample_rate_hz, features is not False, layer)
+            TeacherOutputs(each, sample_rate_hz, features is not False, layer)
             for each, layer in zip(teachers, layers, strict=True)
         ]
         if not hearings:

@@ -24,7 +24,7 @@ from cry_tf.evaluation.scorer import Scorer
 from cry_tf.evaluation.verdict import verdict
 from cry_tf.reports import pages
 from cry_tf.runs import result_folder
-from cry_tf.runs.progress import Listener, Silence
+from cry_tf.runs.progress import NoProgress, Progress
 from cry_tf.runs.provenance import short_digests, versions
 
 # Longer recordings than this many windows hold more than what their label names.
@@ -55,7 +55,7 @@ def judge(
     *,
     positive: tuple[str, ...] | None = None,
     overwrite: bool = False,
-    listener: Listener | None = None,
+    progress: Progress | None = None,
     origin: str = "",
 ) -> Judgement:
     """Scores every recording and writes metrics, predictions and a report.
@@ -72,7 +72,7 @@ def judge(
             None takes the labels of the model where they fit, then what its
             training was told, then well-known names.
         overwrite: True replaces an earlier result.
-        listener: Hears how far it is; None for silence.
+        progress: Hears how far it is; None for silence.
         origin: Where the data came from, for the record.
 
     Returns:
@@ -83,16 +83,16 @@ def judge(
             decoded.
         OSError: If the folder cannot be written.
     """
-    listener = listener or Silence()
+    progress = progress or NoProgress()
     with result_folder.writing(path, overwrite) as part:
-        listener.line(f"data: {dataset!r}")
-        listener.line(f"  {dataset.grouping}")
-        labelled = match_labels(dataset, scorer.spec, positive, listener)
+        progress.line(f"data: {dataset!r}")
+        progress.line(f"  {dataset.grouping}")
+        labelled = match_labels(dataset, scorer.spec, positive, progress)
         unit = unit_sentence(scorer.spec)
-        listener.line(f"unit: {unit}")
-        predictions, left_out = score_clips(scorer, labelled, listener)
+        progress.line(f"unit: {unit}")
+        predictions, left_out = score_clips(scorer, labelled, progress)
         for problem in left_out:
-            listener.warn(f"left out: {problem.sentence}")
+            progress.warn(f"left out: {problem.sentence}")
         metrics = measure(predictions)
         overlap = heard_before(scorer, dataset)
         before = pretrained_overlap(scorer.pretrained_on, dataset)
@@ -119,10 +119,10 @@ def judge(
         result_folder.write_json(part / result_folder.MARK, values)
         predictions.write_csv(part / "predictions.csv")
         report = _report(scorer.spec, predictions, metrics, warnings, judged, labelled)
-        pages.write(part / "report.html", lambda: render(report), listener.warn)
-        summary_text.tell(listener, metrics, report.operating_points)
+        pages.write(part / "report.html", lambda: render(report), progress.warn)
+        summary_text.tell(progress, metrics, report.operating_points)
         for sentence in filter(None, (long, overlap, before)):
-            listener.warn(sentence)
+            progress.warn(sentence)
     return Judgement(Path(path), metrics, left_out)
 
 
@@ -130,7 +130,7 @@ def match_labels(
     dataset: Dataset,
     spec: ModelSpec,
     positive: tuple[str, ...] | None,
-    listener: Listener,
+    progress: Progress,
 ) -> Dataset:
     """Gives clips the labels of a model, in its order.
 
@@ -138,7 +138,7 @@ def match_labels(
         dataset: Labelled clips.
         spec: Of the model.
         positive: As in `judge`.
-        listener: Hears the mapping of a detector.
+        progress: Hears the mapping of a detector.
 
     Raises:
         ValueError: If the labels cannot be those of the model.
@@ -178,9 +178,9 @@ def match_labels(
             f"{', '.join(present)}. Name those that do with --positive, or give "
             f"--positive {_NO_LABEL} if there is no cry in any of the recordings."
         )
-    listener.line("labels:")
+    progress.line("labels:")
     for sentence in mapping.sentences():
-        listener.line(f"  {sentence}")
+        progress.line(f"  {sentence}")
     is_cry = {label for label, _ in mapping.positive}
     return dataset.map_labels(
         lambda label: spec.positive_label if label in is_cry else others[0],
@@ -189,7 +189,7 @@ def match_labels(
 
 
 def score_clips(
-    scorer: Scorer, dataset: Dataset, listener: Listener
+    scorer: Scorer, dataset: Dataset, progress: Progress
 ) -> tuple[Predictions, tuple[Problem, ...]]:
     """Scores every clip that can be decoded, in windows, as the runtime does.
 
@@ -198,7 +198,7 @@ def score_clips(
     Args:
         scorer: The model.
         dataset: Clips with the labels of the model, as `match_labels` gives them.
-        listener: Hears how far it is.
+        progress: Hears how far it is.
 
     Returns:
         The scored clips, and those that could not be decoded.
@@ -208,7 +208,7 @@ def score_clips(
     """
     rate_hz = scorer.spec.sample_rate_hz
     kept, answers, durations_s = [], [], []
-    with listener.progress("scoring", len(dataset)) as advance:
+    with progress.bar("scoring", len(dataset)) as advance:
         for clip in dataset.clips:
             try:
                 blocks = sound_source.stream(clip.path, rate_hz)

@@ -43,7 +43,7 @@ def variance_over_time(values: Any, real: Any, center: Any) -> Any:
     squares = ops.square(values - ops.expand_dims(center, axis=1))
     if real is not None:
         squares = ops.where(real, squares, ops.zeros((), squares.dtype))
-    return mean(squares, real)
+    return mean_over_time(squares, real)
 
 
 def maximum_over_time(values: Any, real: Any) -> Any:

@@ -33,7 +33,7 @@ class CryClassifier(CryModel):
         **kwargs: `name` and `trainable` of a `keras.Model`.
     Call arguments:
         inputs: Float32 tensor `(batch, samples)` in [-1, 1] at
-            `spec.sample_rate_hz`. A faint tail is padding. Silence has scores
+            `spec.sample_rate_hz`. A faint tail is padding. NoProgress has scores
             too, those of its first step.
     Output shape:
         `(batch, labels)` float32, each in [0, 1], a row sums to 1.

@@ -228,7 +228,7 @@ class CryModel(WaveformModel, keras.Model):
         if "decision" in config:
             config["decision"] = DecisionSpec.from_dict(config["decision"])
         model = cls(**config)
-        # Setting True would thaw every layer below.
+        # Setting True would unfreeze every layer below.
         if not trainable:
             model.trainable = False
         for name, layer in _named_layers(model):

@@ -1,4 +1,4 @@
-from .progress import Listener, Silence
+from .progress import NoProgress, Progress
 from .run_folder import RunFolder
 
-__all__ = ["Listener", "RunFolder", "Silence"]
+__all__ = ["Progress", "RunFolder", "NoProgress"]

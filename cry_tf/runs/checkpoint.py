@@ -55,7 +55,7 @@ _NOW = "now.npz"
 _LOCK = "lock"
 
 
-class KeptRun:
+class Checkpoint:
     """A hidden folder beside a run: finished folds, and the epoch last done.
 
     Every file is written whole or not at all. The folder goes when the run is
@@ -70,7 +70,7 @@ class KeptRun:
         self.folder, self.maps = folder, folder / "maps"
 
     @classmethod
-    def of(cls, path: str | os.PathLike[str]) -> KeptRun:
+    def of(cls, path: str | os.PathLike[str]) -> Checkpoint:
         """Returns what is, or would be, kept of the run at `path`."""
         path = Path(path).expanduser().absolute()
         return cls(path.with_name(f".{path.name}.resume"))
@@ -81,7 +81,7 @@ class KeptRun:
         return any(self.folder.glob("*.npz"))
 
     @contextlib.contextmanager
-    def open(self, is_resumed: bool, is_replaced: bool) -> Iterator[KeptRun]:
+    def open(self, is_resumed: bool, is_replaced: bool) -> Iterator[Checkpoint]:
         """Holds the folder while a run is made, and removes it when that is done.
 
         After an interrupt or an error it stays, if an epoch is in it.
@@ -160,9 +160,9 @@ class KeptRun:
             return None
         return found[1]["scores"], found[0]["history"]
 
-    def slot(self, name: str) -> Slot:
+    def slot(self, name: str) -> FoldCheckpoint:
         """Returns where the epochs of a fold are kept."""
-        return Slot(self.folder / _NOW, name)
+        return FoldCheckpoint(self.folder / _NOW, name)
 
     def _empty(self) -> None:
         shutil.rmtree(self.maps, ignore_errors=True)
@@ -174,7 +174,7 @@ class KeptRun:
         shutil.rmtree(self.folder, ignore_errors=True)
 
 
-class Slot:
+class FoldCheckpoint:
     """Where the state after the last epoch of one fold is kept."""
 
     def __init__(self, path: Path, name: str):

@@ -1,4 +1,4 @@
-"""Who hears how far a training is. A library prints nothing; a command does."""
+"""Where lines, warnings and progress bars go. A library prints nothing itself."""
 
 from __future__ import annotations
 
@@ -7,22 +7,22 @@ from contextlib import AbstractContextManager, nullcontext
 from typing import Protocol
 
 
-class Listener(Protocol):
-    """What training tells while it runs; `cry_tf.cli.console.Console` is one."""
+class Progress(Protocol):
+    """Takes what a run reports; `cry_tf.cli.console.Console` prints it."""
 
     def line(self, text: str = "") -> None:
-        """Hears a sentence."""
+        """Takes a sentence."""
         ...
 
     def warn(self, text: str) -> None:
-        """Hears something that should be looked at."""
+        """Takes something that should be looked at."""
         ...
 
     def table(self, header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-        """Hears figures."""
+        """Takes figures."""
         ...
 
-    def progress(
+    def bar(
         self, title: str, total: int
     ) -> AbstractContextManager[Callable[..., None]]:
         """Gives a function to call after each of `total` steps.
@@ -33,8 +33,8 @@ class Listener(Protocol):
         ...
 
 
-class Silence:
-    """A listener that ignores everything."""
+class NoProgress:
+    """Ignores everything."""
 
     def line(self, text: str = "") -> None:
         """Ignores it."""
@@ -45,7 +45,7 @@ class Silence:
     def table(self, header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
         """Ignores them."""
 
-    def progress(
+    def bar(
         self, title: str, total: int
     ) -> AbstractContextManager[Callable[..., None]]:
         """Gives a function that does nothing."""

@@ -101,7 +101,7 @@ class Home:
         Args:
             waveform: Float `(samples,)`, as it arrives at the microphone.
             peak_db: Level of the loudest sample, dB re full scale, < 0.
-                Silence stays silence, but for the device's noise.
+                NoProgress stays silence, but for the device's noise.
             rng: Source of the device's noise.
 
         Returns:

@@ -294,7 +294,7 @@ def measure_baselines(
         return ()
     dataset = prepared.dataset
     steps = len(dataset) + settings.folds * len(BASELINES)
-    with context.progress.progress("classical baselines", steps) as advance:
+    with context.progress.bar("classical baselines", steps) as advance:
         try:
             scores = score_baselines(
                 dataset,

@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from cry_tf.data import EmbeddingCache
-from cry_tf.runs.checkpoint import KeptRun
-from cry_tf.runs.progress import Listener, Silence
+from cry_tf.runs.checkpoint import Checkpoint
+from cry_tf.runs.progress import NoProgress, Progress
 from cry_tf.training.devices import ONE_DEVICE, Devices
 
 
@@ -28,9 +28,9 @@ class RunContext:
         origin: Where the data came from, for the record.
     """
 
-    progress: Listener = field(default_factory=Silence)
+    progress: Progress = field(default_factory=NoProgress)
     embeddings: EmbeddingCache = field(default_factory=EmbeddingCache)
-    checkpoint: KeptRun | None = None
+    checkpoint: Checkpoint | None = None
     devices: Devices = ONE_DEVICE
     maps_dir: Path | None = None
     tensorboard: Path | None = None

@@ -13,11 +13,11 @@ import numpy as np
 
 from cry_tf.data import Dataset, detection_labels, sound_source
 from cry_tf.evaluation.predictions import Predictions
-from cry_tf.runs.checkpoint import KeptRun
+from cry_tf.runs.checkpoint import Checkpoint
 from cry_tf.runs.forecast import Forecast
 from cry_tf.training.context import RunContext
 from cry_tf.training.plan import Plan
-from cry_tf.training.trainer import Fold, History, Tell, Trainer
+from cry_tf.training.trainer import Fold, History, OnEpoch, Trainer
 
 
 def fold_of_clip(folds: Sequence[tuple[np.ndarray, np.ndarray]]) -> np.ndarray:
@@ -136,7 +136,7 @@ def cross_validate(
     fits = len(folds) + is_final
     forecast = Forecast(trainer.epochs, fits)
     title = f"training ({len(folds)} folds{', then all' if is_final else ''})"
-    with context.progress.progress(title, sum(trainer.epochs) * fits) as advance:
+    with context.progress.bar(title, sum(trainer.epochs) * fits) as advance:
 
         def tell(epoch: int, was_trained: bool) -> None:
             advance(forecast.tell(epoch, was_trained))
@@ -155,8 +155,8 @@ def cross_validate(
 def fit_folds(
     trainer: Trainer,
     folds: Sequence[tuple[np.ndarray, np.ndarray]],
-    tell: Tell = lambda epoch, was_trained: None,
-    kept: KeptRun | None = None,
+    tell: OnEpoch = lambda epoch, was_trained: None,
+    kept: Checkpoint | None = None,
     tensorboard: Path | None = None,
 ) -> OutOfFold:
     """Trains on the first part of each fold, and scores the second.
@@ -193,8 +193,8 @@ def _fold(
     number: int,
     train: np.ndarray,
     test: np.ndarray,
-    tell: Tell,
-    kept: KeptRun | None,
+    tell: OnEpoch,
+    kept: Checkpoint | None,
     tensorboard: Path | None,
 ) -> tuple[np.ndarray, History]:
     """Returns test scores and history of one fold, kept or trained."""

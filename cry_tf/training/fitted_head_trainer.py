@@ -12,7 +12,7 @@ from cry_tf.heads import ARRAY_HEADS, fitting
 from cry_tf.heads.logistic import LogisticHead
 from cry_tf.heads.prototypes import PrototypeHead
 from cry_tf.training.recipe import Recipe
-from cry_tf.training.trainer import Fold, History, Tell
+from cry_tf.training.trainer import Fold, History, OnEpoch
 
 
 class FittedTrainer:
@@ -63,7 +63,7 @@ class FittedTrainer:
         self.head = None
 
     def fit(
-        self, indices: np.ndarray, tell: Tell | None = None, fold: Fold | None = None
+        self, indices: np.ndarray, tell: OnEpoch | None = None, fold: Fold | None = None
     ) -> History:
         """Fits the head; its one epoch has the figures of the training clips."""
         parts, places = [self._features[indices]], [indices]

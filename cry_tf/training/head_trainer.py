@@ -14,15 +14,15 @@ from cry_tf.augment import Mixup, Policy
 from cry_tf.data import Dataset, EmbeddingCache, Embeddings
 from cry_tf.data.epoch_order import EpochOrder
 from cry_tf.runs import memory
-from cry_tf.runs.progress import Listener
+from cry_tf.runs.progress import Progress
 from cry_tf.training import imbalance
 from cry_tf.training.feature_maps import Versions
 from cry_tf.training.recipe import Recipe, Stage
 from cry_tf.training.trainer import (
     SCORING_BATCH,
-    Course,
     HoldOut,
     KerasTrainer,
+    StageFit,
     compile_once,
 )
 
@@ -31,7 +31,7 @@ def embed(
     model: Any,
     dataset: Dataset,
     cache: EmbeddingCache,
-    listener: Listener,
+    progress: Progress,
     policy: Policy | None = None,
     copies: int = 0,
     seed: int = 0,
@@ -42,7 +42,7 @@ def embed(
         model: A `CryModel`; its backbone is run.
         dataset: The clips.
         cache: Where embeddings are kept.
-        listener: Hears how many are done, notes, and clips left out.
+        progress: Hears how many are done, notes, and clips left out.
         policy: How augmented copies are made, or None.
         copies: Of each clip.
         seed: Draws them.
@@ -50,7 +50,7 @@ def embed(
     Raises:
         ValueError: If no clip could be decoded, or the backbone gives NaN.
     """
-    with listener.progress("embeddings", (1 + copies) * len(dataset)) as advance:
+    with progress.bar("embeddings", (1 + copies) * len(dataset)) as advance:
         told = 0
 
         def tell(done: int, _: int) -> None:
@@ -70,9 +70,9 @@ def embed(
                 seed=seed,
             )
     for note in found.notes:
-        listener.line(f"  {note}")
+        progress.line(f"  {note}")
     for problem in found.problems:
-        listener.warn(f"left out: {problem.sentence}")
+        progress.warn(f"left out: {problem.sentence}")
     return found
 
 
@@ -218,7 +218,7 @@ class HeadTrainer(KerasTrainer):
     def _truth_at(self, indices: np.ndarray) -> np.ndarray:
         return self._truth[indices]
 
-    def _course(self, indices: np.ndarray) -> Course:
+    def _course(self, indices: np.ndarray) -> StageFit:
         recipe, truth = self._recipe, self._truth[indices]
         imbalance.tell_counts(self._head.loss, truth)
         weights = np.ones(len(self._truth), np.float32)
@@ -227,7 +227,7 @@ class HeadTrainer(KerasTrainer):
         versions = self._versions.of(indices[shown])
         order = EpochOrder(versions, self._seed, recipe.batch_size, len(indices))
         self._epochs.begin(order, self.stage, weights)
-        return Course(
+        return StageFit(
             self._head,
             self._state,
             self.stage,

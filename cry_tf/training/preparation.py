@@ -20,7 +20,7 @@ from cry_tf.data.clip import Problem
 from cry_tf.data.dataset import Dataset
 from cry_tf.data.detection_labels import LabelMapping
 from cry_tf.data.splitting import split_indices
-from cry_tf.runs.progress import Listener
+from cry_tf.runs.progress import Progress
 from cry_tf.training.context import RunContext
 from cry_tf.training.settings import Settings
 from cry_tf.training.trainer import HoldOut
@@ -58,36 +58,36 @@ def prepare(dataset: Dataset, settings: Settings, context: RunContext) -> Prepar
         ValueError: If no clip is usable, or labels or groups do not suffice
             for the task and the number of folds.
     """
-    mapping, listener = None, context.progress
-    listener.line(f"data: {dataset!r}")
+    mapping, progress = None, context.progress
+    progress.line(f"data: {dataset!r}")
     for note in (dataset.grouping, *dataset.notes):
         if note:
-            listener.line(f"  {note}")
+            progress.line(f"  {note}")
     if settings.task == "detect":
         clip_labels = [clip.label for clip in dataset.clips]
         mapping = detection_labels.map_labels(clip_labels, settings.positive)
         dataset = dataset.map_labels(mapping, detection_labels.LABELS)
-        listener.line("labels:")
+        progress.line("labels:")
         for sentence in mapping.sentences():
-            listener.line(f"  {sentence}")
+            progress.line(f"  {sentence}")
     # What cannot work is said before every clip is decoded, and again after.
     dataset.require_trainable(settings.task, settings.folds)
-    usable, problems = leave_out_bad_clips(dataset, listener)
+    usable, problems = leave_out_bad_clips(dataset, progress)
     usable.require_trainable(settings.task, settings.folds)
     front_end = registry.get(settings.backbone).front_end
     bandwidth = choose_bandwidth(usable, settings.bandwidth, front_end)
-    listener.line(f"bandwidth: {bandwidth.reason}")
+    progress.line(f"bandwidth: {bandwidth.reason}")
     return Prepared(usable, problems, mapping, bandwidth)
 
 
 def leave_out_bad_clips(
-    dataset: Dataset, listener: Listener
+    dataset: Dataset, progress: Progress
 ) -> tuple[Dataset, tuple[Problem, ...]]:
     """Decodes every clip and leaves out what cannot be used.
 
     Args:
         dataset: The clips.
-        listener: Hears a sentence for each clip with a problem.
+        progress: Hears a sentence for each clip with a problem.
 
     Returns:
         The usable clips, and the problems of the others.
@@ -97,7 +97,7 @@ def leave_out_bad_clips(
     """
     problems = dataset.check_audio()
     for problem in problems:
-        listener.warn(
+        progress.warn(
             problem.sentence if problem.is_usable else f"left out: {problem.sentence}"
         )
     bad = tuple(problem for problem in problems if not problem.is_usable)

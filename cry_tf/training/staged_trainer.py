@@ -17,7 +17,7 @@ from cry_tf.training.feature_maps import FeatureMaps
 from cry_tf.training.head_trainer import HeadTrainer
 from cry_tf.training.recipe import Recipe, Stage
 from cry_tf.training.settings import Settings
-from cry_tf.training.trainer import Fold, History, Tell, fit_courses
+from cry_tf.training.trainer import Fold, History, OnEpoch, fit_stages
 from cry_tf.training.waveform_trainer import MapTrainer, WaveformTrainer, last_layers
 
 # A quarter of the layers each: the last one is the last block or two of the
@@ -52,7 +52,7 @@ class LayerGroups:
         edges = [0, *cuts, len(layers)]
         self.groups = [layers[a:b] for a, b in zip(edges, edges[1:], strict=False)]
 
-    def thaw(self, stage: Stage) -> None:
+    def unfreeze(self, stage: Stage) -> None:
         """Lets the layers that a stage trains be trained, and no others."""
         trained = self.trained(stage)
         for group in self.groups:
@@ -91,7 +91,7 @@ class StagedTrainer:
 
     Args:
         parts: A trainer a stage, over the same layers; the last one scores.
-        groups: Thaws what a stage trains.
+        groups: Unfreezes what a stage trains.
         notes: What should be known of the stages.
     """
 
@@ -110,18 +110,18 @@ class StagedTrainer:
             part.reset()
 
     def fit(
-        self, indices: np.ndarray, tell: Tell | None = None, fold: Fold | None = None
+        self, indices: np.ndarray, tell: OnEpoch | None = None, fold: Fold | None = None
     ) -> History:
         """Trains every stage; see `fit.Trainer`."""
 
         def begin(part):
             # A graph is traced at its first step, with the layers as they are then.
-            self._groups.thaw(part.stage)
+            self._groups.unfreeze(part.stage)
             return part.course(indices)
 
         courses = [lambda part=part: begin(part) for part in self._parts]
         stages = [part.stage for part in self._parts]
-        return fit_courses(courses, stages, tell, fold)
+        return fit_stages(courses, stages, tell, fold)
 
     def predict(self, indices: np.ndarray) -> np.ndarray:
         """Scores whole clips; see `fit.Trainer`."""
@@ -168,7 +168,7 @@ def make_staged(
         }
 
     for stage in recipe.stages:
-        groups.thaw(stage)
+        groups.unfreeze(stage)
         if stage.trains == "head":
             parts.append(make_head(stage))
             continue
@@ -221,7 +221,7 @@ def _maps(
     steps = (1 + recipe.augment_copies) * len(dataset)
     advice = "Cut the longest clips into shorter ones."
     with (
-        context.progress.progress("feature maps", steps) as advance,
+        context.progress.bar("feature maps", steps) as advance,
         memory.explained("clips went through the first layers", advice),
     ):
         return FeatureMaps(

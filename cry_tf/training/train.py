@@ -15,8 +15,8 @@ from cry_tf.data.content import content_sha256
 from cry_tf.data.dataset import Dataset
 from cry_tf.evaluation import summary_text
 from cry_tf.runs import provenance, result_folder
-from cry_tf.runs.checkpoint import KeptRun
-from cry_tf.runs.progress import Listener, Silence
+from cry_tf.runs.checkpoint import Checkpoint
+from cry_tf.runs.progress import NoProgress, Progress
 from cry_tf.runs.run_folder import RunFolder
 from cry_tf.training import build_model
 from cry_tf.training.choose_trainer import find_policy
@@ -37,7 +37,7 @@ def train(
     path: str | os.PathLike[str],
     *,
     overwrite: bool = False,
-    listener: Listener | None = None,
+    progress: Progress | None = None,
     embeddings_dir: str | os.PathLike[str] | None = None,
     origin: str = "",
     resume: bool = False,
@@ -57,7 +57,7 @@ def train(
         path: The run folder to write. It appears when everything is done, or
             not at all.
         overwrite: True replaces an earlier run, finished or interrupted.
-        listener: Takes lines, warnings and progress; None ignores them.
+        progress: Takes lines, warnings and progress; None ignores them.
         embeddings_dir: Where embeddings are kept, see `EmbeddingCache`.
         origin: Where the data came from, for the record.
         resume: True continues an interrupted run, if one is kept.
@@ -84,7 +84,7 @@ def train(
             path,
             overwrite=overwrite,
             resume=resume,
-            listener=listener,
+            progress=progress,
             embeddings_dir=embeddings_dir,
             origin=origin,
             devices=devices,
@@ -112,16 +112,16 @@ def run_context(
     *,
     overwrite: bool,
     resume: bool,
-    listener: Listener | None,
+    progress: Progress | None,
     embeddings_dir: str | os.PathLike[str] | None,
     origin: str,
     devices: Devices = ONE_DEVICE,
     tensorboard: str | os.PathLike[str] | None = None,
 ) -> Iterator[RunContext]:
     """Opens what surrounds a run at `path`; see `train` for the arguments."""
-    progress = listener or Silence()
+    progress = progress or NoProgress()
     result_folder.check(path, overwrite)
-    with KeptRun.of(path).open(resume, overwrite and not resume) as checkpoint:
+    with Checkpoint.of(path).open(resume, overwrite and not resume) as checkpoint:
         if resume and not checkpoint.has_progress:
             progress.line("nothing is kept of an earlier run: it begins anew")
         yield RunContext(

@@ -22,14 +22,14 @@ from cry_hub.fast_training.prepare import prepare_training
 from cry_tf.data.epoch_order import EpochOrder
 from cry_tf.models.spectrogram_hiding import spec_augment_of
 from cry_tf.runs import memory
-from cry_tf.runs.checkpoint import Slot
+from cry_tf.runs.checkpoint import FoldCheckpoint
 from cry_tf.training import imbalance
 from cry_tf.training.optimizers import Adam
 from cry_tf.training.recipe import Recipe, Stage
 
 # Called with the number of an epoch, from 0 over all stages, and whether it was
 # trained just now; it was not if it was kept from before, or left out.
-Tell = Callable[[int, bool], None]
+OnEpoch = Callable[[int, bool], None]
 History = dict[str, list]
 
 
@@ -99,7 +99,7 @@ def compile_once(
 
 
 @dataclass
-class Course:
+class StageFit:
     """One stage of one fit, ready to run.
 
     Attributes:
@@ -128,7 +128,7 @@ class Course:
 
 
 @dataclass
-class Progress:
+class FitProgress:
     """How far a fit is; all of it is kept after each epoch.
 
     Attributes:
@@ -162,17 +162,17 @@ class Fold:
     """
 
     name: str = ""
-    slot: Slot | None = None
+    slot: FoldCheckpoint | None = None
     tensorboard: Path | None = None
 
 
 _NAMED_FILES = 8
 
 
-def fit_courses(
-    courses: Sequence[Callable[[], Course]],
+def fit_stages(
+    courses: Sequence[Callable[[], StageFit]],
     stages: Sequence[Stage],
-    tell: Tell | None = None,
+    tell: OnEpoch | None = None,
     fold: Fold | None = None,
 ) -> History:
     """Runs the stages of a fit one after the other, from where it was left.
@@ -191,7 +191,7 @@ def fit_courses(
     """
     fold, tell = fold or Fold(), tell or (lambda epoch, was_trained: None)
     kept = fold.slot.load() if fold.slot else None
-    progress = Progress(**kept[0]["progress"]) if kept else Progress()
+    progress = FitProgress(**kept[0]["progress"]) if kept else FitProgress()
     before = 0
     for number, stage in enumerate(stages):
         if number < progress.stage:
@@ -199,7 +199,7 @@ def fit_courses(
             before += stage.epochs
             continue
         if number > progress.stage:
-            progress = Progress(number, history=progress.history)
+            progress = FitProgress(number, history=progress.history)
         course, best = courses[number](), []
         if kept:
             best = _restore(course.state, kept[1])
@@ -214,7 +214,7 @@ def fit_courses(
     return progress.history
 
 
-def _tell_all(tell: Tell, epochs: range) -> None:
+def _tell_all(tell: OnEpoch, epochs: range) -> None:
     for epoch in epochs:
         tell(epoch, False)
 
@@ -227,10 +227,10 @@ def _restore(state: State, arrays: dict[str, np.ndarray]) -> list[np.ndarray]:
 
 
 def _fit(
-    course: Course,
-    progress: Progress,
+    course: StageFit,
+    progress: FitProgress,
     best: list[np.ndarray],
-    tell: Tell,
+    tell: OnEpoch,
     before: int,
     fold: Fold,
 ) -> list[np.ndarray]:
@@ -260,8 +260,8 @@ class _Watch(keras.callbacks.Callback):
 
     def __init__(
         self,
-        course: Course,
-        progress: Progress,
+        course: StageFit,
+        progress: FitProgress,
         best: list[np.ndarray],
         fold: Fold,
         tell: Callable[[int], None],
@@ -355,7 +355,7 @@ class Trainer(Protocol):
         ...
 
     def fit(
-        self, indices: np.ndarray, tell: Tell | None = None, fold: Fold | None = None
+        self, indices: np.ndarray, tell: OnEpoch | None = None, fold: Fold | None = None
     ) -> History:
         """Trains on the clips at these places; calls `tell` after each epoch."""
         ...
@@ -379,12 +379,12 @@ class KerasTrainer(abc.ABC):
         self._state.restore()
 
     def fit(
-        self, indices: np.ndarray, tell: Tell | None = None, fold: Fold | None = None
+        self, indices: np.ndarray, tell: OnEpoch | None = None, fold: Fold | None = None
     ) -> History:
         """Trains the stage; see `Trainer`."""
-        return fit_courses([lambda: self.course(indices)], [self.stage], tell, fold)
+        return fit_stages([lambda: self.course(indices)], [self.stage], tell, fold)
 
-    def course(self, indices: np.ndarray) -> Course:
+    def course(self, indices: np.ndarray) -> StageFit:
         """Returns the stage, ready to run on the clips at these places."""
         if self._hold_out is None:
             return self._course(indices)
@@ -402,7 +402,7 @@ class KerasTrainer(abc.ABC):
         """Scores whole clips; see `Trainer`."""
 
     @abc.abstractmethod
-    def _course(self, indices: np.ndarray) -> Course:
+    def _course(self, indices: np.ndarray) -> StageFit:
         """Returns the stage on the clips at these places, all of them trained on."""
 
     @abc.abstractmethod

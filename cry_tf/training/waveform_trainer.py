@@ -20,9 +20,9 @@ from cry_tf.training.feature_maps import FeatureMaps
 from cry_tf.training.recipe import Recipe, Stage
 from cry_tf.training.trainer import (
     SCORING_BATCH,
-    Course,
     HoldOut,
     KerasTrainer,
+    StageFit,
     compile_once,
 )
 
@@ -83,7 +83,7 @@ class WaveformTrainer(KerasTrainer):
     def _truth_at(self, indices: np.ndarray) -> np.ndarray:
         return self._dataset.label_indices[indices]
 
-    def _course(self, indices: np.ndarray) -> Course:
+    def _course(self, indices: np.ndarray) -> StageFit:
         recipe, truth = self._recipe, self._dataset.label_indices[indices]
         imbalance.tell_counts(self._model.loss, truth)
         weights = np.zeros(len(self._dataset.labels), np.float32)
@@ -97,7 +97,7 @@ class WaveformTrainer(KerasTrainer):
             mixup = Mixup(recipe.mixup, len(weights), self._seed)
             batches = mixup.waveforms(batches, order.seeds())
         batches = self._devices.distribute(self._model, batches)
-        return Course(
+        return StageFit(
             self._model,
             self._state,
             self.stage,

@@ -16,7 +16,7 @@ from cry_tf.data.grouping import plural
 from cry_tf.evaluation.figures import Estimate
 from cry_tf.evaluation.metrics import measure
 from cry_tf.evaluation.predictions import NO_FOLD, Predictions
-from cry_tf.runs.progress import Listener
+from cry_tf.runs.progress import Progress
 from cry_tf.studies.personal import held_out
 from cry_tf.studies.personal.held_out import Infant, Judged, LeaveOneOut
 
@@ -373,15 +373,15 @@ def write_answers(
                 )
 
 
-def tell(listener: Listener, comparisons: Sequence[Comparison]) -> None:
+def tell(progress: Progress, comparisons: Sequence[Comparison]) -> None:
     """Tells the rows of each comparison as a table."""
     for entry in comparisons:
-        listener.line()
+        progress.line()
         if not entry.rows:
-            listener.line(f"{entry.title}: too few clips")
+            progress.line(f"{entry.title}: too few clips")
             continue
-        listener.line(f"{entry.title}: {entry.sentence}")
-        listener.table(
+        progress.line(f"{entry.title}: {entry.sentence}")
+        progress.table(
             ["", "n", "infants", "accuracy", "balanced", "p"],
             [
                 [
@@ -395,8 +395,8 @@ def tell(listener: Listener, comparisons: Sequence[Comparison]) -> None:
                 for row in entry.rows
             ],
         )
-    listener.line()
-    listener.line(comparisons[0].verdict)
+    progress.line()
+    progress.line(comparisons[0].verdict)
 
 
 def _number(value: float | None) -> str:

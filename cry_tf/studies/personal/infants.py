@@ -15,7 +15,7 @@ from cry_tf.data import EmbeddingCache, Embeddings
 from cry_tf.data.clip import Problem
 from cry_tf.data.dataset import Dataset
 from cry_tf.data.grouping import plural
-from cry_tf.runs.progress import Listener
+from cry_tf.runs.progress import Progress
 from cry_tf.runs.provenance import short_digests
 from cry_tf.runs.run_folder import RunFolder
 from cry_tf.studies.personal.adapters import (
@@ -166,7 +166,7 @@ def find_infants(
     dataset: Dataset,
     heads: Sequence[str],
     cache: EmbeddingCache,
-    listener: Listener,
+    progress: Progress,
 ) -> Unseen:
     """Prepares every group with several labels.
 
@@ -176,7 +176,7 @@ def find_infants(
         dataset: Clips under the labels of the model.
         heads: Personal heads.
         cache: Where embeddings are kept.
-        listener: Hears how far it is.
+        progress: Hears how far it is.
 
     Raises:
         ValueError: If no group has several labels, or what the run was trained on
@@ -192,7 +192,7 @@ def find_infants(
         why = _STUDY_NEEDS if heard.any() else PROTOTYPES_NEED
         training = find(run, why)
     every, is_training = _joined(dataset, heard, training)
-    found = embed(model, every, cache, listener)
+    found = embed(model, every, cache, progress)
     left_out = {problem.clip.path for problem in found.problems}
     is_kept = np.array([clip.path not in left_out for clip in every.clips], bool)
     is_training = is_training[is_kept]
@@ -214,7 +214,7 @@ def find_infants(
         steps = settings["folds"] * settings["recipe"]["epochs"]
         if settings["recipe"]["head"] in ("logreg", "prototype"):
             steps = settings["folds"]
-        with listener.progress("training without each infant", steps) as advance:
+        with progress.bar("training without each infant", steps) as advance:
             folds = without_each(run, model, found, is_training, use, advance)
         how = (
             f"{plural(int(heard.sum()), 'clip')} of {len(dataset)} were in the "

@@ -17,7 +17,7 @@ from cry_tf.evaluation.judgement import match_labels
 from cry_tf.heads.logistic import LogisticHead
 from cry_tf.heads.prototypes import PrototypeHead
 from cry_tf.runs import result_folder
-from cry_tf.runs.progress import Listener, Silence
+from cry_tf.runs.progress import NoProgress, Progress
 from cry_tf.runs.run_folder import MODEL_FILE, RunFolder
 from cry_tf.studies.personal import adapters, held_out, infants, report
 from cry_tf.studies.personal.adapters import PERSONAL_HEADS, Pooled
@@ -62,7 +62,7 @@ def personalize(
     permutations: int = held_out.PERMUTATIONS,
     seed: int = 0,
     overwrite: bool = False,
-    listener: Listener | None = None,
+    progress: Progress | None = None,
     embeddings_dir: str | os.PathLike[str] | None = None,
     origin: str = "",
 ) -> Personal:
@@ -84,7 +84,7 @@ def personalize(
         permutations: Shuffles behind each p-value, positive.
         seed: Draws the shuffles.
         overwrite: True replaces an earlier run.
-        listener: Hears how far it is; None for silence.
+        progress: Hears how far it is; None for silence.
         embeddings_dir: Where embeddings are kept, see `EmbeddingCache`.
         origin: Where the clips came from; an export compares the file on them.
 
@@ -96,7 +96,7 @@ def personalize(
             decoded.
         OSError: If something cannot be read or written.
     """
-    listener = listener or Silence()
+    progress = progress or NoProgress()
     if head not in PERSONAL_HEADS:
         raise ValueError(
             f"The head of a personal model is one of {', '.join(PERSONAL_HEADS)}. "
@@ -104,12 +104,12 @@ def personalize(
         )
     with result_folder.writing(path, overwrite) as part:
         run, model = adapters.open_reason_run(run_path)
-        labelled = match_labels(dataset, model.spec, None, listener)
-        listener.line(f"data: {labelled!r}")
+        labelled = match_labels(dataset, model.spec, None, progress)
+        progress.line(f"data: {labelled!r}")
         times_s = recording_times(labelled, time_column)  # before clips are decoded
         cache = EmbeddingCache(embeddings_dir)
-        adapter = _adapter(run, model, head, cache, listener)
-        found = embed(model, labelled, cache, listener)
+        adapter = _adapter(run, model, head, cache, progress)
+        found = embed(model, labelled, cache, progress)
         kept, pooled = found.dataset, Pooled.of(model, found.values)
         gone = {problem.clip.path for problem in found.problems}
         is_kept = [clip.path not in gone for clip in labelled.clips]
@@ -129,7 +129,7 @@ def personalize(
         heard = infants.heard_before(run, kept)
         run_kind = HEARD if heard.any() else UNSEEN
         comparisons = _judge(
-            infant, kept, run, head, run_kind, minutes, permutations, seed, listener
+            infant, kept, run, head, run_kind, minutes, permutations, seed, progress
         )
         record = report.Made(
             run=run,
@@ -146,16 +146,16 @@ def personalize(
             minutes=minutes,
         )
         made.save(part / MODEL_FILE)
-        warnings = report.write(part, record, listener.warn)
+        warnings = report.write(part, record, progress.warn)
         if comparisons:
-            tell(listener, comparisons)
+            tell(progress, comparisons)
         for sentence in warnings:
-            listener.warn(sentence)
+            progress.warn(sentence)
     return Personal(RunFolder.open(path), comparisons, warnings, len(found.problems))
 
 
 def _adapter(
-    run: RunFolder, model: Any, head: str, cache: EmbeddingCache, listener: Listener
+    run: RunFolder, model: Any, head: str, cache: EmbeddingCache, progress: Progress
 ) -> held_out.Adapter:
     if head == "logreg":
         return adapters.logistic_adapter(model)
@@ -163,9 +163,9 @@ def _adapter(
     if adapters.own_prototypes(model) is not None:
         nothing = np.array([], int)
         return adapters.prototype_adapter(model, None, nothing, nothing, seed)
-    listener.line("measuring the run's prototypes on the clips of its training")
+    progress.line("measuring the run's prototypes on the clips of its training")
     training = infants.find(run, PROTOTYPES_NEED)
-    found = embed(model, training, cache, listener)
+    found = embed(model, training, cache, progress)
     pooled = Pooled.of(model, found.values)
     truth, groups = found.dataset.label_indices, found.dataset.groups
     return adapters.prototype_adapter(model, pooled, truth, groups, seed)
@@ -189,7 +189,7 @@ def _judge(
     minutes: float,
     permutations: int,
     seed: int,
-    listener: Listener,
+    progress: Progress,
 ) -> tuple[Comparison, ...]:
     """Holds out clips, and recordings where groups say which they are."""
     if len(dataset) < 2:
@@ -207,7 +207,7 @@ def _judge(
             0, (title, dataclasses.replace(infant, units=recordings), True, "recording")
         )
     commonest = _commonest(run, dataset.labels)
-    with listener.progress("shuffling labels", len(ways)) as advance:
+    with progress.bar("shuffling labels", len(ways)) as advance:
         return tuple(
             compare(
                 [given],

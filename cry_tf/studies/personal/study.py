@@ -19,9 +19,9 @@ from cry_tf.data.grouping import plural
 from cry_tf.evaluation.judgement import match_labels
 from cry_tf.reports import pages
 from cry_tf.runs import result_folder
-from cry_tf.runs.progress import Listener, Silence
+from cry_tf.runs.progress import NoProgress, Progress
 from cry_tf.runs.provenance import versions
-from cry_tf.studies.personal import held_out
+from cry_tf.studies.personal import held_out, report
 from cry_tf.studies.personal.adapters import (
     PERSONAL_HEADS,
     open_reason_run,
@@ -69,7 +69,7 @@ def study(
     permutations: int = held_out.PERMUTATIONS,
     seed: int = 0,
     overwrite: bool = False,
-    listener: Listener | None = None,
+    progress: Progress | None = None,
     embeddings_dir: str | os.PathLike[str] | None = None,
     origin: str = "",
 ) -> Study:
@@ -93,7 +93,7 @@ def study(
             shuffle is judged on 20 draws.
         seed: Draws clips and shuffles.
         overwrite: True replaces an earlier result.
-        listener: Hears how far it is; None for silence.
+        progress: Hears how far it is; None for silence.
         embeddings_dir: Where embeddings are kept, see `EmbeddingCache`.
         origin: Where the data came from, for the record.
 
@@ -105,24 +105,24 @@ def study(
             labels.
         OSError: If something cannot be read or written.
     """
-    listener = listener or Silence()
+    progress = progress or NoProgress()
     with result_folder.writing(path, overwrite) as part:
         run, model = open_reason_run(run_path)
-        dataset = match_labels(dataset, model.spec, None, listener)
-        listener.line(f"data: {dataset!r}")
-        listener.line(f"  {dataset.grouping}")
+        dataset = match_labels(dataset, model.spec, None, progress)
+        progress.line(f"data: {dataset!r}")
+        progress.line(f"  {dataset.grouping}")
         if heads is None:
             is_own = own_prototypes(model) is not None
             heads = PERSONAL_HEADS[:1] if is_own else PERSONAL_HEADS
         cache = EmbeddingCache(embeddings_dir)
-        unseen = find_infants(run, model, dataset, heads, cache, listener)
-        listener.line(unseen.how)
+        unseen = find_infants(run, model, dataset, heads, cache, progress)
+        progress.line(unseen.how)
         kept = unseen.dataset
         times_s = recording_times(kept, time_column)
         siblings = are_siblings(times_s, minutes)
         infants = [_timed(infant, siblings) for infant in unseen.infants]
         comparisons = _compare_all(
-            infants, kept, heads, shots, minutes, permutations, seed, times_s, listener
+            infants, kept, heads, shots, minutes, permutations, seed, times_s, progress
         )
         warnings = [entry.verdict for entry in comparisons[:2]]
         warnings.append(time_sentence(times_s))
@@ -163,8 +163,8 @@ def study(
             overall=run.metrics,
             facts=tuple(facts.items()),
         )
-        pages.write(part / "report.html", lambda: render(page), listener.warn)
-        tell(listener, comparisons)
+        pages.write(part / "report.html", lambda: report.render(page), progress.warn)
+        tell(progress, comparisons)
     return Study(Path(path), comparisons, unseen.problems)
 
 
@@ -182,7 +182,7 @@ def _compare_all(
     permutations: int,
     seed: int,
     times_s: np.ndarray,
-    listener: Listener,
+    progress: Progress,
 ) -> tuple[Comparison, ...]:
     """Compares every design, near-copies left out before left in."""
     designs: list[tuple[str, held_out.Design]] = [("Leave one clip out", LeaveOneOut())]
@@ -193,7 +193,7 @@ def _compare_all(
     commonest = int(np.argmax(np.bincount(dataset.label_indices)))
     done = []
     total = len(designs) * len(ways) * len(heads) * len(infants)
-    with listener.progress("shuffling labels", total) as advance:
+    with progress.bar("shuffling labels", total) as advance:
         for title, design in designs:
             for with_siblings, way in ways:
                 done.append(

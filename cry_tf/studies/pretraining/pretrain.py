@@ -19,12 +19,12 @@ from cry_lite import __version__
 from cry_tf.data.bandwidth import shared_bandwidth
 from cry_tf.data.dataset import Dataset
 from cry_tf.data.grouping import plural
-from cry_tf.runs.progress import Listener
+from cry_tf.runs.progress import Progress
 from cry_tf.studies.pretraining import kept_out_groups, linear_probe
 from cry_tf.studies.pretraining.card import card
 from cry_tf.studies.pretraining.student_training import (
-    Course,
     Scale,
+    StageFit,
     after_the_front_end,
     fit,
     outputs_of,
@@ -65,7 +65,7 @@ def pretrain(
     wanted: Pretraining,
     output: str | os.PathLike[str],
     cache: str | os.PathLike[str] | None,
-    listener: Listener,
+    progress: Progress,
 ) -> Path:
     """Pretrains a student and writes it with its card.
 
@@ -76,7 +76,7 @@ def pretrain(
             name, `.npz.sha256`, `.json` (figures and settings), `.md` (the card)
             and `.heard.txt` (digests of the files that were trained on).
         cache: Folder of the teachers' answers, None for `windows` in `output`.
-        listener: Hears how far it is.
+        progress: Hears how far it is.
 
     Returns:
         The weights file.
@@ -94,7 +94,7 @@ def pretrain(
     cache = output / "windows" if cache is None else Path(cache).expanduser()
     began = time.monotonic()
     train_clips, test_clips = kept_out_groups.parts(dataset, wanted.hold_out)
-    listener.line(
+    progress.line(
         f"{plural(len(train_clips), 'clip')} to train on, "
         f"{plural(len(test_clips), 'clip')} of other groups held out"
     )
@@ -116,18 +116,18 @@ def pretrain(
     )
     teachers = [Teacher(name, file, spec) for name, file in wanted.teachers]
     front_end = backbone.get_layer("frontend")
-    train = compute(train_clips, plan, teachers, front_end, cache, listener)
+    train = compute(train_clips, plan, teachers, front_end, cache, progress)
     plain = dataclasses.replace(
         plan, per_clip=_JUDGED_WINDOWS, augment="none", mixed_share=0.0
     )
-    test = compute(test_clips, plain, teachers, front_end, cache, listener)
+    test = compute(test_clips, plain, teachers, front_end, cache, progress)
     heard_s = time.monotonic() - began
 
-    course = Course(epochs=wanted.epochs, seed=wanted.seed)
+    course = StageFit(epochs=wanted.epochs, seed=wanted.seed)
     model = with_heads(backbone, train)
     scales = {name: Scale.of(values) for name, values in train.embeddings.items()}
     began = time.monotonic()
-    history = fit(model, train, scales, course, listener)
+    history = fit(model, train, scales, course, progress)
     trained_s = time.monotonic() - began
 
     train_clips = train_clips.without(p.clip for p in train_clips.problems)
@@ -145,7 +145,7 @@ def pretrain(
         "windows": len(train),
         "history": history,
         "agreement": linear_probe.agreement(model, test, scales, train),
-        "probe": _probes(wanted, backbone, test_clips, plain, cache, listener),
+        "probe": _probes(wanted, backbone, test_clips, plain, cache, progress),
         "seconds": {"hearing": round(heard_s), "training": round(trained_s)},
     }
     output.mkdir(parents=True, exist_ok=True)
@@ -192,7 +192,7 @@ def _about(clips: Dataset) -> dict[str, Any]:
     }
 
 
-def _probes(wanted, backbone, clips, plain, cache, listener) -> dict:
+def _probes(wanted, backbone, clips, plain, cache, progress) -> dict:
     """Judges embeddings of held-out clips, all equally wide, by a linear probe."""
     cutoff_hz = shared_bandwidth(clips).cutoff_hz
     spec = backbone.front_end_spec
@@ -200,7 +200,7 @@ def _probes(wanted, backbone, clips, plain, cache, listener) -> dict:
     keras.utils.set_random_seed(wanted.seed)
     fresh = cry_hub.load(wanted.student, weights=None, cutoff_hz=cutoff_hz)
     targets = compute(
-        clips, plain, narrow, fresh.get_layer("frontend"), cache, listener
+        clips, plain, narrow, fresh.get_layer("frontend"), cache, progress
     )
     features = {
         name: linear_probe.clip_means(values, targets.clips)
@@ -218,5 +218,5 @@ def _probes(wanted, backbone, clips, plain, cache, listener) -> dict:
             },
         }
     except ValueError as error:
-        listener.warn(f"no linear probe: {error}")
+        progress.warn(f"no linear probe: {error}")
         return {}

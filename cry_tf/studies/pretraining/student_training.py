@@ -10,14 +10,14 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from cry_tf.runs.progress import Listener
+from cry_tf.runs.progress import Progress
 from cry_tf.studies.pretraining.targets import Targets
 
 _JUDGED_BATCH = 64
 
 
 @dataclass(frozen=True, kw_only=True)
-class Course:
+class StageFit:
     """How the student is trained.
 
     Attributes:
@@ -116,8 +116,8 @@ def fit(
     model: keras.Model,
     targets: Targets,
     scales: dict[str, Scale],
-    course: Course,
-    listener: Listener,
+    course: StageFit,
+    progress: Progress,
 ) -> list[dict[str, float]]:
     """Trains a student with its heads.
 
@@ -131,7 +131,7 @@ def fit(
         targets: What to learn.
         scales: Of each teacher's embeddings.
         course: How to train.
-        listener: Hears how far it is.
+        progress: Hears how far it is.
 
     Returns:
         Mean losses of each epoch.
@@ -182,7 +182,7 @@ def fit(
 
     rng = np.random.default_rng(course.seed)
     history = []
-    with listener.progress("epochs", course.epochs) as advance:
+    with progress.bar("epochs", course.epochs) as advance:
         for _ in range(course.epochs):
             order = rng.permutation(len(targets))
             sums = np.zeros(2)
@@ -201,6 +201,6 @@ def fit(
                     f"{course.learning_rate:g})."
                 )
             history.append({"scores": soft, "embeddings": hidden})
-            listener.line(f"  loss of scores {soft:.4f}, of embeddings {hidden:.4f}")
+            progress.line(f"  loss of scores {soft:.4f}, of embeddings {hidden:.4f}")
             advance()
     return history

@@ -16,7 +16,7 @@ from cry_lite.sound_file import resample
 from cry_tf.data.content import content_digests
 from cry_tf.data.dataset import Dataset
 from cry_tf.data.decoding import ahead
-from cry_tf.runs.progress import Listener
+from cry_tf.runs.progress import Progress
 from cry_tf.studies.pretraining.windows import WindowPlan, draw_window
 
 _PART = 256
@@ -119,7 +119,7 @@ def compute(
     teachers: Sequence[Teacher],
     front_end: Any,
     folder: str | os.PathLike[str],
-    listener: Listener,
+    progress: Progress,
 ) -> Targets:
     """Cuts windows and has every teacher hear each of them once.
 
@@ -132,7 +132,7 @@ def compute(
         teachers: Who hears them.
         front_end: Layer, waveform -> patches, of the student.
         folder: Where parts are kept.
-        listener: Hears how far it is.
+        progress: Hears how far it is.
 
     Raises:
         ValueError: If no clip can be decoded.
@@ -143,7 +143,7 @@ def compute(
         waveforms.append(waveform)
         places.append(clip)
     for problem in dataset.problems:
-        listener.warn(f"left out: {problem.sentence}")
+        progress.warn(f"left out: {problem.sentence}")
     if not waveforms:
         raise ValueError("Pretraining needs a clip that can be decoded. There is none.")
     about = {
@@ -158,7 +158,7 @@ def compute(
     jobs = [(p, n) for n in range(plan.per_clip) for p in range(len(waveforms))]
     parts = [jobs[i : i + _PART] for i in range(0, len(jobs), _PART)]
     found: list[dict[str, np.ndarray]] = []
-    with listener.progress("windows", len(parts)) as advance:
+    with progress.bar("windows", len(parts)) as advance:
         for number, part in enumerate(parts):
             path = folder / f"{number:04d}.npz"
             values = _read(path)

@@ -17,7 +17,7 @@ import numpy as np
 from cry_tf.data import Dataset
 from cry_tf.data.grouping import plural
 from cry_tf.exporting import export
-from cry_tf.runs.progress import Listener
+from cry_tf.runs.progress import Progress
 from cry_tf.runs.run_folder import RunFolder
 from cry_tf.studies.quickstart import material as materials
 from cry_tf.studies.quickstart.backbone_choice import BackboneChoice
@@ -69,7 +69,7 @@ def run_chain(
     data: str | os.PathLike[str] | Sequence[str] | None,
     weights: str | None,
     seed: int,
-    listener: Listener,
+    progress: Progress,
     scale: Scale = STANDARD,
 ) -> Outcome:
     """Runs everything and writes it into a folder.
@@ -79,7 +79,7 @@ def run_chain(
         data: Labelled recordings, one path or several, or None to synthesise them.
         weights: See `BackboneChoice.choose`.
         seed: Draws everything.
-        listener: Hears what is being done.
+        progress: Hears what is being done.
         scale: How much of everything.
 
     Returns:
@@ -92,18 +92,18 @@ def run_chain(
     """
     seconds: dict[str, float] = {}
     choice = BackboneChoice.choose(weights)
-    listener.line(f"network: {choice.sentence}")
+    progress.line(f"network: {choice.sentence}")
     with _timed(seconds, "recordings"):
         if data is None:
-            listener.line("recordings: synthetic cries and household sounds")
+            progress.line("recordings: synthetic cries and household sounds")
             found = materials.synthetic_material(
-                folder / "recordings", seed, scale, listener
+                folder / "recordings", seed, scale, progress
             )
         else:
             found = materials.real_material(data, seed, scale)
-            listener.line(f"recordings: {found.origin}")
+            progress.line(f"recordings: {found.origin}")
         for note in found.notes:
-            listener.line(f"  {note}")
+            progress.line(f"  {note}")
     sets: dict[Task, Dataset | None] = {
         "detect": found.detection,
         "reason": found.reasons,
@@ -112,20 +112,20 @@ def run_chain(
     for task, dataset in sets.items():
         if dataset is not None:
             built[task] = _build(
-                folder, task, dataset, found, choice, seed, scale, listener, seconds
+                folder, task, dataset, found, choice, seed, scale, progress, seconds
             )
     score = None
     if found.night is not None:
         with _timed(seconds, "night"):
             minutes = found.night.duration_s / 60
-            listener.line(f"night: {minutes:.1f} minutes, {found.night_origin}")
+            progress.line(f"night: {minutes:.1f} minutes, {found.night_origin}")
             score = hear_night(
                 folder,
                 found.night,
                 detector=built["detect"].artefact.path,
                 namer=built["reason"].artefact.path if "reason" in built else None,
                 is_synthetic=found.is_synthetic,
-                warn=listener.warn,
+                warn=progress.warn,
             )
     return Outcome(found, choice, built, score, seconds)
 
@@ -138,11 +138,11 @@ def _build(
     choice: BackboneChoice,
     seed: int,
     scale: Scale,
-    listener: Listener,
+    progress: Progress,
     seconds: dict[str, float],
 ) -> Built:
     groups = len(set(dataset.groups))
-    listener.line(f"{task}: {plural(len(dataset), 'clip')}, {plural(groups, 'group')}")
+    progress.line(f"{task}: {plural(len(dataset), 'clip')}, {plural(groups, 'group')}")
     folds = materials.possible_folds(dataset, task, choice.folds(scale))
     # The recordings stand beside the models: their embeddings need not be kept.
     with (
@@ -153,7 +153,7 @@ def _build(
             dataset,
             choice.settings(task, seed, scale, folds),
             folder / task,
-            listener=_Aside(listener),
+            progress=_Aside(progress),
             embeddings_dir=embeddings_dir,
             origin=found.origin,
         )
@@ -189,8 +189,8 @@ def _timed(seconds: dict[str, float], stage: str) -> Iterator[None]:
 class _Aside:
     """Passes progress and warnings on; the rest is in the run's own report."""
 
-    def __init__(self, listener: Listener):
-        self._listener = listener
+    def __init__(self, progress: Progress):
+        self._progress = progress
 
     def line(self, text: str = "") -> None:
         """Ignores it."""
@@ -200,13 +200,11 @@ class _Aside:
 
     def warn(self, text: str) -> None:
         """Passes it on."""
-        self._listener.warn(text)
+        self._progress.warn(text)
 
-    def progress(
-        self, title: str, total: int
-    ) -> AbstractContextManager[Callable[[], None]]:
+    def bar(self, title: str, total: int) -> AbstractContextManager[Callable[[], None]]:
         """Passes it on."""
-        return self._listener.progress(title, total)
+        return self._progress.bar(title, total)
 
 
 def summary(outcome: Outcome, seed: int) -> dict[str, Any]:

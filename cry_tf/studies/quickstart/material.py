@@ -13,7 +13,7 @@ import numpy as np
 from cry_tf.data import load
 from cry_tf.data.dataset import Dataset
 from cry_tf.data.detection_labels import NEGATIVE, POSITIVE, LabelMapping, map_labels
-from cry_tf.runs.progress import Listener
+from cry_tf.runs.progress import Progress
 from cry_tf.synthesis import draw_home, synthesise_night, write_recordings
 from cry_tf.synthesis.night import Night, TrueEvent
 from cry_tf.synthesis.voice import SAMPLE_RATE_HZ
@@ -164,7 +164,7 @@ class Material:
 
 
 def synthetic_material(
-    folder: Path, seed: int, scale: Scale, listener: Listener
+    folder: Path, seed: int, scale: Scale, progress: Progress
 ) -> Material:
     """Synthesises both sets and a night of an infant that is in neither.
 
@@ -172,9 +172,9 @@ def synthetic_material(
         folder: Where the recordings are written.
         seed: Draws everything.
         scale: How much.
-        listener: Hears how far it is.
+        progress: Hears how far it is.
     """
-    with listener.progress("synthetic infants", scale.infants) as advance:
+    with progress.bar("synthetic infants", scale.infants) as advance:
         written = write_recordings(
             folder,
             seed=seed,

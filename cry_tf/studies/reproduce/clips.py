@@ -13,7 +13,7 @@ from cry_tf.data import detection_labels
 from cry_tf.data.dataset import Dataset
 from cry_tf.papers import papers
 from cry_tf.papers.papers import Paper
-from cry_tf.runs.progress import Listener
+from cry_tf.runs.progress import Progress
 
 Split = Literal["by_clip", "by_infant"]
 SPLITS: tuple[Split, ...] = ("by_clip", "by_infant")
@@ -120,7 +120,7 @@ class TaskClips:
         paper: Paper,
         dataset: Dataset,
         positive: tuple[str, ...] | None,
-        listener: Listener,
+        progress: Progress,
     ) -> TaskClips:
         """Takes the clips of every task out of a data set.
 
@@ -128,7 +128,7 @@ class TaskClips:
             paper: Whose tasks.
             dataset: The usable clips.
             positive: Labels that mean a cry; None takes the well-known names.
-            listener: Hears what is in it for each task.
+            progress: Hears what is in it for each task.
         """
         found = cls({}, {}, {})
         for task in sorted({row.task for row in paper.rows}):
@@ -140,7 +140,7 @@ class TaskClips:
             if task == "reason":
                 clips = papers.in_its_words(paper, clips)
             found.datasets[task], found.sha256[task] = clips, clips.sha256
-            listener.line(f"{task}: {clips!r}")
+            progress.line(f"{task}: {clips!r}")
             for note in clips.notes:
-                listener.line(f"  {note}")
+                progress.line(f"  {note}")
         return found

@@ -15,7 +15,7 @@ from cry_tf.data.dataset import Dataset
 from cry_tf.papers import papers
 from cry_tf.papers.papers import Paper
 from cry_tf.papers.row import Row
-from cry_tf.runs.progress import Listener, Silence
+from cry_tf.runs.progress import NoProgress, Progress
 from cry_tf.studies.reproduce import clips, result, tables, teaching
 from cry_tf.studies.reproduce.budget import Budget, loss_for, settings_for
 from cry_tf.studies.reproduce.cells import NOT_ASKED, Cell, Reproduced
@@ -35,7 +35,7 @@ class Runner:
         path: Folder of the reproduction; results stand in `rows/` below it.
         found: What it fills in.
         data: The clips of each task.
-        listener: Hears how far it is.
+        progress: Hears how far it is.
         embeddings_dir: Where embeddings are kept, see `EmbeddingCache`.
     """
 
@@ -44,11 +44,11 @@ class Runner:
         path: Path,
         found: Reproduced,
         data: TaskClips,
-        listener: Listener,
+        progress: Progress,
         embeddings_dir: Path | None = None,
     ):
         self._path, self._found, self._data = path, found, data
-        self._listener, self._embeddings_dir = listener, embeddings_dir
+        self._progress, self._embeddings_dir = progress, embeddings_dir
         self._rows = {row.name: row for row in found.rows}
         # Rows of one training teach alike.
         taught = {row.teacher for row in found.rows if row.teacher}
@@ -81,8 +81,8 @@ class Runner:
                 reason = self._found.cells[row.teacher, split].reason
                 self._fail(row, split, f"its teacher has none: {reason}")
                 return
-        self._listener.line()
-        self._listener.line(f"{row.table}, {row.title}, {_words(split)}")
+        self._progress.line()
+        self._progress.line(f"{row.table}, {row.title}, {_words(split)}")
         self._train(row, split, taught)
 
     def _train(self, row: Row, split: Split, taught: Teaching | None) -> None:
@@ -98,13 +98,13 @@ class Runner:
                 split,
                 sorted({other.part for other in self._sharing(row)}),
                 work,
-                self._listener,
+                self._progress,
                 self._embeddings_dir,
                 teaching=taught,
                 teaches=row.experiment in self._teachers,
             )
         except ValueError as error:
-            self._listener.warn(f"{row.title}, {_words(split)}: {error}")
+            self._progress.warn(f"{row.title}, {_words(split)}: {error}")
             self._fail(row, split, str(error))
             return
         finally:
@@ -204,7 +204,7 @@ def reproduce(
     rows: Sequence[str] | None = None,
     seed: int = 0,
     positive: tuple[str, ...] | None = None,
-    listener: Listener | None = None,
+    progress: Progress | None = None,
     embeddings_dir: Path | None = None,
     origin: str = "",
 ) -> Reproduced:
@@ -222,7 +222,7 @@ def reproduce(
         rows: Names of the rows to run; None for all.
         seed: Draws folds, first weights and the order of clips.
         positive: Labels that mean a cry; None takes the well-known names.
-        listener: Hears how far it is; None for silence.
+        progress: Hears how far it is; None for silence.
         embeddings_dir: Where embeddings are kept, see `EmbeddingCache`.
         origin: Where the data came from, for the record.
 
@@ -234,16 +234,16 @@ def reproduce(
         FileExistsError: If the folder holds something else.
         OSError: If something cannot be read or written.
     """
-    listener = listener or Silence()
+    progress = progress or NoProgress()
     path = Path(path).expanduser().absolute()
     chosen = {row.name for row in papers.choose(paper, rows)}
     tables.check(path, paper)
-    listener.line(f"data: {dataset!r}")
-    listener.line(f"  {dataset.grouping}")
-    usable, problems = leave_out_bad_clips(dataset, listener)
+    progress.line(f"data: {dataset!r}")
+    progress.line(f"  {dataset.grouping}")
+    usable, problems = leave_out_bad_clips(dataset, progress)
     clips_there = len(usable)
     usable = clips.drawn(usable, budget.clips, seed)
-    data = TaskClips.of(paper, usable, positive, listener)
+    data = TaskClips.of(paper, usable, positive, progress)
     reasons = data.datasets.get("reason")
     every = papers.with_own_labels(paper, reasons.labels if reasons else ())
     asked = [row for row in every if rows is None or row.name in chosen]
@@ -251,7 +251,7 @@ def reproduce(
         raise ValueError(data.reasons[asked[0].task])
     for task in sorted({row.task for row in asked} & set(data.reasons)):
         count = sum(row.task == task for row in asked)
-        listener.warn(
+        progress.warn(
             f"{count} of {len(asked)} rows cannot be run. {data.reasons[task]}"
         )
     found = Reproduced(
@@ -268,18 +268,18 @@ def reproduce(
         origin=origin,
         no_clips=data.reasons,
     )
-    runner = Runner(path, found, data, listener, embeddings_dir)
+    runner = Runner(path, found, data, progress, embeddings_dir)
     cells = found.cells
     for row in every:
         for split in SPLITS:
             cells[row.name, split] = runner.earlier(row, split)
             if row not in asked and cells[row.name, split].result is None:
                 cells[row.name, split] = Cell(None, NOT_ASKED)
-    tables.write(path, found, listener.warn)
+    tables.write(path, found, progress.warn)
     for row in asked:
         for split in SPLITS:
             if cells[row.name, split].reason != NOT_YET:
                 continue
             runner.run(row, split)
-            tables.write(path, found, listener.warn)
+            tables.write(path, found, progress.warn)
     return found

@@ -15,7 +15,7 @@ from cry_tf.papers.papers import Paper
 from cry_tf.papers.row import Figure, Row
 from cry_tf.reports import pages
 from cry_tf.reports import tables as report_tables
-from cry_tf.runs.progress import Listener
+from cry_tf.runs.progress import Progress
 from cry_tf.runs.provenance import versions
 from cry_tf.runs.result_folder import write_json
 from cry_tf.studies.reproduce.budget import budget_sentence, loss_for, settings_for
@@ -255,20 +255,20 @@ def write(path: Path, found: Reproduced, warn: Callable[[str], None]) -> None:
     pages.write(path / "report.html", lambda: _html(found), warn)
 
 
-def tell(listener: Listener, found: Reproduced) -> None:
+def tell(progress: Progress, found: Reproduced) -> None:
     """Tells the tables on a terminal."""
     for made in tables(found):
-        listener.line()
-        listener.line(made.title)
+        progress.line()
+        progress.line(made.title)
         if made.rows:
-            listener.table(made.header, made.rows)
+            progress.table(made.header, made.rows)
         for note in made.notes:
-            listener.line(f"  {note}")
-    listener.line()
-    listener.line(f"  (in brackets: {INTERVALS})")
+            progress.line(f"  {note}")
+    progress.line()
+    progress.line(f"  (in brackets: {INTERVALS})")
     for sentence in (*found.budgets, *found.warnings):
-        listener.line(f"  {sentence}")
-    listener.line()
+        progress.line(f"  {sentence}")
+    progress.line()
 
 
 def _title(found: Reproduced) -> str:

@@ -19,7 +19,7 @@ from cry_tf.distillation.student_trainer import StudentTrainer
 from cry_tf.studies.reproduce.result import Identity
 from cry_tf.training.choose_trainer import find_micro_batch
 from cry_tf.training.context import RunContext
-from cry_tf.training.trainer import Fold, History, Tell, Trainer
+from cry_tf.training.trainer import Fold, History, OnEpoch, Trainer
 
 # Scores below this are taken as this: a logit of -16, as in `cry-tf distill`.
 _LEAST_SCORE = 1e-7
@@ -58,7 +58,7 @@ class Teaching:
         return logs[:, None, None].astype(np.float32)
 
 
-class HeardTrainer:
+class ScoreKeepingTrainer:
     """Trains as another trainer does, and notes how it then scores every clip.
 
     Args:
@@ -183,7 +183,7 @@ class TaughtTrainer:
         self._trainer.reset()
 
     def fit(
-        self, indices: np.ndarray, tell: Tell | None = None, fold: Fold | None = None
+        self, indices: np.ndarray, tell: OnEpoch | None = None, fold: Fold | None = None
     ) -> History:
         """Trains on the clips of a fold; see `cry_tf.training.trainer.Trainer`.
 

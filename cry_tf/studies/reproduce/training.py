@@ -20,10 +20,14 @@ from cry_tf.distillation.settings import DistillSettings
 from cry_tf.evaluation.predictions import Predictions
 from cry_tf.evaluation.scorer import load_scorer
 from cry_tf.papers.row import Experiment
-from cry_tf.runs.progress import Listener
+from cry_tf.runs.progress import Progress
 from cry_tf.studies.reproduce.clips import Split, by_clip
 from cry_tf.studies.reproduce.result import Measured, Result, measure_part
-from cry_tf.studies.reproduce.teaching import HeardTrainer, TaughtTrainer, Teaching
+from cry_tf.studies.reproduce.teaching import (
+    ScoreKeepingTrainer,
+    TaughtTrainer,
+    Teaching,
+)
 from cry_tf.training.baselines import score_baselines
 from cry_tf.training.context import RunContext
 from cry_tf.training.cross_validation import (
@@ -140,7 +144,7 @@ def run(
     split: Split,
     parts: Sequence[str],
     work: Path,
-    listener: Listener,
+    progress: Progress,
     embeddings_dir: Path | None = None,
     *,
     teaching: Teaching | None = None,
@@ -155,7 +159,7 @@ def run(
         split: `by_clip` or `by_infant`.
         parts: What is to be measured, see `Row.part`.
         work: An empty folder for files on the way.
-        listener: Hears how far it is.
+        progress: Hears how far it is.
         embeddings_dir: Where embeddings are kept, see `EmbeddingCache`.
         teaching: What the teacher of each fold says, or None for the labels alone.
         teaches: Whether the networks are to say what they make of every clip.
@@ -169,7 +173,7 @@ def run(
     split_clips = by_clip(dataset) if split == "by_clip" else dataset
     cache = EmbeddingCache(embeddings_dir)
     prepared = prepare(split_clips, settings, RunContext(embeddings=cache))
-    context = RunContext(progress=listener, embeddings=cache)
+    context = RunContext(progress=progress, embeddings=cache)
     sizes, refused = {}, {}
     weights, accuracy, kept = "none", None, None
     if experiment.classical:
@@ -213,7 +217,7 @@ def _plan(
     teaches: bool,
     work: Path,
     context: RunContext,
-) -> tuple[Plan, HeardTrainer | None, ExportingTrainer | None]:
+) -> tuple[Plan, ScoreKeepingTrainer | None, ExportingTrainer | None]:
     """Returns the plan of a row, with what notes scores and makes files of it."""
     if teaching is None:
         plan = build(prepared, settings, context)
@@ -226,7 +230,7 @@ def _plan(
         plan = Plan(settings, prepared, model, trainer, folds, warnings)
     noting, exporting = None, None
     if teaches:
-        noting = HeardTrainer(plan.trainer, len(plan.prepared.dataset))
+        noting = ScoreKeepingTrainer(plan.trainer, len(plan.prepared.dataset))
         plan = plan.replace(trainer=noting)
     if experiment.exports:
         exporting = ExportingTrainer(
@@ -245,7 +249,7 @@ def _classical(
     dataset = prepared.dataset
     folds = dataset.fold_indices(settings.folds, settings.seed)
     steps = len(dataset) + len(folds)
-    with context.progress.progress("training", steps) as advance:
+    with context.progress.bar("training", steps) as advance:
         scores = score_baselines(
             dataset,
             folds,

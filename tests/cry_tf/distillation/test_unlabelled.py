@@ -4,12 +4,12 @@ import soundfile
 
 from cry_tf.data import load
 from cry_tf.distillation.lesson import cut_windows
-from cry_tf.runs.progress import Silence
+from cry_tf.runs.progress import NoProgress
 
 RATE_HZ = 8_000
 
 
-class Hears(Silence):
+class Hears(NoProgress):
     def __init__(self):
         self.warnings = []
 
@@ -31,11 +31,11 @@ def labelled(tmp_path):
     return load(tmp_path / "labelled")
 
 
-def windows_of(tmp_path, labelled, listener=None):
+def windows_of(tmp_path, labelled, progress=None):
     work = tmp_path / "work"
     work.mkdir(exist_ok=True)
     folder = tmp_path / "household"
-    return cut_windows(folder, labelled, 3.0, work, listener or Silence())
+    return cut_windows(folder, labelled, 3.0, work, progress or NoProgress())
 
 
 def test_a_recording_becomes_windows_with_names_that_say_where(tmp_path, labelled):
@@ -61,18 +61,18 @@ def test_recordings_of_a_labelled_source_are_left_out_and_said(tmp_path, labelle
     write(tmp_path / "household" / "other.wav", 2, seed=5)
     # The same bytes as a labelled clip, under another name.
     write(tmp_path / "household" / "copy.wav", 1, seed=1)
-    listener = Hears()
-    clips = windows_of(tmp_path, labelled, listener)
+    progress = Hears()
+    clips = windows_of(tmp_path, labelled, progress)
     assert [clip.name for clip in clips] == ["other.wav@0"]
-    assert "1 unlabelled recording left out" in listener.warnings[0]
+    assert "1 unlabelled recording left out" in progress.warnings[0]
 
 
 def test_what_cannot_be_decoded_is_named_and_the_rest_is_taken(tmp_path, labelled):
     write(tmp_path / "household" / "good.wav", 2)
     (tmp_path / "household" / "bad.wav").write_text("no sound")
-    listener = Hears()
-    assert len(windows_of(tmp_path, labelled, listener)) == 1
-    assert "bad.wav" in listener.warnings[0]
+    progress = Hears()
+    assert len(windows_of(tmp_path, labelled, progress)) == 1
+    assert "bad.wav" in progress.warnings[0]
 
 
 def test_an_empty_folder_and_none_are_refused(tmp_path, labelled):

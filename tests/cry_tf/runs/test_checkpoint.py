@@ -1,14 +1,14 @@
 import numpy as np
 import pytest
 
-from cry_tf.runs.checkpoint import KeptRun
+from cry_tf.runs.checkpoint import Checkpoint
 
 FACTS = {"data": {"sha256": "a"}, "settings": {"recipe": {"epochs": 3}}}
 
 
 @pytest.fixture
 def kept(tmp_path):
-    return KeptRun.of(tmp_path / "run")
+    return Checkpoint.of(tmp_path / "run")
 
 
 def stopped(kept, *epochs):
@@ -96,7 +96,7 @@ def test_one_process_at_a_time_makes_a_run(kept):
         kept.open(False, False),
         pytest.raises(FileExistsError, match="One process at a time"),
     ):
-        KeptRun(kept.folder).open(True, False).__enter__()
+        Checkpoint(kept.folder).open(True, False).__enter__()
 
 
 def test_a_damaged_file_is_as_good_as_none(kept):

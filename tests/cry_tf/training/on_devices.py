@@ -13,14 +13,14 @@ import tensorflow as tf
 import cry_hub
 from cry_tf.data import load
 from cry_tf.models import CryClassifier
-from cry_tf.runs.progress import Silence
+from cry_tf.runs.progress import NoProgress
 from cry_tf.training import recipe
 from cry_tf.training.devices import find_devices
 from cry_tf.training.settings import Settings
 from cry_tf.training.train import train
 
 
-class Lines(Silence):
+class Lines(NoProgress):
     def line(self, text=""):
         print(text, flush=True)
 
@@ -72,7 +72,7 @@ def main(name, recordings, output):
         strategy=name,
         baselines=False,
     )
-    run = train(load(recordings), settings, output.parent / "run", listener=Lines())
+    run = train(load(recordings), settings, output.parent / "run", progress=Lines())
     print("the run is in", run.path)
     np.savez(output / "run.npz", *run.load_model().get_weights())
 

@@ -4,14 +4,14 @@ import soundfile
 
 from cry_lite.front_ends import YAMNET
 from cry_tf.data import load
-from cry_tf.runs.progress import Silence
+from cry_tf.runs.progress import NoProgress
 from cry_tf.training import recipe
 from cry_tf.training.context import RunContext
 from cry_tf.training.preparation import choose_bandwidth, prepare
 from cry_tf.training.settings import Settings
 
 
-class Ear(Silence):
+class Ear(NoProgress):
     def __init__(self):
         self.lines, self.warnings = [], []
 

@@ -7,7 +7,7 @@ import subprocess
 import pytest
 
 from cry_tf.cli.main import main
-from cry_tf.runs.checkpoint import KeptRun
+from cry_tf.runs.checkpoint import Checkpoint
 
 pytestmark = pytest.mark.usefixtures("shallow_student")
 
@@ -79,7 +79,7 @@ def test_a_killed_run_goes_on_and_ends_as_it_would_have(
     started = start_command(argv, killing, stderr=subprocess.PIPE)
     said = started.communicate()[1]
     assert started.returncode == -signal.SIGKILL, said
-    kept = KeptRun.of(tmp_path / "killed")
+    kept = Checkpoint.of(tmp_path / "killed")
     assert {file.name for file in kept.folder.glob("*.npz")} == {
         "fold-0.npz",
         "now.npz",
@@ -98,7 +98,7 @@ def test_changed_settings_are_refused_on_resume_and_nothing_is_lost(
     recordings, weights, tmp_path, capsys
 ):
     argv = command(recordings, weights, tmp_path / "run", "--epochs", "9")
-    kept = KeptRun.of(tmp_path / "run")
+    kept = Checkpoint.of(tmp_path / "run")
     with pytest.raises(KeyboardInterrupt):
         _train_and_stop(argv)
     assert kept.has_progress

@@ -5,8 +5,8 @@ import pytest
 import cry_hub
 from cry_tf.data import EmbeddingCache, load
 from cry_tf.models import CryClassifier
-from cry_tf.runs.checkpoint import Slot
-from cry_tf.runs.progress import Silence
+from cry_tf.runs.checkpoint import FoldCheckpoint
+from cry_tf.runs.progress import NoProgress
 from cry_tf.training import recipe as recipes
 from cry_tf.training.choose_trainer import make_trainer
 from cry_tf.training.context import RunContext
@@ -45,8 +45,8 @@ def make(recordings, tmp_path_factory):
     """Makes a trainer and its model, always from the same weights."""
     cache = EmbeddingCache(tmp_path_factory.mktemp("embeddings"))
 
-    def build(recipe, listener=None):
-        context = RunContext(progress=listener or Silence(), embeddings=cache)
+    def build(recipe, progress=None):
+        context = RunContext(progress=progress or NoProgress(), embeddings=cache)
         asked = settings(recipe)
         prepared = prepare(load(recordings), asked, context)
         keras.utils.set_random_seed(0)
@@ -81,7 +81,7 @@ def test_a_stage_changes_what_it_trains_and_leaves_the_rest(staged, stage, quart
     before = [weights_of(group) for group in groups]
     head = weights_of([model.get_layer("logits")])
     part = trainer._parts[stage]
-    trainer._groups.thaw(part.stage)
+    trainer._groups.unfreeze(part.stage)
     part.fit(np.arange(24))
     found = [moved(a, group) for a, group in zip(before, groups, strict=True)]
     assert found == quarters  # batch norm's statistics included
@@ -120,7 +120,7 @@ def test_a_fit_that_was_left_goes_on_to_the_same_end(make, tmp_path):
         pass
 
     for stop in range(6):
-        slot = Slot(tmp_path / f"{stop}.npz", "0")
+        slot = FoldCheckpoint(tmp_path / f"{stop}.npz", "0")
 
         def tell(epoch, was_trained, stop=stop):
             if epoch == stop and was_trained:

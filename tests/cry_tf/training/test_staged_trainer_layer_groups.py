@@ -34,7 +34,7 @@ def test_a_stage_thaws_what_it_trains_and_nothing_else(model):
     head = [id(v) for v in model.trainable_variables if v.path.startswith("logits")]
     counts = []
     for trains in ("head", "last", "all"):
-        groups.thaw(stage(trains))
+        groups.unfreeze(stage(trains))
         trained = {id(v) for v in model.trainable_variables}
         assert set(head) <= trained
         counts.append(
@@ -49,7 +49,7 @@ def test_a_stage_thaws_what_it_trains_and_nothing_else(model):
 
 def test_deeper_layers_have_a_smaller_share_of_the_rate(model):
     groups = LayerGroups(model)
-    groups.thaw(stage("all"))
+    groups.unfreeze(stage("all"))
     variables = model.trainable_variables
     factors = dict(
         zip([v.path for v in variables], groups.factors(variables, 0.5), strict=True)

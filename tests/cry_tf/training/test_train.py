@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from cry_tf.data import load
-from cry_tf.runs.progress import Silence
+from cry_tf.runs.progress import NoProgress
 from cry_tf.training import recipe
 from cry_tf.training.settings import Settings
 from cry_tf.training.train import train
@@ -132,10 +132,10 @@ def test_the_same_seed_gives_the_same_predictions(finished, recordings, settings
         assert (again.path / name).read_text() == (finished.path / name).read_text()
 
 
-class Interrupts(Silence):
+class Interrupts(NoProgress):
     """Somebody presses Ctrl-C in the middle of the training."""
 
-    def progress(self, title, total):
+    def bar(self, title, total):
         import contextlib
 
         def advance(left_s=None):
@@ -153,7 +153,7 @@ def test_an_interrupt_in_the_middle_of_training_leaves_only_what_to_go_on_with(
             load(recordings),
             settings,
             tmp_path / "run",
-            listener=Interrupts(),
+            progress=Interrupts(),
             embeddings_dir=finished.path.parent / "embeddings",
         )
     assert [path.name for path in tmp_path.iterdir()] == [".run.resume"]

@@ -9,7 +9,7 @@ import cry_hub
 from cry_hub.yamnet import yamnet
 from cry_tf.data import EmbeddingCache, load
 from cry_tf.models import CryClassifier
-from cry_tf.runs.progress import Silence
+from cry_tf.runs.progress import NoProgress
 from cry_tf.training import recipe as recipes
 from cry_tf.training import staged_trainer
 from cry_tf.training.choose_trainer import make_trainer
@@ -49,7 +49,7 @@ def make(recordings, tmp_path, monkeypatch):
     """Makes a model and the trainer of its last layers, always alike."""
     monkeypatch.setattr(yamnet, "LAYERS", (("conv", 2, 8), *yamnet.LAYERS[4:7]))
 
-    def build(name, recipe=RECIPE, listener=None):
+    def build(name, recipe=RECIPE, progress=None):
         asked = Settings(
             task="reason", recipe=recipe, backbone=name, weights="unused.npz", folds=2
         )
@@ -64,7 +64,7 @@ def make(recordings, tmp_path, monkeypatch):
             prepared,
             asked,
             RunContext(
-                progress=listener or Silence(),
+                progress=progress or NoProgress(),
                 embeddings=EmbeddingCache(tmp_path / "embeddings"),
                 maps_dir=tmp_path / "maps",
             ),
@@ -80,7 +80,7 @@ def test_losses_and_weights_are_those_of_the_waveform(make, monkeypatch, name):
     model, trainer = make(name)
     part = trainer._parts[0]
     assert isinstance(part, MapTrainer)
-    trainer._groups.thaw(LAST)
+    trainer._groups.unfreeze(LAST)
     history = part.fit(places)
     weights = model.get_weights()
     scores = part.predict(places)
@@ -97,7 +97,7 @@ def test_losses_and_weights_are_those_of_the_waveform(make, monkeypatch, name):
         "the last layers are trained from the waveform: it cannot be cut",
     )
     begun = model.get_weights()
-    trainer._groups.thaw(LAST)
+    trainer._groups.unfreeze(LAST)
     expected = trainer._parts[0].fit(places)
     for figure in ("loss", "val_loss"):
         np.testing.assert_allclose(history[figure], expected[figure], rtol=1e-4)

@@ -10,7 +10,7 @@ _SAMPLES = 16_000
 def edges() -> list[np.ndarray]:
     """Returns silence, a click, and noise at full scale, float32 `(samples,)` each.
 
-    Silence is the bottom of the spectrogram's range: a network that is rounded to
+    NoProgress is the bottom of the spectrogram's range: a network that is rounded to
     the range of its training clips answers anything to it.
     """
     noise = np.random.default_rng(1).choice((-1.0, 1.0), _SAMPLES)

@@ -6,7 +6,7 @@ import pytest
 import soundfile
 
 from cry_tf.data import load
-from cry_tf.runs.progress import Silence
+from cry_tf.runs.progress import NoProgress
 from cry_tf.studies.quickstart.material import (
     STANDARD,
     possible_folds,
@@ -41,7 +41,7 @@ def recordings(folder: Path, labels: dict[str, int], seconds: float = 1.0) -> Pa
 
 
 def test_synthetic_material_has_both_sets_and_a_night_of_a_stranger(tmp_path):
-    material = synthetic_material(tmp_path, 0, TINY, Silence())
+    material = synthetic_material(tmp_path, 0, TINY, NoProgress())
     assert material.is_synthetic
     assert material.detection is not None
     assert material.reasons is not None

@@ -7,7 +7,7 @@ import pytest
 
 from cry_tf.data import load
 from cry_tf.papers import papers
-from cry_tf.runs.progress import Silence
+from cry_tf.runs.progress import NoProgress
 from cry_tf.studies.reproduce import tables, training
 from cry_tf.studies.reproduce.budget import BUDGETS
 from cry_tf.studies.reproduce.cells import NOT_ASKED, SYNTHETIC
@@ -57,7 +57,7 @@ def test_by_clip_is_near_perfect_and_by_infant_chance_where_infants_betray_the_l
     assert by_clip.majority["accuracy"] == 0.5
 
 
-class Warnings(Silence):
+class Warnings(NoProgress):
     def __init__(self):
         self.said = []
 
@@ -72,16 +72,16 @@ def test_rows_about_reasons_are_left_out_where_the_data_names_none(
 
     data = load(cries_and_rain)
     data = data.map_labels({"hungry": "cry", "rain": "no_cry"}.get)
-    listener = Warnings()
+    progress = Warnings()
     found = run(
         papers.get("infantcrynet"),
         data,
         tmp_path / "out",
         BUDGETS["tiny"],
         rows=["detect_cnn10", "max", "teacher"],
-        listener=listener,
+        progress=progress,
     )
-    (said,) = [text for text in listener.said if "rows cannot be run" in text]
+    (said,) = [text for text in progress.said if "rows cannot be run" in text]
     assert "2 of 3 rows cannot be run. Rows about reasons need" in said
     made = {table.title.partition(":")[0]: table for table in tables(found)}
     # No blank row, and the reason once for a table.
@@ -163,13 +163,13 @@ def test_a_finished_row_is_never_run_again(few, tmp_path, monkeypatch):
     assert not before["by_clip"]["reason"]
 
 
-class StopsAt(Silence):
+class StopsAt(NoProgress):
     """Somebody presses Ctrl-C in the middle of the n-th training."""
 
     def __init__(self, number):
         self.number = number
 
-    def progress(self, title, total):
+    def bar(self, title, total):
         self.number -= title == "training"
 
         def advance():
@@ -184,7 +184,7 @@ def test_an_interrupt_loses_only_the_row_under_way(few, tmp_path):
     args = (papers.get("vggish"), few, out, BUDGETS["full"])
     names = ["mfcc_gmm", "mfcc_svm"]
     with pytest.raises(KeyboardInterrupt):
-        run(*args, rows=names, listener=StopsAt(2))
+        run(*args, rows=names, progress=StopsAt(2))
     found = told(out)["mfcc_gmm"]
     assert "figures" in found["by_clip"]
     assert "the same command goes on" in found["by_infant"]["reason"]

@@ -12,7 +12,11 @@ from cry_tf.studies.reproduce import teaching, training
 from cry_tf.studies.reproduce.budget import settings_for
 from cry_tf.studies.reproduce.reproduction import reproduce
 from cry_tf.studies.reproduce.result import Identity, Measured, Result
-from cry_tf.studies.reproduce.teaching import HeardTrainer, TaughtTrainer, Teaching
+from cry_tf.studies.reproduce.teaching import (
+    ScoreKeepingTrainer,
+    TaughtTrainer,
+    Teaching,
+)
 from cry_tf.training.context import RunContext
 from cry_tf.training.trainer import Fold
 
@@ -69,7 +73,7 @@ def test_a_teacher_is_asked_about_every_clip_of_each_fold():
             self.asked += 1
             return np.stack([indices, np.full(len(indices), self.asked)], axis=1)
 
-    trainer = HeardTrainer(Counts(), 4)  # type: ignore[arg-type]
+    trainer = ScoreKeepingTrainer(Counts(), 4)  # type: ignore[arg-type]
     np.testing.assert_array_equal(trainer.predict(np.array([1, 3]))[:, 0], [1, 3])
     trainer.predict(np.array([0, 2]))
     found = trainer.teaching(np.array([1, 0, 1, 0]))
