@@ -17,7 +17,7 @@ def in_float32(model: keras.Model) -> keras.Model:
     """
     if all(layer.compute_dtype == "float32" for layer in [model, *all_layers(model)]):
         return model
-    config = keras.saving.serialize_keras_object(model)
+    config: Any = keras.saving.serialize_keras_object(model)
     config.pop("compile_config", None)
     # Not safe_mode: it guards against files of others, this is the caller's model.
     copy: Any = keras.saving.deserialize_keras_object(_float32(config), safe_mode=False)
