@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from cry_export.compress import process
 from cry_export.compress.compressed import Compressed, check_recipe
 from cry_export.compress.compression import Compression, FineTuning
-from cry_tf.export_clips import SkippedClipsWarning, run_clips
+from cry_tf.exporting import SkippedClipsWarning, run_clips
 
 if TYPE_CHECKING:
     from cry_tf.data.dataset import Dataset

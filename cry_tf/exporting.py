@@ -1,8 +1,10 @@
-"""From a trained model and a dataset to a `.tflite` that is proven equal."""
+"""From a model or a run to a checked `.tflite`, with its card and task metric."""
 
 from __future__ import annotations
 
 import hashlib
+import os
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -12,17 +14,11 @@ import numpy as np
 import cry_export
 from cry_export.artefact import check_target
 from cry_export.recipe import get as get_recipe
+from cry_lite.decision import answers
 from cry_lite.spec import ModelSpec
+from cry_tf.data.clip import Clip
 from cry_tf.data.dataset import Dataset
-from cry_tf.export_clips import (
-    MAX_CHECK_CLIPS,
-    MAX_CHECK_SECONDS,
-    decode,
-    not_in,
-    representative_clips,
-)
-from cry_tf.export_metric import compare_metric
-from cry_tf.model_card import model_card
+from cry_tf.evaluation import bootstrap
 
 if TYPE_CHECKING:
     import keras
@@ -30,6 +26,226 @@ if TYPE_CHECKING:
     from cry_export import Artefact
     from cry_export.compress.compressed import Compressed
     from cry_tf.runs.run_folder import RunFolder
+
+
+_LIMITS = (
+    "No medical device. Scores order sounds; they are no probabilities. Sounds unlike "
+    "the recordings that it was trained on may be answered wrongly."
+)
+
+
+def model_card(model: Any, run: RunFolder | None = None) -> dict[str, str]:
+    """Returns a short card, names to sentences.
+
+    Args:
+        model: A `CryModel`.
+        run: The run that it comes from, for its data and figures; None leaves them
+            out.
+    """
+    spec = model.spec
+    labels = ", ".join(spec.labels[:12])
+    if len(spec.labels) > 12:
+        labels += f", ... ({len(spec.labels)} in all)"
+    task = (
+        "Hears whether a baby cries" if spec.task == "detect" else "Says why it cries"
+    )
+    card = {"model": f"{task}: {labels}."}
+    if run is not None:
+        card |= _of_run(run)
+    return card | {"limits": _LIMITS}
+
+
+def _of_run(run: RunFolder) -> dict[str, str]:
+    data, found = run.config["data"], {}
+    if "clips" in data:
+        clips = ", ".join(
+            f"{label} {count}" for label, count in data["clips_of_label"].items()
+        )
+        found["trained_on"] = (
+            f"{data['clips']} clips of {data['groups']} groups: {clips}."
+        )
+    if (run.path / "metrics.json").is_file():
+        metrics = run.metrics
+        mine, always = metrics["model"]["macro_f1"], metrics["majority"]["macro_f1"]
+        interval = ""
+        if mine["low"] is not None:
+            interval = f" (95 % interval {mine['low']:.2f} to {mine['high']:.2f})"
+        found["measured"] = (
+            f"macro-F1 {mine['value']:.2f}{interval} over {metrics['clips']} clips; "
+            f"always {metrics['majority_label']} gives {always['value']:.2f}. "
+            f"{metrics['split']}"
+        )
+    return found
+
+
+NAME = "macro-F1"
+
+
+def compare_metric(
+    spec: ModelSpec,
+    truth: np.ndarray,
+    groups: Sequence[str],
+    before: np.ndarray,
+    after: np.ndarray,
+    seed: int = 0,
+) -> dict[str, Any]:
+    """Compares the macro-F1 of two sets of scores of the same clips.
+
+    Groups are drawn with all their clips, the same ones for both sets, so that the
+    interval of the change is that of the pair.
+
+    Args:
+        spec: Labels, and the threshold of a detector.
+        truth: Int array `(clips,)`, index into the labels.
+        groups: Group of each clip.
+        before: Scores `(clips, labels)` of the Keras model.
+        after: Scores `(clips, labels)` of the file.
+        seed: Seed of the draws.
+
+    Returns:
+        JSON types: `name`, `clips`, `groups`, `majority` (the figure of always
+        answering the commonest label), and `before`, `after` and `change`, each with
+        `value` and the 95 % interval `low` to `high`.
+    """
+    labels = len(spec.labels)
+    weights = bootstrap.group_weights(groups, seed=seed)
+    weights = np.vstack([np.ones(len(truth)), weights])  # the clips themselves first
+    majority = np.full(len(truth), np.bincount(truth, minlength=labels).argmax())
+    draws = {
+        name: _macro_f1(truth, predicted, labels, weights)
+        for name, predicted in (
+            ("before", answers(before, spec)),
+            ("after", answers(after, spec)),
+            ("majority", majority),
+        )
+    }
+    return {
+        "name": NAME,
+        "clips": len(truth),
+        "groups": len(set(groups)),
+        "majority": float(draws["majority"][0]),
+        "before": _estimate(draws["before"]),
+        "after": _estimate(draws["after"]),
+        "change": _estimate(draws["after"] - draws["before"]),
+    }
+
+
+def _macro_f1(
+    truth: np.ndarray, predicted: np.ndarray, labels: int, weights: np.ndarray
+) -> np.ndarray:
+    """Returns the mean F1 of the labels that occur, in each draw."""
+    matrices = bootstrap.confusion_matrices(truth, predicted, labels, weights)
+    right = np.diagonal(matrices, axis1=1, axis2=2)
+    true, given = matrices.sum(axis=2), matrices.sum(axis=1)
+    f1 = 2 * right / np.maximum(true + given, 1)
+    return np.where(true > 0, f1, 0).sum(axis=1) / np.maximum((true > 0).sum(axis=1), 1)
+
+
+def _estimate(draws: np.ndarray) -> dict[str, float | None]:
+    low, high = bootstrap.interval(draws[1:])
+    return {"value": float(draws[0]), "low": low, "high": high}
+
+
+# Each clip runs through both models; more clips change the figures little.
+MAX_CHECK_CLIPS = 100
+MAX_CHECK_SECONDS = 30.0
+# The fewest give ranges that change little; all say which layers stay float.
+_FEWEST_REPRESENTATIVE, _MOST_REPRESENTATIVE = 64, 192
+MAX_REPRESENTATIVE_SECONDS = 5.0
+
+
+class SkippedClipsWarning(UserWarning):
+    """Some of the clips to compare on could not be read."""
+
+
+def run_clips(run: RunFolder) -> Dataset:
+    """Returns the clips that a run was trained on, to compare a file on them.
+
+    Args:
+        run: A finished run.
+
+    Raises:
+        ValueError: If none of them is where it was.
+    """
+    predictions = run.predictions()
+    data = run.config["data"]
+    origin = Path(data["origin"]).expanduser()
+    folder = origin if origin.is_dir() else origin.parent
+    if data.get("folder"):
+        # Told from the run, or absolute; a run behind a link keeps its neighbours.
+        folder = Path(os.path.normpath(run.path.absolute() / data["folder"]))
+    clips = tuple(
+        Clip(folder / name, predictions.labels[label], group, name=name)
+        for name, label, group in zip(
+            predictions.files, predictions.truth, predictions.groups, strict=True
+        )
+        if (folder / name).is_file()
+    )
+    if not clips:
+        raise ValueError(
+            "The clips that the model was trained on must be there to compare it on. "
+            f"Found none of {len(predictions.files)} at {folder}. Give others with "
+            "--check DATA, and for int8 those that set its ranges with "
+            "--representative DATA."
+        )
+    return Dataset(clips, predictions.labels)
+
+
+def representative_clips(
+    clips: Any, sample_rate_hz: int, seed: int
+) -> tuple[Dataset | None, list[np.ndarray]]:
+    """Draws the clips that `int8` learns from, if they are a dataset.
+
+    Returns:
+        The clips that were drawn, or None for waveforms, and the first seconds of
+        each, float32 `(samples,)`.
+    """
+    if isinstance(clips, Dataset):
+        # The rest is left to compare the file on.
+        count = min(max(_FEWEST_REPRESENTATIVE, len(clips) // 3), _MOST_REPRESENTATIVE)
+        return decode(clips, sample_rate_hz, count, MAX_REPRESENTATIVE_SECONDS, seed)
+    samples = round(MAX_REPRESENTATIVE_SECONDS * sample_rate_hz)
+    return None, [clip[:samples] for clip in clips]
+
+
+def not_in(check: Dataset, drawn: Dataset) -> Dataset:
+    """Leaves out the clips that the ranges come from, if as many others are left."""
+    paths = {clip.path for clip in drawn.clips}
+    rest = [i for i, clip in enumerate(check.clips) if clip.path not in paths]
+    return check.subset(rest) if len(rest) >= len(drawn) else check
+
+
+def decode(
+    dataset: Dataset,
+    sample_rate_hz: int,
+    max_clips: int,
+    max_seconds: float,
+    seed: int = 0,
+) -> tuple[Dataset, list[np.ndarray]]:
+    """Draws clips and decodes them; warns of those that cannot be read."""
+    chosen = dataset.subset(evenly(dataset.label_indices, max_clips, seed))
+    pairs = list(
+        chosen.waveforms(sample_rate_hz, on_error="skip", max_seconds=max_seconds)
+    )
+    if chosen.problems:
+        warnings.warn(
+            f"{len(chosen.problems)} of {len(chosen)} check clips were left out: "
+            f"{chosen.problems[0].sentence}",
+            SkippedClipsWarning,
+            stacklevel=3,
+        )
+    read = chosen.without(problem.clip for problem in chosen.problems)
+    return read, [waveform for _, waveform in pairs]
+
+
+def evenly(label_indices: np.ndarray, limit: int, seed: int = 0) -> np.ndarray:
+    """Draws clips label by label in turn, for one seed always the same ones."""
+    rng = np.random.default_rng(seed)
+    turn = np.empty(len(label_indices), int)
+    for label in np.unique(label_indices):
+        clips = rng.permutation(np.flatnonzero(label_indices == label))
+        turn[clips] = np.arange(len(clips))
+    return np.sort(np.argsort(turn, kind="stable")[:limit])
 
 
 def export(

@@ -155,8 +155,8 @@ def run(args: argparse.Namespace) -> int:
     import_tensorflow_quietly()
     from cry_export import FallbackWarning, ParityError
     from cry_export.artefact import check_target
-    from cry_tf import compressing, export_clips, exporting
-    from cry_tf.model_card import model_card
+    from cry_tf import compressing, exporting
+    from cry_tf.exporting import model_card
 
     request = compressing.check_request(
         args.compress, args.compress_epochs, args.quantize
@@ -184,12 +184,12 @@ def run(args: argparse.Namespace) -> int:
                 lengths,
                 tell,
             )
-    count = min(len(check), export_clips.MAX_CHECK_CLIPS)
+    count = min(len(check), exporting.MAX_CHECK_CLIPS)
     made = []
     for path, length in zip(paths, lengths, strict=True):
         console.line(f"converting, then comparing on {count} clips of {where}")
         with warnings.catch_warnings(record=True) as caught:
-            warnings.simplefilter("always", export_clips.SkippedClipsWarning)
+            warnings.simplefilter("always", exporting.SkippedClipsWarning)
             warnings.simplefilter("always", FallbackWarning)
             try:
                 with console.bar("comparing", count) as advance:
@@ -219,7 +219,7 @@ def run(args: argparse.Namespace) -> int:
                 raise
         for warning in caught:
             if issubclass(
-                warning.category, (export_clips.SkippedClipsWarning, FallbackWarning)
+                warning.category, (exporting.SkippedClipsWarning, FallbackWarning)
             ):
                 console.warn(str(warning.message))
         if compressed is not None:

@@ -29,7 +29,7 @@ def check_clips(
     args: argparse.Namespace, run_folder: RunFolder | None
 ) -> tuple[Dataset, str]:
     """Returns the clips to compare on, and what they are."""
-    from cry_tf import export_clips
+    from cry_tf import exporting
 
     if args.check is not None:
         from cry_tf.data import load
@@ -40,14 +40,14 @@ def check_clips(
             "A .keras file does not say what it was trained on. Give clips to compare "
             "on with --check DATA, or the run folder in place of the file."
         )
-    return export_clips.run_clips(run_folder), "the data that it was trained on"
+    return exporting.run_clips(run_folder), "the data that it was trained on"
 
 
 def representative_clips(
     args: argparse.Namespace, run_folder: RunFolder | None
 ) -> Dataset | None:
     """Returns the clips that int8 takes its ranges from, or None for other recipes."""
-    from cry_tf import export_clips
+    from cry_tf import exporting
 
     if not RECIPES[args.quantize].needs_representative:
         return None
@@ -61,7 +61,7 @@ def representative_clips(
             "ranges of activations from such clips. Give them with --representative "
             "DATA, or the run folder in place of the file."
         )
-    return export_clips.run_clips(run_folder)
+    return exporting.run_clips(run_folder)
 
 
 def load_model(path: Path) -> Any:

@@ -145,13 +145,13 @@ class _Exporter:
 
     def _of(self, run: RunFolder) -> tuple[Any, Any, Any]:
         """Returns the model, the clips to compare on, and those for int8."""
-        from cry_tf import export_clips
+        from cry_tf import exporting
         from cry_tf.data import load
 
         if run.path not in self._read:
             given = (self._args.check, self._args.representative)
             found = [
-                export_clips.run_clips(run) if data is None else load(data)
+                exporting.run_clips(run) if data is None else load(data)
                 for data in given
             ]
             self._read[run.path] = run.load_model(), found[0], found[1]
@@ -159,14 +159,14 @@ class _Exporter:
 
     def __call__(self, run: RunFolder, path: Path, recipe: str) -> None:
         from cry_export.recipe import RECIPES
-        from cry_tf import export_clips, exporting
-        from cry_tf.model_card import model_card
+        from cry_tf import exporting
+        from cry_tf.exporting import model_card
 
         model, check, representative = self._of(run)
         needs_clips = RECIPES[recipe].needs_representative
         with warnings.catch_warnings():
             # `cry-tf train` has told of these clips.
-            warnings.simplefilter("ignore", export_clips.SkippedClipsWarning)
+            warnings.simplefilter("ignore", exporting.SkippedClipsWarning)
             exporting.export(
                 model,
                 path,

@@ -17,9 +17,8 @@ from cry_tf.data.bandwidth import (
     shared_bandwidth,
 )
 from cry_tf.data.clip import Problem
-from cry_tf.data.dataset import Dataset
+from cry_tf.data.dataset import Dataset, split_indices
 from cry_tf.data.detection_labels import LabelMapping
-from cry_tf.data.splitting import split_indices
 from cry_tf.runs.progress import Progress
 from cry_tf.training.context import RunContext
 from cry_tf.training.settings import Settings

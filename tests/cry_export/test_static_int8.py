@@ -4,17 +4,15 @@ import keras
 import numpy as np
 import pytest
 
-from cry_export import int8_sparing, static_int8
+from cry_export import static_int8
 from cry_export.calibration import ChannelMeans, Observer, Scale
 from cry_export.equalization import equalize
 from cry_export.errors import ConversionError
-from cry_export.int8_places import choose
-from cry_export.int8_rewriting import _shift
 from cry_export.layer_noise import layer_of, measure_layers
 from cry_export.operators import is_of_front_end, list_operators, read_graph, schema
 from cry_export.quantization import apply_recipe
 from cry_export.recipe import get
-from cry_export.static_int8 import quantize_static
+from cry_export.static_int8 import _shift, choose, quantize_static
 from cry_lite.interpreter import LiteRTModel
 
 WEIGHTED = ("CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED")
@@ -120,10 +118,10 @@ def test_the_bias_takes_back_what_rounding_does_to_the_mean(rng, axis):
 def test_scores_that_move_too_far_spare_layers_whatever_the_signal(
     tflite, clips, monkeypatch
 ):
-    monkeypatch.setattr(int8_sparing, "_MIN_SQNR_DB", -200.0)
-    monkeypatch.setattr(int8_sparing, "_MAX_SCORE_DIFFERENCE", 1.0)
+    monkeypatch.setattr(static_int8, "_MIN_SQNR_DB", -200.0)
+    monkeypatch.setattr(static_int8, "_MAX_SCORE_DIFFERENCE", 1.0)
     assert not quantize_static(tflite["none"], clips, is_of_front_end).spared
-    monkeypatch.setattr(int8_sparing, "_MAX_SCORE_DIFFERENCE", 1e-9)
+    monkeypatch.setattr(static_int8, "_MAX_SCORE_DIFFERENCE", 1e-9)
     assert quantize_static(tflite["none"], clips, is_of_front_end).spared
 
 
@@ -168,13 +166,13 @@ def test_a_loud_channel_does_not_drown_the_others(
 
 
 def test_layers_stay_float_until_enough_signal_arrives(tflite, clips, monkeypatch):
-    monkeypatch.setattr(int8_sparing, "_MAX_SCORE_DIFFERENCE", 1.0)
-    monkeypatch.setattr(int8_sparing, "_MIN_SQNR_DB", -200.0)
+    monkeypatch.setattr(static_int8, "_MAX_SCORE_DIFFERENCE", 1.0)
+    monkeypatch.setattr(static_int8, "_MIN_SQNR_DB", -200.0)
     everything = quantize_static(tflite["none"], clips, is_of_front_end)
     assert everything.spared == ()
     layers = measure_layers(everything.float_file, everything.content, clips)
     reached = next(each.sqnr_db for each in layers if each.layer == "pointwise")
-    monkeypatch.setattr(int8_sparing, "_MIN_SQNR_DB", reached + 10)
+    monkeypatch.setattr(static_int8, "_MIN_SQNR_DB", reached + 10)
     made = quantize_static(tflite["none"], clips, is_of_front_end)
     assert made.spared
     layers = measure_layers(made.float_file, made.content, clips)

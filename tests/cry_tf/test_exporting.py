@@ -14,7 +14,7 @@ from cry_export.convert import to_tflite
 from cry_lite.detector import Analyzer
 from cry_lite.interpreter import LiteRTModel
 from cry_lite.metadata import read_metadata
-from cry_tf import export_clips, exporting
+from cry_tf import exporting
 from cry_tf.data import load
 from cry_tf.models.cry_classifier import CryClassifier
 
@@ -133,7 +133,7 @@ def test_a_clip_that_cannot_be_read_is_left_out_with_a_warning(
 ):
     data = load(recordings)
     (recordings / "tired" / "infant1.wav").write_bytes(b"no sound")
-    with pytest.warns(export_clips.SkippedClipsWarning, match="1 of 6.*infant1"):
+    with pytest.warns(exporting.SkippedClipsWarning, match="1 of 6.*infant1"):
         made = exporting.export(model, tmp_path / "cry.tflite", check=data)
     assert made.parity.clips == 5
 
@@ -158,11 +158,11 @@ def test_the_source_of_pretrained_weights_is_inside(model, recordings, tmp_path)
 def test_check_clips_are_drawn_evenly_over_the_labels(limit):
     counts = (382, 27, 8)
     indices = np.repeat(np.arange(3), counts)
-    drawn = export_clips.evenly(indices, limit)
+    drawn = exporting.evenly(indices, limit)
     assert len(drawn) == len(set(drawn)) == min(limit, len(indices))
     assert np.all(np.diff(drawn) > 0)
     share = math.ceil(limit / 3)
     found = np.bincount(indices[drawn], minlength=3)
     for label, count in enumerate(counts):
         assert found[label] >= min(count, share - 1)
-    np.testing.assert_array_equal(drawn, export_clips.evenly(indices, limit))
+    np.testing.assert_array_equal(drawn, exporting.evenly(indices, limit))

@@ -1,27 +1,431 @@
-"""Static int8 of a network: weights and activations, the front end left float.
-
-TFLiteConverter quantises a graph as a whole, ai-edge-quantizer fails on tensors
-above 32 MiB, and neither knows our front end. So the float flatbuffer is rewritten:
-convolutions and what lies between them compute on int8, with one scale a tensor for
-activations (from real clips) and one an output channel for weights. QUANTIZE and
-DEQUANTIZE stand where the float front end, masks and pooling begin.
-"""
+"""Static int8: weights and activations, with ranges from representative clips."""
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from cry_export.calibration import ChannelMeans, Observer, channel_means, observe
+from cry_export.calibration import (
+    ChannelMeans,
+    Observer,
+    Scale,
+    channel_means,
+    observe,
+    trace,
+)
 from cry_export.equalization import equalize
 from cry_export.errors import ConversionError
-from cry_export.int8_places import activations, choose
-from cry_export.int8_rewriting import Int8Rewriting
-from cry_export.int8_sparing import find_noisy
-from cry_export.operators import read_graph, write_graph
+from cry_export.graph_editing import (
+    constant,
+    new_operator,
+    quantization,
+    require_finite,
+    set_version,
+    store,
+    twin,
+)
+from cry_export.layer_noise import compare_tensors
+from cry_export.operators import read_graph, schema, write_graph
+
+_Op = schema.BuiltinOperator
+_Activation = schema.ActivationFunctionType
+
+# Operators with weights -> (version that reads int8, axis of the output channels).
+WEIGHTED = {
+    _Op.CONV_2D: (3, 0),
+    _Op.DEPTHWISE_CONV_2D: (3, 3),
+    _Op.FULLY_CONNECTED: (12, 0),
+}
+# What may lie between them -> version (tensorflow/lite/tools/versioning/op_version.cc).
+BETWEEN = {
+    _Op.ADD: 2,
+    _Op.MUL: 2,
+    _Op.MAX_POOL_2D: 2,
+    _Op.PAD: 2,
+    _Op.RELU: 2,
+    _Op.RELU6: 2,
+    _Op.RESHAPE: 1,
+}
+# These hand values on: their kernels ask for one scale on both sides.
+SAME_SCALE = {_Op.MAX_POOL_2D, _Op.PAD, _Op.RESHAPE, _Op.RELU, _Op.RELU6}
+_PLAIN = {_Activation.NONE, _Activation.RELU, _Activation.RELU6}
+
+
+def choose(
+    graph: Any,
+    subgraph: Any,
+    is_spared: Callable[[Any, Any], bool],
+    among: Collection[int] | None = None,
+) -> set[int]:
+    """Returns the places of the operators that will compute on int8.
+
+    Every convolution; a dense layer behind one; what else lies on a way from one of
+    them to another. What follows the last of them stays float.
+    """
+    outputs = set(subgraph.outputs)
+    readers = defaultdict(list)
+    is_int8: set[int] = set()
+    chosen: set[int] = set()
+    for place, operator in enumerate(subgraph.operators):
+        for index in operator.inputs:
+            readers[index].append(place)
+        code = graph.operatorCodes[operator.opcodeIndex].builtinCode
+        result = operator.outputs[0]
+        if (
+            subgraph.tensors[result].type != schema.TensorType.FLOAT32
+            or result in outputs
+            or code not in {**WEIGHTED, **BETWEEN}
+            or getattr(operator.builtinOptions, "fusedActivationFunction", 0)
+            not in _PLAIN
+            or (among is not None and place not in among)
+            or is_spared(graph, operator)
+        ):
+            continue
+        if code in WEIGHTED:
+            weights = subgraph.tensors[operator.inputs[1]]
+            if constant(graph, weights) is None:
+                continue
+            if code == _Op.FULLY_CONNECTED and operator.inputs[0] not in is_int8:
+                continue
+        elif _largest(graph, subgraph, operator) not in is_int8:
+            continue
+        chosen.add(place)
+        is_int8.add(result)
+    for place in sorted(chosen, reverse=True):
+        operator = subgraph.operators[place]
+        code = graph.operatorCodes[operator.opcodeIndex].builtinCode
+        followers = readers[operator.outputs[0]]
+        if code in BETWEEN and not any(reader in chosen for reader in followers):
+            chosen.discard(place)
+    return chosen
+
+
+def _largest(graph: Any, subgraph: Any, operator: Any) -> int | None:
+    """Returns the float input with the most elements that is no constant."""
+    sizes = {
+        index: int(np.prod(np.abs(subgraph.tensors[index].shape)))
+        for index in operator.inputs
+        if _is_activation(graph, subgraph, index)
+    }
+    return max(sizes, key=lambda index: sizes[index]) if sizes else None
+
+
+def _is_activation(graph: Any, subgraph: Any, index: int) -> bool:
+    if index < 0:  # an optional input left out
+        return False
+    tensor = subgraph.tensors[index]
+    return (
+        tensor.type == schema.TensorType.FLOAT32
+        and graph.buffers[tensor.buffer].data is None
+        and tensor.shape is not None
+    )
+
+
+def activations(graph: Any, subgraph: Any, operator: Any) -> list[int]:
+    """Returns the tensors around an operator that take values from clip to clip."""
+    ends = [*operator.inputs, operator.outputs[0]]
+    return [index for index in ends if _is_activation(graph, subgraph, index)]
+
+
+_QUANTIZE_VERSION, _DEQUANTIZE_VERSION = 1, 2
+# A bias is an int32 in units of input scale times weight scale.
+_MAX_BIAS = 2.0**30
+# hard_swish(x) = 0 from here down.
+_HARD_SWISH_FLOOR = -3.0
+
+
+class Int8Rewriting:
+    """One pass over the operators that turns the chosen ones into int8.
+
+    Args:
+        graph: A `ModelT` tree, which is changed.
+        chosen: Places of the operators.
+        observers: What was seen of each float tensor around them.
+        means: Of the tensors that convolutions read; the biases take back what
+            rounding does to the mean of their sums. Tensors may be missing.
+
+    Attributes:
+        graph: The tree.
+        heard: Float tensors that convolutions read to their scales, after `run`.
+    """
+
+    def __init__(
+        self,
+        graph: Any,
+        chosen: Collection[int],
+        observers: Mapping[int, Observer],
+        means: Mapping[int, ChannelMeans],
+    ) -> None:
+        self.graph, self._subgraph, self._chosen = graph, graph.subgraphs[0], chosen
+        self._observers, self._means = observers, means
+        self.heard: dict[int, Scale] = {}
+        self._operators: list[Any] = []
+        self._scales: dict[int, Scale] = {}  # of the tensors that are int8 now
+        self._as_int8: dict[int, int] = {}  # float tensor -> its int8 twin
+        self._as_float: dict[int, int] = {}  # int8 tensor -> its float twin
+        self._readers: dict[int, list[int]] = defaultdict(list)
+        for operator in self._subgraph.operators:
+            code = graph.operatorCodes[operator.opcodeIndex].builtinCode
+            for index in operator.inputs:
+                self._readers[index].append(code)
+
+    def run(self) -> None:
+        """Rewrites the subgraph."""
+        for place, operator in enumerate(list(self._subgraph.operators)):
+            operator.inputs = [int(index) for index in operator.inputs]
+            if place in self._chosen:
+                self._quantize(operator)
+            else:
+                operator.inputs = [self._float(index) for index in operator.inputs]
+            self._operators.append(operator)
+        self._subgraph.operators = self._operators
+
+    def _quantize(self, operator: Any) -> None:
+        code = self.graph.operatorCodes[operator.opcodeIndex].builtinCode
+        result = int(operator.outputs[0])
+        if code in WEIGHTED:
+            version, axis = WEIGHTED[code]
+            source = operator.inputs[0]
+            operator.inputs[0] = self._int8(source)
+            self.heard[source] = self._scales[operator.inputs[0]]
+            self._quantize_weights(operator, axis, source)
+        else:
+            version = BETWEEN[code]
+            operator.inputs = [self._int8(index) for index in operator.inputs]
+        if code in SAME_SCALE:
+            scale = self._scales[operator.inputs[0]]
+        else:
+            scale = self._scale_of(result)
+        self._set_scale(result, scale)
+        set_version(self.graph, operator, version)
+
+    def _scale_of(self, index: int) -> Scale:
+        floor = _HARD_SWISH_FLOOR if self._is_hard_swished(index) else None
+        return self._observers[index].scale(floor)
+
+    def _is_hard_swished(self, index: int) -> bool:
+        return set(self._readers[index]) == {_Op.HARD_SWISH}
+
+    def _int8(self, index: int) -> int:
+        """Returns the int8 tensor that holds a float one; others as they are."""
+        if index < 0 or index in self._scales:
+            return index
+        tensor = self._subgraph.tensors[index]
+        if tensor.type != schema.TensorType.FLOAT32:
+            return index
+        if index in self._as_int8:
+            return self._as_int8[index]
+        values = constant(self.graph, tensor)
+        made = twin(self._subgraph, index, "_int8")
+        if values is None:
+            self._set_scale(made, self._scale_of(index))
+            operator = new_operator(
+                self.graph, _Op.QUANTIZE, _QUANTIZE_VERSION, [index], [made]
+            )
+            operator.builtinOptionsType = schema.BuiltinOptions.QuantizeOptions
+            operator.builtinOptions = schema.QuantizeOptionsT()
+            self._operators.append(operator)
+        else:
+            require_finite(tensor, values)
+            scale = Scale.of_range(float(values.min()), float(values.max()))
+            self._set_scale(made, scale)
+            levels = scale.levels(values)
+            self._subgraph.tensors[made].buffer = store(self.graph, levels)
+        self._as_int8[index] = made
+        return made
+
+    def _float(self, index: int) -> int:
+        """Returns the float tensor that holds an int8 one; others as they are."""
+        if index not in self._scales:
+            return index
+        if index not in self._as_float:
+            made = twin(self._subgraph, index, "_float")
+            self._subgraph.tensors[made].type = schema.TensorType.FLOAT32
+            operator = new_operator(
+                self.graph, _Op.DEQUANTIZE, _DEQUANTIZE_VERSION, [index], [made]
+            )
+            operator.builtinOptionsType = schema.BuiltinOptions.DequantizeOptions
+            operator.builtinOptions = schema.DequantizeOptionsT()
+            self._operators.append(operator)
+            self._as_float[index] = made
+        return self._as_float[index]
+
+    def _set_scale(self, index: int, scale: Scale) -> None:
+        tensor = self._subgraph.tensors[index]
+        tensor.type = schema.TensorType.INT8
+        tensor.quantization = quantization(scale.scale, scale.zero_point)
+        self._scales[index] = scale
+
+    def _quantize_weights(self, operator: Any, axis: int, source: int) -> None:
+        heard = self.heard[source]
+        tensor = self._subgraph.tensors[operator.inputs[1]]
+        values = constant(self.graph, tensor)
+        assert values is not None  # noqa: S101 (chosen for it)
+        require_finite(tensor, values)
+        flat = np.moveaxis(values, axis, 0).reshape(values.shape[axis], -1)
+        scale = np.abs(flat).max(axis=1).astype(np.float64) / 127
+        bias = None
+        has_bias = len(operator.inputs) > 2 and operator.inputs[2] >= 0
+        if has_bias:
+            bias_tensor = self._subgraph.tensors[operator.inputs[2]]
+            bias = constant(self.graph, bias_tensor)
+            assert bias is not None  # noqa: S101
+            require_finite(bias_tensor, bias)
+            # A channel with hardly any weight must still hold its bias.
+            scale = np.maximum(scale, np.abs(bias) / (heard.scale * _MAX_BIAS))
+        scale[scale == 0] = 1  # a channel of zeros stays zeros
+        scale = scale.astype(np.float32)
+        shape = [1] * values.ndim
+        shape[axis] = -1
+        levels = np.clip(np.rint(values / scale.reshape(shape)), -127, 127)
+        operator.inputs[1] = self._replace(
+            operator.inputs[1], levels.astype(np.int8), schema.TensorType.INT8
+        )
+        weights = self._subgraph.tensors[operator.inputs[1]]
+        weights.quantization = quantization(scale, np.zeros(len(scale)), axis)
+        if bias is not None:
+            if source in self._means:
+                rounded = levels * scale.reshape(shape)
+                bias = bias - _shift(values, rounded, axis, self._means[source])
+            unit = np.float32(heard.scale) * scale
+            operator.inputs[2] = self._replace(
+                operator.inputs[2],
+                np.rint(bias / unit).astype(np.int32),
+                schema.TensorType.INT32,
+            )
+            biases = self._subgraph.tensors[operator.inputs[2]]
+            biases.quantization = quantization(unit, np.zeros(len(unit)))
+
+    def _replace(self, index: int, values: np.ndarray, kind: int) -> int:
+        """Stores other values for a constant; a twin if others read it too."""
+        tensor = self._subgraph.tensors[index]
+        shared = sum(each.buffer == tensor.buffer for each in self._subgraph.tensors)
+        if len(self._readers[index]) > 1 or shared > 1:
+            index = twin(self._subgraph, index, "_int8")
+            tensor = self._subgraph.tensors[index]
+            tensor.buffer = store(self.graph, values)
+        else:
+            data = np.frombuffer(np.ascontiguousarray(values).tobytes(), np.uint8)
+            self.graph.buffers[tensor.buffer].data = data
+        tensor.type = kind
+        return index
+
+
+def _shift(
+    weights: np.ndarray, rounded: np.ndarray, axis: int, means: ChannelMeans
+) -> np.ndarray:
+    """Returns how far int8 moves the mean of each output channel, `(channels,)`.
+
+    Reference:
+        Bias correction, [Nagel et al., 2019](https://arxiv.org/abs/1906.04721), for
+        weights and for activations. Edges of an image are not told apart.
+    """
+    if weights.shape[-1] != len(means.real):  # several outputs of one input
+        return np.zeros(weights.shape[axis])
+    others = tuple(i for i in range(weights.ndim - 1) if i != axis)
+    moved = rounded.sum(axis=others) * means.rounded
+    moved = moved - weights.sum(axis=others, dtype=np.float64) * means.real
+    return moved if axis == weights.ndim - 1 else moved.sum(axis=-1)
+
+
+# Signal over noise at the last quantised layer, and how far a score may move on clips
+# of the training data: a third of what the gate allows on others.
+_MIN_SQNR_DB = 18.0
+_MAX_SCORE_DIFFERENCE = 0.05
+_FIRST_JUDGED_CLIPS, _RANKING_CLIPS = 64, 4
+# Layers are spared by so many at a time, as parts of all.
+_STEP = 1 / 8
+
+
+def find_noisy(
+    float_file: bytes,
+    quantised: Callable[[Collection[int]], Any],
+    chosen: Collection[int],
+    waveforms: Sequence[np.ndarray],
+) -> list[int]:
+    """Returns the layers to spare, so that the file answers as the float one does.
+
+    First those whose noise arrives loudest at the last quantised layer, beside the
+    size of their activation: a large one is what int8 saves time on.
+
+    Args:
+        float_file: The float flatbuffer.
+        quantised: Makes a `ModelT` tree of it in which these operators compute on int8.
+        chosen: Places of the operators that can.
+        waveforms: Clips of the training data, float32 `(samples,)`.
+
+    Returns:
+        Places among `chosen` of operators with weights: none if none needs to be
+        spared, all if nothing less is enough.
+    """
+    graph = read_graph(float_file)
+    last = int(graph.subgraphs[0].operators[max(chosen)].outputs[0])
+    judges = [_Judge(float_file, waveforms, last, _FIRST_JUDGED_CLIPS)]
+    if len(waveforms) > _FIRST_JUDGED_CLIPS:  # what they let through, all hear
+        judges.append(_Judge(float_file, waveforms, last, len(waveforms)))
+
+    def is_accepted(places: Collection[int]) -> bool:
+        return all(judge.accepts(quantised(places)) for judge in judges)
+
+    if is_accepted(chosen):
+        return []
+    ranking = _Judge(float_file, waveforms, last, _RANKING_CLIPS)
+    weighted = [place for place in sorted(chosen) if _is_weighted(graph, place)]
+    noise = {place: ranking.noise(quantised({place})) for place in weighted}
+    noisiest = sorted(
+        weighted, key=lambda place: -noise[place] / _elements(graph, place)
+    )
+    allowed = 10 ** (-_MIN_SQNR_DB / 10)
+    step = max(1, round(_STEP * len(noisiest)))
+    for count in range(step, len(noisiest), step):
+        is_hopeless = sum(noise[place] for place in noisiest[count:]) > allowed
+        spared = set(noisiest[:count])
+        if not is_hopeless and is_accepted(set(chosen) - spared):
+            return sorted(spared)
+    return weighted
+
+
+class _Judge:
+    """Compares with the float file at the last quantised layer and at the scores."""
+
+    def __init__(
+        self, float_file: bytes, waveforms: Sequence[np.ndarray], last: int, clips: int
+    ) -> None:
+        outputs = read_graph(float_file).subgraphs[0].outputs
+        self._last, self._scores = last, int(outputs[0])
+        step = max(1, len(waveforms) // clips)
+        self._clips = list(waveforms)[::step][:clips]
+        self._ends = {self._last, self._scores}
+        self._expected = list(trace(float_file, self._clips, self._ends))
+
+    def accepts(self, graph: Any) -> bool:
+        """Whether signal and scores are near enough; the tree is used up."""
+        found = compare_tensors(self._expected, graph, self._clips, self._ends)
+        return (
+            found[self._last].sqnr_db >= _MIN_SQNR_DB
+            and found[self._scores].max_difference <= _MAX_SCORE_DIFFERENCE
+        )
+
+    def noise(self, graph: Any) -> float:
+        """Returns noise over signal at the last quantised layer, a ratio of powers."""
+        found = compare_tensors(self._expected, graph, self._clips, {self._last})
+        return float(10 ** (-found[self._last].sqnr_db / 10))
+
+
+def _is_weighted(graph: Any, place: int) -> bool:
+    operator = graph.subgraphs[0].operators[place]
+    return graph.operatorCodes[operator.opcodeIndex].builtinCode in WEIGHTED
+
+
+def _elements(graph: Any, place: int) -> int:
+    subgraph = graph.subgraphs[0]
+    shape = subgraph.tensors[subgraph.operators[place].outputs[0]].shape
+    return int(np.prod(np.abs(shape)))
+
 
 _SCALE_CLIPS = 64
 

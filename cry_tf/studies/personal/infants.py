@@ -10,7 +10,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from cry_tf import export_clips
+from cry_tf import exporting
 from cry_tf.data import EmbeddingCache, Embeddings
 from cry_tf.data.clip import Problem
 from cry_tf.data.dataset import Dataset
@@ -49,7 +49,7 @@ def find(run: RunFolder, why: str) -> Dataset:
     """
     config: dict[str, Any] = run.config["data"]
     try:
-        dataset = export_clips.run_clips(run)
+        dataset = exporting.run_clips(run)
     except ValueError as error:
         raise ValueError(f"{why} {error}") from error
     known = heard_before(run, dataset)

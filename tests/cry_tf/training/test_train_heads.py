@@ -6,7 +6,7 @@ import math
 import numpy as np
 import pytest
 
-from cry_tf import export_clips, exporting
+from cry_tf import exporting
 from cry_tf.data import load
 from cry_tf.evaluation.scorer import load_scorer
 from cry_tf.heads import ARRAY_HEADS, HEADS
@@ -81,7 +81,7 @@ def test_heads_of_layers_pass_the_gate_to_the_device(
         run.load_model(),
         tmp_path / "cry.tflite",
         quantize,
-        check=export_clips.run_clips(run),
+        check=exporting.run_clips(run),
         provenance=exporting.run_provenance(run),
     )
     assert made.path.is_file()

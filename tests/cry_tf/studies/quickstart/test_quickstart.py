@@ -14,7 +14,7 @@ from cry_hub import registry
 from cry_hub.weights.cache_folder import digest_file
 from cry_lite.detector import Analyzer
 from cry_tf.cli import quickstart
-from cry_tf.export_clips import run_clips
+from cry_tf.exporting import run_clips
 from cry_tf.runs.run_folder import RunFolder
 from cry_tf.studies.quickstart.material import STANDARD
 

@@ -6,7 +6,7 @@ from sklearn.metrics import f1_score
 
 from cry_lite.front_ends import YAMNET
 from cry_lite.spec import ModelSpec
-from cry_tf.export_metric import compare_metric
+from cry_tf.exporting import compare_metric
 
 REASONS = ModelSpec(task="reason", labels=("a", "b", "c"), front_end=YAMNET)
 CRIES = ModelSpec(
