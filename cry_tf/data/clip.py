@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import NamedTuple
+from typing import Literal, NamedTuple, Protocol
+
+import numpy as np
+
+OnError = Literal["raise", "skip"]
 
 # A .tflite holds its labels one a line, so do reports and terminals.
 _CONTROL = {"Cc", "Zl", "Zp", "Cs"}
@@ -79,3 +83,64 @@ class Problem(NamedTuple):
     clip: Clip
     sentence: str
     is_usable: bool = False
+
+
+class LabelledClips(Protocol):
+    """What decoding and joining need of a `Dataset`, which stands above them."""
+
+    def __len__(self) -> int:
+        """Returns the number of clips."""
+        ...
+
+    @property
+    def clips(self) -> tuple[Clip, ...]:
+        """The recordings, in a fixed order."""
+        ...
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """Names of the classes."""
+        ...
+
+    @property
+    def problems(self) -> list[Problem]:
+        """Clips that could not be decoded."""
+        ...
+
+    @property
+    def grouping(self) -> str:
+        """How sources were told apart, in words."""
+        ...
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What else the user should know about how it was read."""
+        ...
+
+    @property
+    def label_indices(self) -> np.ndarray:
+        """Each clip's class, int32 `(clips,)`."""
+        ...
+
+    def with_labels(self, labels: Sequence[str]) -> LabelledClips:
+        """Returns the same clips with these labels, in this order."""
+        ...
+
+
+class Augmentation(Protocol):
+    """What makes another waveform of a clip; `cry_tf.augment.Policy` is one."""
+
+    @property
+    def name(self) -> str:
+        """What records call it."""
+        ...
+
+    def __call__(
+        self, waveform: np.ndarray, sample_rate_hz: int, rng: np.random.Generator
+    ) -> np.ndarray:
+        """Augments one clip, float32 `(samples,)`."""
+        ...
+
+    def fingerprint(self) -> str:
+        """Returns a digest of everything but the name."""
+        ...

@@ -12,18 +12,15 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from cry_tf.data.clip import Clip, Problem, label_name
+from cry_tf.data import decoding, joining, pipeline
+from cry_tf.data.clip import Augmentation, Clip, OnError, Problem, label_name
 from cry_tf.data.content import content_digests
 from cry_tf.data.grouping import plural
 
 if TYPE_CHECKING:
     import tensorflow as tf
 
-    from cry_tf.augment.policy import Policy
     from cry_tf.data.epoch_order import EpochOrder
-
-
-OnError = Literal["raise", "skip"]
 
 
 @dataclass(frozen=True)
@@ -69,9 +66,7 @@ class Dataset:
         """Puts two datasets together; see `cry_tf.data.joining` for the rules."""
         if not isinstance(other, Dataset):
             return NotImplemented
-        from cry_tf.data import joining
-
-        return joining.join(self, other)
+        return Dataset(*joining.join(self, other))
 
     def __repr__(self) -> str:
         """Returns the counts, not the clips."""
@@ -260,8 +255,6 @@ class Dataset:
         Raises:
             SoundFileError: For a bad file, with `on_error="raise"`.
         """
-        from cry_tf.data import decoding
-
         return decoding.waveforms(self, sample_rate_hz, on_error, max_seconds)
 
     def check_audio(self) -> list[Problem]:
@@ -270,8 +263,6 @@ class Dataset:
         See `cry_tf.data.decoding`. To leave out what cannot be used:
         `dataset.without(p.clip for p in problems if not p.is_usable)`.
         """
-        from cry_tf.data import decoding
-
         return decoding.check_audio(self)
 
     def to_tf(
@@ -282,7 +273,7 @@ class Dataset:
         seed: int = 0,
         max_seconds: float | None = None,
         on_error: OnError = "raise",
-        augment: Policy | None = None,
+        augment: Augmentation | None = None,
         order: EpochOrder | None = None,
         labels: Sequence[str] | None = None,
     ) -> tf.data.Dataset:
@@ -292,8 +283,6 @@ class Dataset:
         and in `fit` shuffled; for anything else, name `sample_rate_hz`. See
         `cry_tf.data.pipeline.to_tf` for arguments and elements.
         """
-        from cry_tf.data import pipeline
-
         return pipeline.to_tf(
             self,
             batch_size,

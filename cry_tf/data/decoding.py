@@ -6,16 +6,12 @@ import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import TYPE_CHECKING, TypeVar
+from typing import TypeVar
 
 import numpy as np
 
 from cry_tf.data import sound_source
-from cry_tf.data.clip import Clip, Problem
-
-if TYPE_CHECKING:
-    from cry_tf.data.dataset import Dataset, OnError
-
+from cry_tf.data.clip import Clip, LabelledClips, OnError, Problem
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -82,7 +78,7 @@ def cut(
 
 
 def waveforms(
-    dataset: Dataset,
+    dataset: LabelledClips,
     sample_rate_hz: int,
     on_error: OnError,
     max_seconds: float | None,
@@ -105,7 +101,7 @@ def waveforms(
     return yield_usable()
 
 
-def add_problem(dataset: Dataset, clip: Clip, error: OSError) -> None:
+def add_problem(dataset: LabelledClips, clip: Clip, error: OSError) -> None:
     """Notes in `dataset.problems`, once, that a clip could not be decoded."""
     if all(problem.clip.path != clip.path for problem in dataset.problems):
         dataset.problems.append(Problem(clip, str(error)))
@@ -137,7 +133,7 @@ CLIPPED_SAMPLE = 0.999
 CLIPPED_SHARE = 0.01
 
 
-def check_audio(dataset: Dataset) -> list[Problem]:
+def check_audio(dataset: LabelledClips) -> list[Problem]:
     """Decodes every clip in threads and returns what is wrong.
 
     Not usable: a file that cannot be decoded, holds no sample or a NaN, is

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from cry_tf.data import decoding
-from cry_tf.data.clip import Problem
+from cry_tf.data.clip import Augmentation, Problem
 from cry_tf.data.embedding_plan import EmbeddingPlan
 from cry_tf.data.embedding_shelf import Shelf
 from cry_tf.data.embeddings import Embeddings
@@ -19,7 +19,6 @@ from cry_tf.data.grouping import plural
 
 if TYPE_CHECKING:
     from cry_hub.backbone import Backbone
-    from cry_tf.augment.policy import Policy
     from cry_tf.data.dataset import Dataset
 
 
@@ -51,7 +50,7 @@ class EmbeddingCache:
         batch_seconds: float = 30.0,
         max_seconds: float | None = None,
         progress: Callable[[int, int], None] | None = None,
-        augment: Policy | None = None,
+        augment: Augmentation | None = None,
         copies: int = 0,
         seed: int = 0,
     ) -> Embeddings:

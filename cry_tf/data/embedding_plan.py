@@ -5,16 +5,13 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
 from cry_tf.data import decoding, sound_source
-from cry_tf.data.clip import Clip
+from cry_tf.data.clip import Augmentation, Clip
 from cry_tf.data.content import content_sha256
-
-if TYPE_CHECKING:
-    from cry_tf.augment.policy import Policy
 
 
 class Entry(NamedTuple):
@@ -52,7 +49,7 @@ class EmbeddingPlan:
 
     clips: Sequence[Clip]
     max_seconds: float | None
-    augment: Policy | None
+    augment: Augmentation | None
     copies: int
     seed: int
     keys: list[tuple[str, ...]] = field(init=False, default_factory=list)

@@ -12,13 +12,14 @@ import dataclasses
 import os
 from pathlib import Path, PurePosixPath
 
-from cry_tf.data.clip import Clip
-from cry_tf.data.dataset import Dataset
+from cry_tf.data.clip import Clip, LabelledClips
 from cry_tf.data.grouping import join_copies
 
 
-def join(one: Dataset, other: Dataset) -> Dataset:
-    """Returns the clips of both, those of the first before those of the second.
+def join(
+    one: LabelledClips, other: LabelledClips
+) -> tuple[tuple[Clip, ...], tuple[str, ...], str, tuple[str, ...]]:
+    """Returns clips, labels, grouping and notes of both, the first before the second.
 
     Labels are in alphabetical order if those of both are; else those that only the
     second has follow those of the first.
@@ -44,11 +45,12 @@ def join(one: Dataset, other: Dataset) -> Dataset:
     if all(sorted(each.labels) == list(each.labels) for each in (one, other)):
         labels.sort()
     sentences = dict.fromkeys((one.grouping, other.grouping, copies))
-    return Dataset(
+    grouping = " ".join(filter(None, sentences))
+    return (
         joined,
         tuple(labels),
-        grouping=" ".join(filter(None, sentences)),
-        notes=tuple(dict.fromkeys(one.notes + other.notes)),
+        grouping,
+        tuple(dict.fromkeys(one.notes + other.notes)),
     )
 
 
@@ -67,7 +69,7 @@ def _common_folder(clips: list[Clip]) -> Path | None:
         return None
 
 
-def _renamed(dataset: Dataset, folder: Path | None) -> list[Clip]:
+def _renamed(dataset: LabelledClips, folder: Path | None) -> list[Clip]:
     clips = []
     groups = {}
     for clip in dataset.clips:

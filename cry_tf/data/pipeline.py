@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from cry_lite.errors import SoundFileError
+from cry_tf.data.clip import Augmentation, LabelledClips, OnError
 from cry_tf.data.decoding import (
     add_problem,
     check_arguments,
@@ -20,20 +21,18 @@ from cry_tf.data.decoding import (
 if TYPE_CHECKING:
     import tensorflow as tf
 
-    from cry_tf.augment.policy import Policy
-    from cry_tf.data.dataset import Dataset, OnError
     from cry_tf.data.epoch_order import EpochOrder
 
 
 def to_tf(
-    dataset: Dataset,
+    dataset: LabelledClips,
     batch_size: int = 32,
     sample_rate_hz: int | None = None,
     shuffle: bool | None = None,
     seed: int = 0,
     max_seconds: float | None = None,
     on_error: OnError = "raise",
-    augment: Policy | None = None,
+    augment: Augmentation | None = None,
     order: EpochOrder | None = None,
     labels: Sequence[str] | None = None,
 ) -> tf.data.Dataset:
@@ -115,14 +114,14 @@ def to_tf(
 
 
 def _pipeline(
-    dataset: Dataset,
+    dataset: LabelledClips,
     batch_size: int,
     sample_rate_hz: int,
     shuffle: bool,
     seed: int,
     max_seconds: float | None,
     on_error: OnError,
-    augment: Policy | None,
+    augment: Augmentation | None,
     order: EpochOrder | None,
     labels: tuple[str, ...],
 ) -> Any:

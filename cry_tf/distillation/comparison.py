@@ -17,11 +17,11 @@ from cry_tf.distillation.run_teacher import RunTeacher
 from cry_tf.distillation.settings import DistillSettings
 from cry_tf.evaluation.figures import Estimate, Summary
 from cry_tf.evaluation.metrics import measure
-from cry_tf.evaluation.predictions import Predictions
 from cry_tf.evaluation.verdict import verdict
 from cry_tf.papers.papers import get
 from cry_tf.reports import pages, tables
 from cry_tf.reports.tables import Table
+from cry_tf.runs.predictions import Predictions
 from cry_tf.runs.progress import Progress
 from cry_tf.runs.result_folder import write_json
 

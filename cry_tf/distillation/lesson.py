@@ -19,7 +19,7 @@ from cry_tf.data.dataset import Dataset
 from cry_tf.data.embedding_plan import EmbeddingPlan
 from cry_tf.data.grouping import known_source, plural
 from cry_tf.evaluation.calibration import Bin, calibrate
-from cry_tf.evaluation.predictions import Predictions
+from cry_tf.runs.predictions import Predictions
 from cry_tf.runs.progress import Progress
 
 _BINS = 20

@@ -195,7 +195,6 @@ class TeacherCache:
                 gives NaN, or no clip can be decoded.
         """
         from cry_tf.distillation.tap import FeatureMatching
-        from cry_tf.distillation.teacher_cache import TeacherOutputs
         from cry_tf.distillation.teachers import as_teachers
 
         teachers = as_teachers(teacher)

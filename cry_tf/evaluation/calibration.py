@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from cry_tf.evaluation.predictions import Predictions
+from cry_tf.runs.predictions import Predictions
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from typing import Literal
 import numpy as np
 from sklearn.metrics import roc_curve
 
-from cry_tf.evaluation.predictions import Predictions
+from cry_tf.runs.predictions import Predictions
 
 FALSE_POSITIVE_RATES = (0.001, 0.01, 0.05, 0.1)
 

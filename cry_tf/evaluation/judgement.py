@@ -18,12 +18,12 @@ from cry_tf.data.dataset import Dataset
 from cry_tf.evaluation import summary_text
 from cry_tf.evaluation.figures import Metrics
 from cry_tf.evaluation.metrics import measure
-from cry_tf.evaluation.predictions import NO_FOLD, Predictions
 from cry_tf.evaluation.report import Report, render
 from cry_tf.evaluation.scorer import Scorer
 from cry_tf.evaluation.verdict import verdict
 from cry_tf.reports import pages
 from cry_tf.runs import result_folder
+from cry_tf.runs.predictions import NO_FOLD, Predictions
 from cry_tf.runs.progress import NoProgress, Progress
 from cry_tf.runs.provenance import short_digests, versions
 

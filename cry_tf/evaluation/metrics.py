@@ -20,7 +20,7 @@ from cry_tf.evaluation.figures import (
     Metrics,
     Summary,
 )
-from cry_tf.evaluation.predictions import NO_FOLD, Predictions
+from cry_tf.runs.predictions import NO_FOLD, Predictions
 
 
 def measure(predictions: Predictions, seed: int = 0) -> Metrics:

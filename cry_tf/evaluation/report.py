@@ -11,11 +11,11 @@ from sklearn.metrics import roc_curve
 
 from cry_tf.evaluation.detection import OperatingPoint
 from cry_tf.evaluation.figures import Estimate, Metrics, Summary
-from cry_tf.evaluation.predictions import Predictions
 from cry_tf.reports import pages, plots, sounds
 from cry_tf.reports.plots import Bar, Plot
 from cry_tf.reports.sounds import Sound
 from cry_tf.reports.tables import Cell, Table, estimate, number
+from cry_tf.runs.predictions import Predictions
 
 _MISTAKES = 12
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from cry_tf.evaluation.detection import OperatingPoint, operating_point
-from cry_tf.evaluation.predictions import Predictions
+from cry_tf.runs.predictions import Predictions
 
 MIN_RECALL = 0.95
 

@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from cry_tf.evaluation.predictions import Predictions
 from cry_tf.heads import storing
+from cry_tf.runs.predictions import Predictions
 
 FORMAT = "cry-tf run 1"
 MODEL_FILE = "model.keras"

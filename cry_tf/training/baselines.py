@@ -18,10 +18,10 @@ from cry_tf.data.dataset import Dataset
 from cry_tf.data.embedding_shelf import Shelf
 from cry_tf.evaluation.figures import Summary
 from cry_tf.evaluation.metrics import measure
-from cry_tf.evaluation.predictions import Predictions
 from cry_tf.heads.features import Standardization, softmax
 from cry_tf.heads.gaussian_mixture import Mixtures, log_priors
 from cry_tf.heads.support_vectors import SVMHead
+from cry_tf.runs.predictions import Predictions
 from cry_tf.training.context import RunContext
 from cry_tf.training.preparation import Prepared
 from cry_tf.training.settings import Settings

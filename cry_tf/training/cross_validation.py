@@ -12,9 +12,9 @@ from typing import Literal
 import numpy as np
 
 from cry_tf.data import Dataset, detection_labels, sound_source
-from cry_tf.evaluation.predictions import Predictions
 from cry_tf.runs.checkpoint import Checkpoint
 from cry_tf.runs.forecast import Forecast
+from cry_tf.runs.predictions import Predictions
 from cry_tf.training.context import RunContext
 from cry_tf.training.plan import Plan
 from cry_tf.training.trainer import Fold, History, OnEpoch, Trainer

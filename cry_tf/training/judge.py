@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from cry_tf.evaluation.detection import OperatingPoint
 from cry_tf.evaluation.figures import Metrics, Summary
 from cry_tf.evaluation.metrics import measure
-from cry_tf.evaluation.predictions import Predictions
 from cry_tf.evaluation.threshold import ChosenThreshold
+from cry_tf.runs.predictions import Predictions
 from cry_tf.training.baselines import measure_baselines
 from cry_tf.training.context import RunContext
 from cry_tf.training.cross_validation import OutOfFold, predictions_of

@@ -56,7 +56,7 @@ class Preset:
         source: Where the weights come from, for a person to read.
         files: The weights files that are known, the one to fetch first.
         layouts: `module:function`s; each takes a model and returns the
-            `porting.Layout` of one way in which its weights are named.
+            `layout.Layout` of one way in which its weights are named.
         heads: Name to `module:function` that puts that head on the backbone.
         label_file: Path in this package of the head's label names, or None.
         shipped: Path in this package of weights that come with it, or None. They

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from cry_hub.porting import Target
+from cry_hub.layout import Target
 
 
 def linear(name: str, layer: Any) -> dict[str, Target]:

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from cry_export.artefact import Artefact
-    from cry_export.errors import ConversionError, FallbackWarning, ParityError
+    from cry_export.errors import ConversionError, FallbackWarning
     from cry_export.exporting import export
-    from cry_export.parity import ParityReport
+    from cry_export.parity import ParityError, ParityReport
     from cry_export.recipe import RECIPES, Recipe
 
 __all__ = [
@@ -31,7 +31,7 @@ _HOME = {
     "Artefact": "artefact",
     "ConversionError": "errors",
     "FallbackWarning": "errors",
-    "ParityError": "errors",
+    "ParityError": "parity",
     "ParityReport": "parity",
     "Recipe": "recipe",
     "export": "exporting",

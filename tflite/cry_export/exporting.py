@@ -22,7 +22,7 @@ from cry_export.compress.compressed import (
 )
 from cry_export.convert import to_tflite
 from cry_export.error_feedback import Probes
-from cry_export.errors import ConversionError, FallbackWarning, ParityError
+from cry_export.errors import ConversionError, FallbackWarning
 from cry_export.fallback import Attempt, attempts, sentence
 from cry_export.inputs import (
     check_clips,
@@ -34,7 +34,13 @@ from cry_export.inputs import (
 from cry_export.layer_noise import measure_layers
 from cry_export.metadata_writer import add_audio_metadata
 from cry_export.operators import list_operators
-from cry_export.parity import Judge, KerasScores, ParityReport, measure
+from cry_export.parity import (
+    Judge,
+    KerasScores,
+    ParityError,
+    ParityReport,
+    measure,
+)
 from cry_export.precision import in_float32
 from cry_export.probe_sounds import probe_sounds
 from cry_export.quantization import Quantised, apply_recipe

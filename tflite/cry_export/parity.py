@@ -96,6 +96,19 @@ class ParityReport:
         return plain(dataclasses.asdict(self))
 
 
+class ParityError(ValueError):
+    """The TFLite file does not answer like the Keras model; it was not written.
+
+    Attributes:
+        report: The figures that led to the refusal.
+    """
+
+    def __init__(self, message: str, report: ParityReport):
+        """Keeps the report beside the message."""
+        super().__init__(message)
+        self.report = report
+
+
 class KerasScores:
     """The scores of a Keras model, each computed once.
 

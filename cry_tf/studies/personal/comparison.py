@@ -15,7 +15,7 @@ from cry_tf.data.dataset import Dataset
 from cry_tf.data.grouping import plural
 from cry_tf.evaluation.figures import Estimate
 from cry_tf.evaluation.metrics import measure
-from cry_tf.evaluation.predictions import NO_FOLD, Predictions
+from cry_tf.runs.predictions import NO_FOLD, Predictions
 from cry_tf.runs.progress import Progress
 from cry_tf.studies.personal import held_out
 from cry_tf.studies.personal.held_out import Infant, Judged, LeaveOneOut

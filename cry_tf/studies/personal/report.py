@@ -18,10 +18,10 @@ from cry_tf.data.dataset import Dataset
 from cry_tf.data.grouping import plural
 from cry_tf.evaluation.figures import Estimate
 from cry_tf.evaluation.metrics import measure
-from cry_tf.evaluation.predictions import NO_FOLD, Predictions
 from cry_tf.reports import pages, plots
 from cry_tf.reports.plots import Bar, Plot
 from cry_tf.reports.tables import DASH, Cell, Table, estimate
+from cry_tf.runs.predictions import NO_FOLD, Predictions
 from cry_tf.runs.provenance import data_facts, versions
 from cry_tf.runs.result_folder import write_json
 from cry_tf.runs.run_folder import RunFolder

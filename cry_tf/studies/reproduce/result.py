@@ -14,8 +14,8 @@ import numpy as np
 
 from cry_tf.evaluation import bootstrap
 from cry_tf.evaluation.figures import Estimate
-from cry_tf.evaluation.predictions import Predictions
 from cry_tf.papers.row import Experiment
+from cry_tf.runs.predictions import Predictions
 from cry_tf.runs.provenance import versions
 from cry_tf.runs.result_folder import write_json
 from cry_tf.studies.reproduce.clips import Split

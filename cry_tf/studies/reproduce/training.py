@@ -17,9 +17,9 @@ from cry_tf import exporting
 from cry_tf.data import EmbeddingCache
 from cry_tf.data.dataset import Dataset
 from cry_tf.distillation.settings import DistillSettings
-from cry_tf.evaluation.predictions import Predictions
 from cry_tf.evaluation.scorer import load_scorer
 from cry_tf.papers.row import Experiment
+from cry_tf.runs.predictions import Predictions
 from cry_tf.runs.progress import Progress
 from cry_tf.studies.reproduce.clips import Split, by_clip
 from cry_tf.studies.reproduce.result import Measured, Result, measure_part

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from cry_hub import registry
+from cry_hub.efficientat.presets import EFFICIENTAT_PRESETS
 
 
 def class_names() -> tuple[str, ...]:
     """Returns the 527 class names of AudioSet in the order of the logits."""
-    return registry.get("mn04_audioset").labels
+    return EFFICIENTAT_PRESETS[0].labels

@@ -7,7 +7,7 @@ import keras
 from cry_hub import torch_targets
 from cry_hub.backbone import Backbone, backbone_of
 from cry_hub.efficientat import table
-from cry_hub.porting import Layout, Target
+from cry_hub.layout import Layout, Target
 
 HEAD_TENSORS = frozenset(
     f"classifier.{layer}.{kind}" for layer in (2, 5) for kind in ("weight", "bias")

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from cry_hub import registry
+from cry_hub.panns.presets import PANNS_PRESETS
 
 
 def class_names() -> tuple[str, ...]:
     """Returns the 527 class names of AudioSet in the order of the logits."""
-    return registry.get("cnn14_audioset").labels
+    return PANNS_PRESETS[0].labels

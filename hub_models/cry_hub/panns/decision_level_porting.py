@@ -9,8 +9,8 @@ import keras
 
 from cry_hub import torch_targets
 from cry_hub.backbone import Backbone, backbone_of
+from cry_hub.layout import Layout, Target
 from cry_hub.panns.porting import state_dict_layout
-from cry_hub.porting import Layout, Target
 
 # A batch norm that the original's code makes, and so saves, but never runs: its
 # attention goes from the convolution straight to the clip and the softmax.

@@ -9,7 +9,7 @@ import numpy as np
 
 from cry_hub import torch_targets
 from cry_hub.backbone import Backbone, backbone_of
-from cry_hub.porting import Layout, Target
+from cry_hub.layout import Layout, Target
 from cry_lite.log_mel import fft_window
 from cry_lite.mel import mel_matrix
 from cry_lite.spec import FrontEndSpec

@@ -7,7 +7,7 @@ from typing import Any
 
 import keras
 
-from cry_hub.porting import Layout, Target
+from cry_hub.layout import Layout, Target
 from cry_hub.vggish.vggish import CONV_GROUPS, DENSE_LAYERS, layer_name
 
 # The slots and counters of TensorFlow 1's optimizers (tensorflow/python/training).

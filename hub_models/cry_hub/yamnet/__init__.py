@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from cry_hub import registry
+from cry_hub.yamnet.presets import YAMNET_PRESETS
 
 
 def class_names() -> tuple[str, ...]:
     """Returns YAMNet's 521 class names in the order of its logits."""
-    return registry.get("yamnet_audioset").labels
+    return YAMNET_PRESETS[0].labels

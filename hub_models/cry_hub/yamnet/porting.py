@@ -10,7 +10,7 @@ import keras
 import numpy as np
 
 from cry_hub.backbone import Backbone, backbone_of
-from cry_hub.porting import Layout, Target
+from cry_hub.layout import Layout, Target
 from cry_hub.yamnet.yamnet import BATCH_NORM_EPSILON, LAYERS
 
 HEAD_TENSORS = frozenset({"dense/kernel", "dense/bias"})

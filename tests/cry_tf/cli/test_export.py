@@ -17,8 +17,8 @@ from cry_lite.cli import main as cry_lite_main
 from cry_lite.interpreter import LiteRTModel
 from cry_lite.metadata import read_metadata
 from cry_tf.cli import export
-from cry_tf.evaluation.predictions import Predictions
 from cry_tf.models.cry_detector import CryDetector
+from cry_tf.runs.predictions import Predictions
 from cry_tf.runs.run_folder import FORMAT
 
 pytestmark = pytest.mark.usefixtures("shallow_student")

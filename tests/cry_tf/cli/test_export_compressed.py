@@ -11,8 +11,8 @@ import cry_hub
 from cry_export.compress import process
 from cry_lite.metadata import read_metadata
 from cry_tf.cli import export
-from cry_tf.evaluation.predictions import Predictions
 from cry_tf.models.cry_detector import CryDetector
+from cry_tf.runs.predictions import Predictions
 from cry_tf.runs.run_folder import FORMAT
 
 FILES = tuple(f"{label}/{n}.wav" for label in ("cry", "rain") for n in range(2))

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from cry_tf.distillation.lesson import pseudo_labels, sure_from
-from cry_tf.evaluation.predictions import Predictions
+from cry_tf.runs.predictions import Predictions
 
 
 def predictions(cry_scores, is_cry, positive_label="cry"):

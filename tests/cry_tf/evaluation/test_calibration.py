@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from cry_tf.evaluation.calibration import calibrate
-from cry_tf.evaluation.predictions import NO_FOLD, Predictions
+from cry_tf.runs.predictions import NO_FOLD, Predictions
 
 
 def predictions(scores, truth, positive_label=None):

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from cry_tf.evaluation.detection import operating_point, recall_at_rates
-from cry_tf.evaluation.predictions import NO_FOLD, Predictions
+from cry_tf.runs.predictions import NO_FOLD, Predictions
 
 
 def detector(scores, is_positive, durations_s=5.0):

@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 
 from cry_tf.evaluation.metrics import measure
-from cry_tf.evaluation.predictions import NO_FOLD, Predictions
 from cry_tf.evaluation.verdict import verdict
+from cry_tf.runs.predictions import NO_FOLD, Predictions
 
 
 def predictions(truth, answers, labels=("a", "b", "c"), **changes):

@@ -10,8 +10,8 @@ import soundfile
 
 from cry_tf.evaluation.detection import operating_point
 from cry_tf.evaluation.metrics import measure
-from cry_tf.evaluation.predictions import Predictions
 from cry_tf.evaluation.report import Report, render
+from cry_tf.runs.predictions import Predictions
 
 VOID = {"meta", "br", "img"}
 

@@ -1,12 +1,12 @@
 import numpy as np
 import pytest
 
-from cry_tf.evaluation.predictions import Predictions
 from cry_tf.evaluation.threshold import (
     ChosenThreshold,
     choose_threshold,
     cross_fitted_point,
 )
+from cry_tf.runs.predictions import Predictions
 
 
 def detector(scores, is_positive, folds):

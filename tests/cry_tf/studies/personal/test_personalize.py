@@ -8,8 +8,8 @@ from cry_lite.detector import Analyzer
 from cry_tf.cli.main import main
 from cry_tf.data import load
 from cry_tf.evaluation.judgement import judge
-from cry_tf.evaluation.predictions import Predictions
 from cry_tf.evaluation.scorer import load_scorer
+from cry_tf.runs.predictions import Predictions
 from cry_tf.runs.run_folder import RunFolder
 from cry_tf.studies.personal.infants import of_infant
 from cry_tf.studies.personal.personalize import personalize

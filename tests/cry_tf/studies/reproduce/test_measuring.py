@@ -6,7 +6,7 @@ import pytest
 from sklearn.metrics import precision_recall_fscore_support
 
 from cry_tf.evaluation.figures import Estimate
-from cry_tf.evaluation.predictions import Predictions
+from cry_tf.runs.predictions import Predictions
 from cry_tf.studies.reproduce.result import Measured, measure_part
 
 CLIPS = 120

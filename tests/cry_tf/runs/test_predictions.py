@@ -3,7 +3,7 @@ import dataclasses
 import numpy as np
 import pytest
 
-from cry_tf.evaluation.predictions import Predictions
+from cry_tf.runs.predictions import Predictions
 
 
 @pytest.fixture
