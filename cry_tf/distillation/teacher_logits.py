@@ -183,8 +183,6 @@ class TeacherLogits:
         Raises:
             ValueError: If an argument breaks its rule.
         """
-        from cry_tf.distillation.teacher_logits import batches
-
         return batches(self, batch_size, sample_rate_hz, shuffle, seed, labels)
 
 
