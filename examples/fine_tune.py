@@ -22,7 +22,7 @@ import cry_tf
 
 
 def fine_tune(args: argparse.Namespace) -> None:
-    """Trains on some infants, judges on the others, saves the model."""
+    """Trains on some infants, evaluates on the others, saves the model."""
     for path in (args.output, args.tflite):
         if path is not None and path.exists():
             raise FileExistsError(f"{path} exists already: choose another name.")
@@ -30,7 +30,7 @@ def fine_tune(args: argparse.Namespace) -> None:
 
     data = cry_tf.data.load(args.data)
     data.require_trainable("reason")
-    # By source, never by clip: a network that has heard an infant knows its voice.
+    # By source, never by clip: a network that was trained on an infant knows its voice.
     train, test = data.split(test_size=args.test_size, seed=args.seed)
     print(f"train: {train}\ntest:  {test}")
 
@@ -54,10 +54,10 @@ def fine_tune(args: argparse.Namespace) -> None:
     )
 
     _, accuracy = model.evaluate(test.to_tf(args.batch_size))
-    # What a model without ears gets by always naming the commonest label.
+    # What a model that ignores the sound gets by always naming the commonest label.
     commonest = np.bincount(train.label_indices).argmax()
     majority = np.mean(test.label_indices == commonest)
-    print(f"accuracy on {len(test)} clips of unheard sources: {accuracy:.3f}")
+    print(f"accuracy on {len(test)} clips of other sources: {accuracy:.3f}")
     print(f"always {data.labels[commonest]!r}: {majority:.3f}")
 
     model.save(args.output)

@@ -11,7 +11,7 @@ import cry_lite
 
 
 def main(model_path: str, sound_path: str) -> None:
-    """Prints a line for each event that the model hears in the file."""
+    """Prints a line for each event that the model detects in the file."""
     # Labels, sample rate and thresholds come out of the .tflite itself.
     analyzer = cry_lite.Analyzer(model_path, num_threads=2)
     analysis = analyzer.analyze_file(sound_path)

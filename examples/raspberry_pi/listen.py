@@ -26,13 +26,13 @@ def main(model_path: str, sound_path: str | None = None) -> None:
     if sound_path is None:
         with Microphone(spec.sample_rate_hz) as microphone:
             print("listening, stop with Ctrl-C", flush=True)
-            hear(microphone, model, spec)
+            listen(microphone, model, spec)
     else:
         with SoundStream(sound_path, spec.sample_rate_hz) as sound:
-            hear(sound, model, spec)
+            listen(sound, model, spec)
 
 
-def hear(blocks: Iterable[np.ndarray], model: LiteRTModel, spec: ModelSpec) -> None:
+def listen(blocks: Iterable[np.ndarray], model: LiteRTModel, spec: ModelSpec) -> None:
     """Scores a window every hop; two thresholds keep the answer from flickering."""
     if spec.positive_label is None:
         sys.exit("The model says why a baby cries. Listening needs one that detects.")
@@ -44,9 +44,9 @@ def hear(blocks: Iterable[np.ndarray], model: LiteRTModel, spec: ModelSpec) -> N
         threshold = rule.offset_threshold if is_crying else rule.onset_threshold
         if (score >= threshold) != is_crying:
             is_crying = not is_crying
-            heard_s = (start + len(waveform)) / spec.sample_rate_hz
+            now_s = (start + len(waveform)) / spec.sample_rate_hz
             print(
-                f"{heard_s:.1f} s: {'crying' if is_crying else 'quiet'} ({score:.2f})",
+                f"{now_s:.1f} s: {'crying' if is_crying else 'quiet'} ({score:.2f})",
                 flush=True,
             )
 

@@ -48,7 +48,7 @@ def test_it_trains_saves_and_exports(fine_tune, recordings, tmp_path, capsys):
     arguments += ["--epochs", 2, "--batch-size", 4, "--learning-rate", 0.01]
     assert fine_tune.main([str(argument) for argument in arguments]) == 0
     said = capsys.readouterr().out
-    assert "accuracy on 8 clips of unheard sources" in said
+    assert "accuracy on 8 clips of other sources" in said
     assert "always 'hungry': 0.500" in said
     model = keras.saving.load_model(output)
     assert model.labels == ("hungry", "tired")
