@@ -161,12 +161,12 @@ def main() -> int:
         parts = {what: args.files / place(name, what) for what in (None, *COMPRESSIONS)}
         left = [what for what in parts if not (parts[what] / DONE).is_file()]
         if left:
-            heard = waveforms(train, sample_rate_hz, args.seconds)
-            model = trained(name, epochs, rate, heard, train.label_indices)
+            sounds = waveforms(train, sample_rate_hz, args.seconds)
+            model = trained(name, epochs, rate, sounds, train.label_indices)
             # A folder is of one training.
             for what, part in parts.items():
                 part.mkdir(parents=True, exist_ok=True)
-                write_files(model, what, heard, args.epochs, part)
+                write_files(model, what, sounds, args.epochs, part)
         judged = waveforms(test, sample_rate_hz, args.seconds)
         table += rows(name, args.files, judged, truth)
     widths = [max(len(row[i]) for row in table) for i in range(len(header))]

@@ -43,8 +43,8 @@ def courses(student: str, teacher: str, clips: int, batch: int) -> dict[str, Any
     rate_hz = network(student).spec.sample_rate_hz
     x = rng.normal(0, 0.1, (clips, round(SECONDS * rate_hz))).astype(np.float32)
     y = rng.integers(0, 2, clips)
-    hearing = TeacherOutputs(taught, rate_hz, with_features=True)
-    made = [hearing(x[at : at + 8]) for at in range(0, clips, 8)]
+    outputs_of = TeacherOutputs(taught, rate_hz, with_features=True)
+    made = [outputs_of(x[at : at + 8]) for at in range(0, clips, 8)]
     known = np.concatenate(made)[:, 0]
     logits, features = known[:, :2], known[:, 2:]
     matching = FeatureMatching(teacher_features=features.shape[1])

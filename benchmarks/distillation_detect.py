@@ -5,7 +5,7 @@
 
 Each teacher is a run with the recipe quick on the same clips; in each fold its head is
 fitted again on the fold's training clips. The student begins from random weights in
-every row: the pretrained ones that ship with the package heard these clips, and are
+every row: the bundled pretrained ones were trained on these clips, and are
 never used here. Folds are by group and drawn by the seed; the figure is the area under
 the ROC curve of the out-of-fold scores of all clips. Every row is one line of JSON; a
 row that is in the file already is not trained again. `--table` only prints the table.

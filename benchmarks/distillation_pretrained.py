@@ -3,9 +3,9 @@
     python benchmarks/distillation_pretrained.py MANIFEST.csv -o results.jsonl \
         --teacher yamnet_audioset=FILE --teacher mn04_audioset=FILE
 
-The weights that come with the package have heard most of the recordings, so there is
-one split only: models learn from the clips that the weights have heard, and are judged
-on those that they have not, which are whole groups (devices, recordings, speakers).
+The bundled weights were trained on most of the recordings, so there is
+one split only: models learn from those clips and are evaluated on the others, whole
+groups (devices, recordings, speakers).
 Rows: the student from random and from the shipped weights, alone and distilled from
 each teacher, whose head is fitted on the same training clips. Seeds draw the first
 weights, the order and the augmentation. Every row is one line of JSON; a row that is in
@@ -54,7 +54,7 @@ INNER_ONE_IN = 4
 
 
 def unheard(dataset: Any, student: str) -> np.ndarray:
-    """Returns which clips the shipped weights of the student have not heard."""
+    """Returns which clips the bundled weights of the student were not trained on."""
     known: frozenset[str] = frozenset()
     for file in registry.get(student).files:
         known |= heard_by((file.digest or "").removeprefix("sha256:"))
@@ -209,7 +209,7 @@ def table(rows: Sequence[dict[str, Any]]) -> str:
     lines.append(
         f"{first['student']}, learned from {first['trained_on']:,} clips; judged on "
         f"{first['clips']} others ({sum(first['truth'])} cries) in "
-        f"{len(set(first['groups']))} groups, which nothing has heard; a constant "
+        f"{len(set(first['groups']))} groups, which nothing was trained on; a constant "
         f"answer has 0.5. 95 %: over draws of whole groups, the mean of the seeds. "
         f"{EPOCHS} epochs, {SECONDS:g} s, {COPIES} augmented copies (light), rate "
         f"{STARTS['random'][1]:g} from random weights and {STARTS['shipped'][1]:g} "

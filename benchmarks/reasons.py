@@ -5,7 +5,7 @@
 
 DATA is a folder per label or a manifest CSV, with devices or infants as groups. Each
 row is the cross-validation of one `cry-tf train`: five folds, every clip scored by a
-model that never heard its group, or, by clip, that has. A row is written to the
+model that was not trained on its group, or, by clip, that was. A row is written to the
 JSON-lines file as soon as it is done; the same command goes on after an interruption
 and computes only what is missing, and `--show` prints the table of what is there.
 `--parts`, `--backbones`, `--poolings`, `--splits` and `--seeds` choose rows,

@@ -47,7 +47,9 @@ def model_card(model: Any, run: RunFolder | None = None) -> dict[str, str]:
     if len(spec.labels) > 12:
         labels += f", ... ({len(spec.labels)} in all)"
     task = (
-        "Hears whether a baby cries" if spec.task == "detect" else "Says why it cries"
+        "Detects a baby's crying"
+        if spec.task == "detect"
+        else "Classifies why a baby cries"
     )
     card = {"model": f"{task}: {labels}."}
     if run is not None:

@@ -1,6 +1,6 @@
-"""What a pretrained network hears in a recording, in AudioSet's own classes.
+"""Tags a recording with AudioSet's classes, by a pretrained network.
 
-A recording is heard in windows, block by block, so an hour costs no more memory
+A recording is scored in windows, block by block, so an hour costs no more memory
 than a minute.
 """
 
@@ -43,7 +43,7 @@ class Tagger:
             `(batch, frames, classes)` of the frames of its front end. The scores
             are the sigmoid of the logits.
         labels: Names of the classes, in the order of the logits.
-        front_end: How the model hears.
+        front_end: Of the model.
         segment_frames: Int, of logits for frames: how many frames have one answer
             together. 0 if the logits are of whole windows.
         window_s: Float > 0, length of a window, seconds. None takes a patch of the
@@ -237,7 +237,7 @@ class Tagger:
             for start, frames in zip(starts, scores, strict=True):
                 rows = self._segments(start, waveforms.shape[1], frames)
                 # The last window ends with the recording and begins in the one
-                # before: what has been heard there stays.
+                # before: the scores from there stay.
                 new = rows[1] > covered
                 begins, ends, segments = (each[new] for each in rows)
                 yield np.maximum(begins, covered), ends, segments

@@ -1,4 +1,4 @@
-"""What a network heard in a recording: every class, and when some were heard."""
+"""Tags of a recording: the score of every class, and events of some."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Tag:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Tags:
-    """What a network heard in a recording.
+    """Tags that a network gives a recording.
 
     Attributes:
         duration_s: Length of the recording, seconds.

@@ -120,9 +120,9 @@ class CodecLike(Transform[Coded]):
         frames = -(-len(coded) // frame)
         is_lost = np.random.default_rng(parameters.seed).random(frames)
         coded = lose_frames(coded, is_lost < parameters.lost_share, frame)
-        heard = resample(coded, rate_hz, sample_rate_hz)[: len(sound)]
+        recorded = resample(coded, rate_hz, sample_rate_hz)[: len(sound)]
         # Rounding twice can cost a sample.
-        return np.pad(heard, (0, len(sound) - len(heard)), mode="edge")
+        return np.pad(recorded, (0, len(sound) - len(recorded)), mode="edge")
 
 
 def quantize_mu_law(sound: np.ndarray, bits: int) -> np.ndarray:

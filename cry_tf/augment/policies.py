@@ -24,7 +24,7 @@ def get(name: str, noise: NoiseFolder | str | os.PathLike[str] | None = None) ->
     """Returns a named policy.
 
     Steps follow the sound's way: the infant (pitch, tempo), the moment, the
-    room, what else is heard, the distance, the recorder. The ranges are
+    room, background sounds, the distance, the recorder. The ranges are
     judgement, not taken from a paper.
 
     Args:

@@ -21,7 +21,7 @@ from cry_tf.benchmarking.candidate import (
 )
 from cry_tf.data.dataset import Dataset
 from cry_tf.evaluation.figures import Estimate
-from cry_tf.evaluation.judgement import heard_before, match_labels, score_clips
+from cry_tf.evaluation.judgement import match_labels, score_clips, seen_in_training
 from cry_tf.evaluation.metrics import measure
 from cry_tf.evaluation.scorer import load_scorer
 from cry_tf.runs.progress import NoProgress, Progress
@@ -123,7 +123,7 @@ def compare(
         seconds: Length of audio of a run; see `cry_lite.speed.measure_speeds`.
         names: What tables call the files; None takes the shortest end of each path
             that differs from the others'.
-        progress: Hears how far it is; None for silence.
+        progress: Takes lines, warnings and progress; None ignores them.
 
     Raises:
         ModelFileError: If a file is missing, damaged or cannot be run here.
@@ -179,11 +179,11 @@ def _accuracies(
         predictions, left_out = score_clips(scorer, labelled, progress)
         for problem in left_out:
             warnings[f"left out: {problem.sentence}"] = None
-        heard = heard_before(scorer, dataset)
-        if heard:
-            # One sentence for all files that have the same to say.
-            _, _, said = heard.partition(path.name)
-            warnings[f"A file{said}" if said and len(paths) > 1 else heard] = None
+        overlap = seen_in_training(scorer, dataset)
+        if overlap:
+            # One sentence for all files with the same warning.
+            _, _, rest = overlap.partition(path.name)
+            warnings[f"A file{rest}" if rest and len(paths) > 1 else overlap] = None
         metrics = measure(predictions)
         accuracies.append(_figures(metrics.model))
         facts = {

@@ -78,7 +78,7 @@ def search(
             trained on. None takes the out-of-fold figure of each run.
         positive: For detectors, labels of `dataset` that mean a cry.
         overwrite: True replaces an earlier file.
-        progress: Hears how far it is; None for silence.
+        progress: Takes lines, warnings and progress; None ignores them.
 
     Returns:
         Every file's figures and the choice. Without a choice nothing is written.

@@ -175,8 +175,8 @@ class Outcome:
 
     Attributes:
         settings: What was asked for.
-        teachers: Who taught.
-        lesson: What was heard.
+        teachers: The teachers.
+        lesson: The clips.
         predictions: Of the distilled student, out of fold.
         scores: By row, the scores of the model and of its dynamic-range file.
         folds: Knows what files were refused, and what the filter let in.
@@ -203,7 +203,7 @@ def write_comparison(
         folder: Of the run, whose record is written.
         outcome: What was found.
         student: The final student.
-        progress: Hears the table.
+        progress: Takes the table.
     """
     rows = _rows(outcome, student)
     predictions = outcome.predictions

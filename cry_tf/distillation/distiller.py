@@ -56,14 +56,14 @@ class Distiller(WaveformModel, keras.Model):
         **kwargs: `name` and `trainable` of a `keras.Model`.
 
     Data:
-        `(x, y)` or `(x, y, sample_weight)`. x is what the student hears, or a dict
+        `(x, y)` or `(x, y, sample_weight)`. x is the student's input, or a dict
         with that as `waveform` and any of
 
         - `teacher_logits`, `(batch, labels)` or `(batch, teachers, labels)`: the
           teacher is not run. `TeacherCache` makes them.
         - `teacher_features`, `(batch, features)`, the same for `features`.
-        - `teacher_waveform`, what the teacher hears, at its own sample rate.
-          Without it a teacher of another rate hears `waveform`, resampled with a
+        - `teacher_waveform`, the teacher's input, at its own sample rate.
+          Without it a teacher of another rate takes `waveform`, resampled with a
           band-limited filter: at a higher rate it misses the frequencies that
           `waveform` does not have.
 
@@ -126,12 +126,12 @@ class Distiller(WaveformModel, keras.Model):
             matching is not None,
             matching.student_layer if matching else None,
         )
-        self._faculty = teachers.Faculty(
+        self._teachers = teachers.TeacherEnsemble(
             self.teachers, self._tap, matching, teacher_weights
         )
         self.activation = (
             teachers.one_activation(
-                [activation, self._tap.activation, self._faculty.activation]
+                [activation, self._tap.activation, self._teachers.activation]
             )
             or "softmax"
         )
@@ -142,7 +142,7 @@ class Distiller(WaveformModel, keras.Model):
         }
         self._matching = matching
         self.projection = self._projection(matching) if matching else None
-        # Variables, so that a compiled graph hears of the next epoch.
+        # Variables, so that a compiled graph sees the next epoch.
         self._temperature = self._number("temperature", self.temperature(0))
         self._alpha = self._number("alpha", self.alpha(0))
         self._class_weights = ClassWeights(self._tap.labels, self.activation)
@@ -179,7 +179,7 @@ class Distiller(WaveformModel, keras.Model):
         return keras.Variable(value, trainable=False, dtype="float32", name=name)
 
     def _projection(self, matching: FeatureMatching) -> keras.layers.Layer:
-        wanted = self._faculty.features or matching.teacher_features
+        wanted = self._teachers.features or matching.teacher_features
         if not wanted:
             raise ValueError(
                 "features without a teacher must say how long its embedding is. "
@@ -300,7 +300,7 @@ class Distiller(WaveformModel, keras.Model):
         x = teachers.as_inputs(x)
         sample_weight = self._class_weights.of(y, sample_weight)
         # Before the tape: it keeps nothing of a teacher.
-        wanted = self._faculty.wanted(x, is_needed=True)
+        wanted = self._teachers.wanted(x, is_needed=True)
         variables = self.trainable_variables
         if not variables:
             raise ValueError(
@@ -317,7 +317,7 @@ class Distiller(WaveformModel, keras.Model):
     def test_step(self, data):
         x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
         x = teachers.as_inputs(x)
-        wanted = self._faculty.wanted(x, is_needed=False)
+        wanted = self._teachers.wanted(x, is_needed=False)
         found = self._tap(x[teachers.WAVEFORM], training=False)
         loss = self._total_loss(y, found, wanted, sample_weight)
         return self._judge(loss, x, y, found, sample_weight)
@@ -349,7 +349,7 @@ class Distiller(WaveformModel, keras.Model):
                 logits,
                 self._temperature,
                 self.activation,
-                self._faculty.shares(teacher_logits.shape[1]),
+                self._teachers.shares(teacher_logits.shape[1]),
             )
             self._soft.update_state(soft)
             loss = loss + (1 - alpha) * soft

@@ -122,9 +122,9 @@ class Folds:
 
     Args:
         model: The student, with the weights that every fit begins from.
-        lesson: What it hears.
+        lesson: The clips that it is trained on.
         settings: Of the distillation.
-        teachers: They have heard the lesson.
+        teachers: Prepared for these clips.
         context: Of the run; its checkpoint keeps finished parts.
         work: Folder for files, for its owner to delete.
 
@@ -242,19 +242,19 @@ class Folds:
             if row in done:
                 continue
             if row == "teacher":
-                heard = self._teacher_scores(logits[test, 0])
+                scores = self._teacher_scores(logits[test, 0])
                 # Several teachers are no single file.
                 model = self._teachers[0].fitted if len(self._teachers) == 1 else None
                 past: Any = {"loss": [], "accuracy": []}
             else:
                 past = self._train(row, number, train, test, logits, tell)
                 trainer = self._loner if row == "alone" else self._distiller
-                heard, model = trainer.predict(test), self._model
+                scores, model = trainer.predict(test), self._model
             filed = None
             if self._settings.quantized and model is not None:
                 filed = self.files.scores(row, model, fold)
-            nothing = np.full_like(heard, np.nan)
-            found = np.stack([heard, nothing if filed is None else filed])
+            nothing = np.full_like(scores, np.nan)
+            found = np.stack([scores, nothing if filed is None else filed])
             if self._checkpoint:
                 self._checkpoint.save_fold(f"{number}-{row}", found, past)
             done[row] = (found, past)
@@ -268,7 +268,7 @@ class Folds:
                 return self._loner.fit(
                     train, logits[:, :, :1], self._lesson.truth, tell, slot
                 )
-            indices, truth, *_ = self._heard(train, logits, test)
+            indices, truth, *_ = self._pseudo_labelled(train, logits, test)
             self._distiller.reset()
             return self._distiller.fit(indices, logits, truth, tell, slot)
         except ValueError as error:
@@ -280,7 +280,7 @@ class Folds:
         logits = self._logits()
         everything = np.arange(len(self._lesson.labelled))
         nothing = np.array([], int)
-        indices, truth, thresholds = self._heard(everything, logits, nothing)
+        indices, truth, thresholds = self._pseudo_labelled(everything, logits, nothing)
         if self._settings.filter:
             self.thresholds = thresholds
             self.entered = len(indices) - len(everything)
@@ -292,7 +292,7 @@ class Folds:
         slot = self._around(FINAL)
         return self._distiller.fit(indices, logits, truth, tell, slot)
 
-    def _heard(self, train, logits, test):
+    def _pseudo_labelled(self, train, logits, test):
         """Returns places and labels of what is trained on, and the thresholds."""
         lesson, truth = self._lesson, self._lesson.truth
         windows = lesson.window_places

@@ -38,7 +38,7 @@ def sure_from(
     answers of a classifier share one.
 
     Args:
-        predictions: Of clips that the teacher did not hear in training.
+        predictions: Of clips that the teacher was not trained on.
         precision: Share in (0, 1).
         least_clips: So many clips must stand behind a threshold.
 
@@ -119,7 +119,7 @@ def cut_windows(
     """Cuts every recording below a folder into windows, each a file of its own.
 
     Recordings that are among the labelled clips, by content or by the source that
-    their name tells, are left out: a fold's test clips must not be heard. Silent
+    their name tells, are left out: a fold's test clips must not be used. Silent
     windows are left out too.
 
     Args:
@@ -128,7 +128,7 @@ def cut_windows(
         window_s: Length of a window, seconds; the last one of a recording is
             shorter.
         work: Where the windows are written.
-        progress: Hears what was left out, and how many windows there are.
+        progress: Takes what was left out and the number of windows.
 
     Returns:
         A clip a window, named `file@seconds`, with the first label of `labelled`,
@@ -201,7 +201,7 @@ def _windows(file: Path, window_s: float) -> Iterator[tuple[float, np.ndarray, i
             yield start / rate_hz, window, rate_hz
 
 
-# Waveforms are heard again in each epoch: augmenting takes longer than a step.
+# Waveforms are read again in each epoch: augmenting takes longer than a step.
 _KEPT_BYTES = 600_000_000
 
 
@@ -217,7 +217,7 @@ class Lesson:
         policy: Makes the copies, or None.
         copies: Copies of each clip.
         seed: Draws them.
-        max_seconds: The student hears the beginning of a longer clip.
+        max_seconds: A longer clip is cut to its beginning, seconds.
         dataset: All clips. The label of a window means nothing.
         truth: Int32 `(clips,)`, -1 for a window.
     """

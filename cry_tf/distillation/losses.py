@@ -163,7 +163,7 @@ class ClassWeights:
     def __init__(self, labels: int, activation: str):
         self._labels = labels
         self._has_classes = activation == "softmax" or labels == 1
-        # A variable, so that a compiled graph hears of the next fit.
+        # A variable, so that a compiled graph sees the next fit.
         self._weights = keras.Variable(
             self._checked(None), trainable=False, dtype="float32", name="class_weight"
         )

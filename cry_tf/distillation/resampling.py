@@ -24,7 +24,7 @@ class Resampler:
 
     What is below 0.92 of half of the lower rate passes unchanged (within 0.01 %);
     what is above that half is 80 dB weaker. A faster rate adds no frequencies: a
-    teacher at 32 kHz hears of a waveform at 16 kHz what is below 8 kHz. Padding
+    teacher at 32 kHz gets from a waveform at 16 kHz what is below 8 kHz. Padding
     takes no part and becomes zeros.
 
     Args:

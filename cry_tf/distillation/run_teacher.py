@@ -33,9 +33,9 @@ _BATCH = 64
 class RunTeacher:
     """A finished run of `cry-tf train`, as a teacher.
 
-    A run keeps its final model, which heard every clip of its data. Where those are
-    among the clips to distil on, a fold needs a teacher that did not hear the
-    fold's test clips: it is trained as the run was, on the fold's training clips.
+    A run keeps its final model, which was trained on every clip of its data. Where
+    those are among the clips to distil on, each fold trains a teacher as the run
+    was trained, on the fold's training clips.
     For a recipe that trains the head alone that takes seconds.
 
     Args:
@@ -64,7 +64,7 @@ class RunTeacher:
         self.settings = Settings.from_dict(self.run.config["settings"])
         self.model: Any = self.run.load_model()
         self.fitted: Any = self.model
-        self._heard: list[np.ndarray] = []  # (time, features), version by version
+        self._features: list[np.ndarray] = []  # (time, features), version by version
 
     @property
     def name(self) -> str:
@@ -117,18 +117,18 @@ class RunTeacher:
         self._needs_refit = self.clips_known(lesson) > 0
         self._is_light = self.settings.recipe.trains == "head"
         if self._is_light:
-            self._heard = self._embeddings(progress)
+            self._features = self._embeddings(progress)
         self._trainer: Any = None
         if not self._needs_refit:
             progress.line(
-                f"  {self.name}: heard none of these clips in training, so its final "
-                "model teaches every fold"
+                f"  {self.name}: not trained on these clips, so its final model is the "
+                "teacher in every fold"
             )
             return
         how = "its head is" if self._is_light else "every layer of it is (slow)"
         progress.line(
-            f"  {self.name}: heard {self.clips_known(lesson)} of "
-            f"{len(lesson.labelled)} clips in training, so {how} trained again in "
+            f"  {self.name}: trained on {self.clips_known(lesson)} of these "
+            f"{len(lesson.labelled)} clips, so {how} trained again in "
             "each fold, without the fold's test clips"
         )
         self._fresh = self._untrained()
@@ -140,12 +140,12 @@ class RunTeacher:
         )
         if len(kept.dataset) != len(lesson.labelled):
             raise ValueError(
-                f"Every clip must be one that {self.name} can hear. "
+                f"Every clip must be one that {self.name} can score. "
                 f"{len(lesson.labelled) - len(kept.dataset)} cannot be decoded."
             )
 
     def fit(self, train: np.ndarray) -> None:
-        """Becomes a teacher that heard no labelled clip but those at these places."""
+        """Trains the teacher of a fold on the labelled clips at these places alone."""
         if self._trainer is None:
             self.fitted = self.model
             return
@@ -172,7 +172,7 @@ class RunTeacher:
             values = np.concatenate([found.values[:, None], found.copies], axis=1)
             return values - _log_sum_exp(values)
         head = self.fitted.head_model()
-        features = self._heard[0].shape[1]
+        features = self._features[0].shape[1]
         run = tf.function(
             lambda values, mask: head([values, mask], training=False),
             input_signature=[
@@ -181,7 +181,7 @@ class RunTeacher:
             ],
             autograph=False,
         )
-        lengths = np.array([len(each) for each in self._heard])
+        lengths = np.array([len(each) for each in self._features])
         scores = np.empty((len(lengths), len(self.model.labels)), np.float32)
         order = np.argsort(lengths, kind="stable")
         for start in range(0, len(order), _BATCH):
@@ -189,7 +189,7 @@ class RunTeacher:
             longest = lengths[rows].max()
             values = np.zeros((len(rows), longest, features), np.float32)
             for row, place in zip(values, rows, strict=True):
-                row[: lengths[place]] = self._heard[place]
+                row[: lengths[place]] = self._features[place]
             mask = np.arange(longest) < lengths[rows][:, None]
             found = run(tf.constant(values), tf.constant(mask))
             scores[rows] = np.asarray(found)
@@ -200,11 +200,11 @@ class RunTeacher:
         """Returns the embeddings of every clip, each followed by its copies'."""
         lesson = self._lesson
         backbone: Any = self.model.backbone
-        # Copies are made at the student's rate, so that both hear the same.
+        # Copies are made at the student's rate, so that both get the same sound.
         own_hz = backbone.front_end_spec.sample_rate_hz
         if lesson.copies and own_hz != self._rate_hz:
             backbone = ResampledBackbone(backbone, self._rate_hz)
-        title = f"{self.name} hears"
+        title = f"embeddings of {self.name}"
         with progress.bar(title, len(lesson.dataset)) as advance:
             told = 0
 
@@ -224,7 +224,7 @@ class RunTeacher:
             )
         if found.problems:
             raise ValueError(
-                f"Every clip must be one that {self.name} can hear. The first that "
+                f"Every clip must be one that {self.name} can score. The first that "
                 f"cannot be decoded: {found.problems[0].sentence}"
             )
         copies = found.copies or ((),) * len(found)

@@ -36,7 +36,7 @@ class StudentTrainer:
 
     Args:
         model: The student, a `CryModel`.
-        lesson: What it hears.
+        lesson: The clips that it is trained on.
         recipe: How to train; one stage that trains every layer.
         seed: Draws the order.
         temperature: See `Distiller`.
@@ -99,7 +99,7 @@ class StudentTrainer:
             indices: Their places.
             logits: Float32 `(all clips, versions, teachers, labels)`.
             truth: Int `(all clips,)`, -1 without a label.
-            tell: Hears of each epoch.
+            tell: Called after each epoch.
             fold: What surrounds the fit.
 
         Raises:

@@ -133,7 +133,7 @@ class Tap:
         labels: Number of labels.
         names: Their names, or None where the model does not know them.
         features: Length of the embedding, 0 without one.
-        sample_rate_hz: What the model hears, None where it does not say.
+        sample_rate_hz: Of the model's input, Hz; None if unknown.
 
     Raises:
         ValueError: If the model is no such classifier or has no such layer.
@@ -231,7 +231,7 @@ class Tap:
         return found
 
     def _before_the_head(self, tensors: dict[str, Any]) -> Any:
-        """Returns what the last layer with weights hears."""
+        """Returns the input of the last layer with weights."""
         for tensor in tensors.values():
             history = tensor._keras_history
             if getattr(history.operation, "weights", None):

@@ -56,7 +56,7 @@ class TeacherOutputs:
         if self._tap.sample_rate_hz is None:
             raise ValueError(
                 "A cached teacher must hold a cry_hub Backbone, which says at what "
-                f"sample rate it hears. Received: {teacher.name!r}. Let the Distiller "
+                f"sample rate it takes. Received: {teacher.name!r}. Let the Distiller "
                 "run it, or bring its logits as teacher_logits."
             )
         backbone = backbone_of(teacher)
@@ -180,9 +180,9 @@ class TeacherCache:
             features: Keeps embeddings too: True for the pooled one, or the name
                 of a teacher's layer, or one a teacher; see `FeatureMatching`.
             sample_rate_hz: Rate at which clips are decoded and copies made, Hz.
-                None takes the teacher's own, where it hears every frequency that
+                None takes the teacher's own, where it gets every frequency that
                 a file has. Give the student's where there are copies: student and
-                teacher then hear the same copy, the teacher after a band-limited
+                teacher then get the same copy, the teacher after a band-limited
                 resampling.
             max_seconds: Keeps the beginning of longer clips, None the whole.
             batch_seconds: Seconds of sound in a batch, padding counted.
@@ -202,37 +202,37 @@ class TeacherCache:
         if not isinstance(features, bool):
             layer = features if isinstance(features, str) else tuple(features)
             layers = FeatureMatching(teacher_layer=layer).teacher_layers(len(teachers))
-        hearings = [
+        outputs = [
             TeacherOutputs(each, sample_rate_hz, features is not False, layer)
             for each, layer in zip(teachers, layers, strict=True)
         ]
-        if not hearings:
+        if not outputs:
             raise ValueError("teacher must be a classifier or several. Received: None.")
-        rates = {hearing.front_end_spec.sample_rate_hz for hearing in hearings}
+        rates = {each.front_end_spec.sample_rate_hz for each in outputs}
         if copies and len(rates) > 1:
             raise ValueError(
-                "Teachers must hear the same copies, made at one sample rate. "
+                "Teachers must take the same copies, made at one sample rate. "
                 f"Received: teachers at {sorted(rates)} Hz, sample_rate_hz=None. Give "
                 "sample_rate_hz, that of the student."
             )
-        names = {hearing.names for hearing in hearings}
-        if len({hearing.labels for hearing in hearings}) > 1 or len(names) > 1:
+        names = {each.names for each in outputs}
+        if len({each.labels for each in outputs}) > 1 or len(names) > 1:
             raise ValueError(
                 "Teachers must have the same labels in the same order. Received: "
-                f"{', '.join(str(hearing.labels) for hearing in hearings)} labels, "
+                f"{', '.join(str(each.labels) for each in outputs)} labels, "
                 f"named {names}. Ask for the logits of each alone, and join them with "
                 "TeacherLogits.beside."
             )
         cache = EmbeddingCache(self.folder)
         found = []
-        for number, hearing in enumerate(hearings):
+        for number, each in enumerate(outputs):
 
             def report(done: int, total: int, number: int = number) -> None:
                 if progress is not None:
-                    progress(number * total + done, len(hearings) * total)
+                    progress(number * total + done, len(outputs) * total)
 
             # A `Backbone` to the cache in all that it asks of one.
-            backbone: Any = hearing
+            backbone: Any = each
             found.append(
                 cache.embed(
                     backbone,
@@ -247,7 +247,7 @@ class TeacherCache:
             )
         return TeacherLogits.of(
             found,
-            counts=[hearing.labels for hearing in hearings],
+            counts=[each.labels for each in outputs],
             labels=names.pop() if len(names) == 1 else None,
             sample_rate_hz=rates.pop() if len(rates) == 1 else None,
             augment=augment,

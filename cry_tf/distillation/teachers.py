@@ -1,4 +1,4 @@
-"""What a student learns from: one network or several that hear the same clip."""
+"""The teachers of a student: one network, or several that score the same clip."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def as_teachers(teacher: Any) -> tuple[keras.Model, ...]:
     return (teacher,)
 
 
-class Faculty:
+class TeacherEnsemble:
     """The teachers of a student, asked all at once, in inference mode.
 
     Args:
@@ -47,7 +47,7 @@ class Faculty:
     Attributes:
         activation: What makes scores of the teachers' logits, None if none says.
         features: Length of their embeddings together.
-        sample_rate_hz: The one rate they all hear, None where they differ or one
+        sample_rate_hz: The one rate they all take, Hz; None where they differ or one
             does not say.
 
     Raises:
@@ -145,7 +145,7 @@ class Faculty:
         """Returns logits `(batch, teachers, labels)`, and features or None.
 
         Args:
-            x: `waveform`, and `teacher_waveform` where the teachers hear another
+            x: `waveform`, and `teacher_waveform` where the teachers take another
                 one of their own rate.
         """
         own = x.get(TEACHER_WAVEFORM)
@@ -153,14 +153,14 @@ class Faculty:
             raise ValueError(
                 f"{TEACHER_WAVEFORM} is for teachers of one sample rate. Received: "
                 f"teachers at {[tap.sample_rate_hz for tap in self.taps]} Hz. Leave it "
-                f"out: each hears {WAVEFORM}, resampled."
+                f"out: each takes {WAVEFORM}, resampled."
             )
         ends = []
         for tap, resample in zip(self.taps, self._resamplers, strict=True):
-            heard = own
+            sound = own
             if own is None:
-                heard = x[WAVEFORM] if resample is None else resample(x[WAVEFORM])
-            ends.append(tap(heard, training=False))
+                sound = x[WAVEFORM] if resample is None else resample(x[WAVEFORM])
+            ends.append(tap(sound, training=False))
         logits = ops.stack([end["logits"] for end in ends], axis=1)
         features = None
         if self.features:

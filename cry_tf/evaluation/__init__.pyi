@@ -1,6 +1,6 @@
 from .calibration import Calibration, calibrate
 from .detection import OperatingPoint, operating_point
-from .judgement import Judgement, judge
+from .judgement import Evaluation, judge
 from .metrics import Metrics, measure
 from .predictions import Predictions
 from .report import Report, render
@@ -8,7 +8,7 @@ from .scorer import Scorer, load_scorer
 
 __all__ = [
     "Calibration",
-    "Judgement",
+    "Evaluation",
     "Metrics",
     "OperatingPoint",
     "Predictions",

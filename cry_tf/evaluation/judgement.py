@@ -34,7 +34,7 @@ _NO_LABEL = "none"
 
 
 @dataclass(frozen=True)
-class Judgement:
+class Evaluation:
     """What was found.
 
     Attributes:
@@ -57,7 +57,7 @@ def judge(
     overwrite: bool = False,
     progress: Progress | None = None,
     origin: str = "",
-) -> Judgement:
+) -> Evaluation:
     """Scores every recording and writes metrics, predictions and a report.
 
     A recording is scored in windows and answered as the runtime answers it, whatever
@@ -72,11 +72,11 @@ def judge(
             None takes the labels of the model where they fit, then what its
             training was told, then well-known names.
         overwrite: True replaces an earlier result.
-        progress: Hears how far it is; None for silence.
+        progress: Takes lines, warnings and progress; None ignores them.
         origin: Where the data came from, for the record.
 
     Returns:
-        The judgement.
+        The evaluation.
 
     Raises:
         ValueError: If the labels are not those of the model, or no clip can be
@@ -94,7 +94,7 @@ def judge(
         for problem in left_out:
             progress.warn(f"left out: {problem.sentence}")
         metrics = measure(predictions)
-        overlap = heard_before(scorer, dataset)
+        overlap = seen_in_training(scorer, dataset)
         before = pretrained_overlap(scorer.pretrained_on, dataset)
         long = long_recordings(scorer.spec, predictions.durations_s)
         warnings = [verdict(metrics), long, overlap, before]
@@ -123,7 +123,7 @@ def judge(
         summary_text.tell(progress, metrics, report.operating_points)
         for sentence in filter(None, (long, overlap, before)):
             progress.warn(sentence)
-    return Judgement(Path(path), metrics, left_out)
+    return Evaluation(Path(path), metrics, left_out)
 
 
 def match_labels(
@@ -138,7 +138,7 @@ def match_labels(
         dataset: Labelled clips.
         spec: Of the model.
         positive: As in `judge`.
-        progress: Hears the mapping of a detector.
+        progress: Takes the mapping of a detector's labels, a line each.
 
     Raises:
         ValueError: If the labels cannot be those of the model.
@@ -198,7 +198,7 @@ def score_clips(
     Args:
         scorer: The model.
         dataset: Clips with the labels of the model, as `match_labels` gives them.
-        progress: Hears how far it is.
+        progress: Takes lines, warnings and progress.
 
     Returns:
         The scored clips, and those that could not be decoded.
@@ -282,40 +282,42 @@ def long_recordings(spec: ModelSpec, durations_s: np.ndarray) -> str | None:
     )
 
 
-def heard_before(scorer: Scorer, dataset: Dataset) -> str | None:
-    """Says whether the model has heard these clips before; None if it has not."""
+def seen_in_training(scorer: Scorer, dataset: Dataset) -> str | None:
+    """Warns if the model was trained on these clips; None if it was not."""
     if scorer.data_sha256 is not None and scorer.data_sha256 == dataset.sha256:
-        heard = len(dataset)
+        count = len(dataset)
     elif scorer.trained_on:
-        heard = sum(digest in scorer.trained_on for digest in short_digests(dataset))
+        count = sum(digest in scorer.trained_on for digest in short_digests(dataset))
     else:
         return (
             f"{scorer.path.name} does not say which clips it was trained on. If some "
             "of these were among them, the figures are too good; evaluate the run "
             "folder instead to find out."
         )
-    if not heard:
+    if not count:
         return None
     return (
-        f"{heard} of {len(dataset)} clips were in the training of this model: the "
+        f"{count} of {len(dataset)} clips were in the training of this model: the "
         "figures are too good. Its out-of-fold figures are in the run folder."
     )
 
 
-def pretrained_overlap(heard: frozenset[str], dataset: Dataset) -> str | None:
-    """Says whether the weights that a training began from had heard these clips.
+def pretrained_overlap(pretrained_on: frozenset[str], dataset: Dataset) -> str | None:
+    """Warns if the weights that a training started from were pretrained on these clips.
 
     Args:
-        heard: See `cry_hub.weights.shipped.heard_by`.
+        pretrained_on: Digests, see `Scorer.pretrained_on`.
         dataset: The clips.
     """
-    count = sum(digest in heard for digest in short_digests(dataset)) if heard else 0
+    if not pretrained_on:
+        return None
+    count = sum(digest in pretrained_on for digest in short_digests(dataset))
     if not count:
         return None
     return (
-        f"{count} of {len(dataset)} clips were heard, without their labels, by the "
-        "pretrained weights that this training began from: the figures may be too "
-        "good. Judge on other clips, or train from --weights none."
+        f"The weights that this training started from were pretrained on {count} of "
+        f"these {len(dataset)} clips, without labels: the figures may be too good. "
+        "Evaluate on other clips, or train with --weights none."
     )
 
 

@@ -31,7 +31,7 @@ class Scorer:
             `cry_tf.training.report.short_digests` gives them; empty if unknown.
         data_sha256: Digest of the data set that it was trained on, or None.
         pretrained_on: Digests, of the same kind, of the files that the weights had
-            heard which its training began from, where these come with cry-tf.
+            were pretrained on, where these are bundled with cry-tf.
     """
 
     path: Path

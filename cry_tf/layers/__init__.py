@@ -1,4 +1,4 @@
-"""Layers of a network that hears cries.
+"""Layers of a network that classifies cries.
 
 Pooling layers take a sequence of embeddings and give one vector, masks honoured;
 `PrototypeLogits` compares that vector with one direction a label; `SpecAugment`

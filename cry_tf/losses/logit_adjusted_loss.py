@@ -59,7 +59,7 @@ class LogitAdjustedLoss(keras.losses.Loss):
             raise ValueError(f"tau must be 0 or more. Received: tau={tau!r}.")
         self.tau = tau
         self._counts = _checked(label_counts)
-        # A variable, so that a compiled graph hears of the next fold.
+        # A variable, so that a compiled graph sees the next fold.
         self._adjustment = keras.Variable(
             self._log_shares(), trainable=False, dtype="float32", name="log_shares"
         )

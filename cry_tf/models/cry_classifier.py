@@ -33,7 +33,7 @@ class CryClassifier(CryModel):
         **kwargs: `name` and `trainable` of a `keras.Model`.
     Call arguments:
         inputs: Float32 tensor `(batch, samples)` in [-1, 1] at
-            `spec.sample_rate_hz`. A faint tail is padding. NoProgress has scores
+            `spec.sample_rate_hz`. A faint tail is padding. Silence has scores
             too, those of its first step.
     Output shape:
         `(batch, labels)` float32, each in [0, 1], a row sums to 1.
@@ -78,7 +78,7 @@ class CryClassifier(CryModel):
             pooling: See the class.
             weights: Of the backbone: `pretrained`, None for random ones, or the
                 path of a weights file.
-            cutoff_hz: Nothing above this frequency, Hz, is heard; None keeps all.
+            cutoff_hz: Hz. Frequencies above it are removed; None keeps all.
                 For recordings of different bandwidth.
             trainable_backbone: False freezes the backbone, batch norm included.
             dropout: See the class.

@@ -43,7 +43,7 @@ def with_spec_augment(backbone: Backbone, layer: SpecAugment | None) -> Backbone
     if front_end is None:
         raise ValueError(
             "with_spec_augment takes a backbone with a front end of its own. "
-            f"Received: {backbone.name}, which hears inside a program. Take a native "
+            f"Received: {backbone.name}, a compiled program. Take a native "
             "preset."
         )
     if layer is None:

@@ -8,7 +8,7 @@ and ours are the bytes of a `.tflite`, waveform in and labels inside. Temperatur
 share of the labels in the loss are those of `cry-tf distill`. An arrow leads from a
 teacher to its student. In each fold the teacher
 is the CNN14 that was trained on that fold's training clips, so that neither teacher
-nor student has heard the clips on which they are judged.
+nor student was trained on the clips that they are evaluated on.
 
 Beside the paper's rows: CNN14 teaches our own students, which begin from random
 weights and have the recipe of `cry-tf distill`; and all of it once more with a CNN14

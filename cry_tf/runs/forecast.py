@@ -35,7 +35,7 @@ class Forecast:
         self._since = clock()
 
     def tell(self, epoch: int, was_trained: bool) -> float | None:
-        """Hears that an epoch is done.
+        """Takes that an epoch is done.
 
         Args:
             epoch: Its number in the fit, from 0, over all stages.

@@ -20,7 +20,7 @@ class TrueEvent:
     """A sound that was put into the night.
 
     Attributes:
-        start_s: Where it begins to be heard, seconds.
+        start_s: Where it begins, seconds.
         end_s: Where it ends.
         label: `cry`, or the name of a household sound.
         reason: Reason of a cry, empty for other sounds.
@@ -120,9 +120,9 @@ def synthesise_night(
     events = []
 
     def add(sound: np.ndarray, start: int, level_db: float, **labels: str) -> None:
-        heard = home.reverberate(sound, rng) * np.float32(10 ** (level_db / 20))
-        end = min(samples, start + len(heard))
-        out[start:end] += heard[: end - start]
+        recorded = home.reverberate(sound, rng) * np.float32(10 ** (level_db / 20))
+        end = min(samples, start + len(recorded))
+        out[start:end] += recorded[: end - start]
         first, last = _audible(sound)
         events.append(
             TrueEvent(

@@ -53,11 +53,11 @@ def record_cry(
     Returns:
         Float32 `(round(duration_s * 16000),)` within (-1, 1).
     """
-    heard = home.reverberate(cry(infant, reason, duration_s, rng), rng)
+    recorded = home.reverberate(cry(infant, reason, duration_s, rng), rng)
     if noise is not None:
         sound = household_sound(noise, home, duration_s, rng)
-        heard = mix(heard, home.reverberate(sound, rng), snr_db)
-    return home.record(heard, rng.uniform(-26, -3), rng)
+        recorded = mix(recorded, home.reverberate(sound, rng), snr_db)
+    return home.record(recorded, rng.uniform(-26, -3), rng)
 
 
 def write_wav(path: Path, waveform: np.ndarray) -> None:

@@ -129,7 +129,7 @@ def write_recordings(
 
     The same arguments give the same bytes, file for file, on one machine and
     NumPy version. The manifests have the columns `file`, `label`, `group` (the
-    infant), `sound` (what is heard), `snr_db` (where another sound was mixed
+    infant), `sound` (what it contains), `snr_db` (where another sound was mixed
     in) and `synthetic` (always `yes`).
 
     Args:
@@ -199,7 +199,7 @@ def write_recordings(
                 if advance is not None:
                     advance()
         except BaseException:
-            # Ctrl-C must not wait for infants that nobody will hear.
+            # Ctrl-C must not wait for infants that nobody needs.
             pool.shutdown(wait=False, cancel_futures=True)
             raise
     settings = {

@@ -1,4 +1,4 @@
-"""Rooms and microphones: where a synthetic sound is heard, and by what."""
+"""Rooms and microphones that change a synthetic sound as a recording does."""
 
 from __future__ import annotations
 
@@ -101,7 +101,7 @@ class Home:
         Args:
             waveform: Float `(samples,)`, as it arrives at the microphone.
             peak_db: Level of the loudest sample, dB re full scale, < 0.
-                NoProgress stays silence, but for the device's noise.
+                Silence stays silent but for the device's noise.
             rng: Source of the device's noise.
 
         Returns:
@@ -112,10 +112,10 @@ class Home:
         gain = 10 ** (self.tilt_db * octaves / np.log2(80) / 20)
         gain *= hz**2 / (hz**2 + self.low_cut_hz**2)
         gain /= np.sqrt(1 + (hz / self.high_cut_hz) ** 16)
-        heard = shape_spectrum(waveform, gain)
-        loudest = float(np.abs(heard).max(initial=0))
+        sound = shape_spectrum(waveform, gain)
+        loudest = float(np.abs(sound).max(initial=0))
         if loudest > 0:
-            heard *= 10 ** (peak_db / 20) / loudest
-        noise = shape_spectrum(rng.standard_normal(len(heard), dtype=np.float32), gain)
-        heard += noise * np.float32(10 ** (self.noise_db / 20))
-        return np.clip(heard, -0.999, 0.999)
+            sound *= 10 ** (peak_db / 20) / loudest
+        noise = shape_spectrum(rng.standard_normal(len(sound), dtype=np.float32), gain)
+        sound += noise * np.float32(10 ** (self.noise_db / 20))
+        return np.clip(sound, -0.999, 0.999)

@@ -38,7 +38,7 @@ def front_end(cutoff_hz: float | None) -> FrontEndSpec:
 
     Args:
         cutoff_hz: The last band ends there, Hz; None for 8000. It is what the
-            model is kept from hearing, so that the baseline has no shortcut.
+            model does not get, so that the baseline has no shortcut.
     """
     return FrontEndSpec(
         sample_rate_hz=16_000,
@@ -247,14 +247,14 @@ def score_baselines(
     tell: Callable[[], None] = lambda: None,
     only: str | None = None,
 ) -> dict[str, np.ndarray]:
-    """Scores each clip by fits that never heard its group.
+    """Scores each clip by fits on other groups.
 
     Args:
         dataset: Clips that can be decoded.
         folds: The folds of the model: (train, test) places.
         seed: Draws frames, first components and inner folds.
         is_balanced: True lets every label count the same.
-        cutoff_hz: Nothing above it is heard, as by the model; None for 8000.
+        cutoff_hz: Hz. Frequencies above it are removed; None for 8000.
         cache_dir: Where the cepstra are kept.
         tell: Called after each clip, then after each fold of each baseline.
         only: Name of the one baseline wanted, None for all.

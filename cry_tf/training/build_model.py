@@ -95,7 +95,7 @@ def _front_end(settings: Settings) -> dict[str, Any]:
 
 
 def _hiding(backbone: Any, settings: Settings) -> Any:
-    """Lets the backbone hear less in training, if the recipe says so."""
+    """Hides parts of the spectrogram in training, if the recipe asks for it."""
     if not settings.recipe.spec_augment:
         return backbone
     return with_spec_augment(backbone, SpecAugment(seed=settings.seed))

@@ -233,7 +233,7 @@ def find_micro_batch(
 
 
 def _check_noise(noise: str | None, dataset: Dataset) -> None:
-    """Refuses noises among which a clip could be heard that is held out."""
+    """Refuses noises that could contain a held-out clip."""
     if noise is None:
         return
     folder = Path(noise).expanduser().resolve()
@@ -241,7 +241,7 @@ def _check_noise(noise: str | None, dataset: Dataset) -> None:
     if inside:
         raise ValueError(
             "The noise folder must hold none of the clips, or those that are held out "
-            f"would be heard in training. Received: noise={noise!r}, which holds "
+            f"would be used in training. Received: noise={noise!r}, which holds "
             f"{len(inside)} of them, {inside[0].name} for one. Choose another folder."
         )
 

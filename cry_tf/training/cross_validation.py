@@ -165,7 +165,7 @@ def fit_folds(
         trainer: How to train.
         folds: Places of the training and of the test clips; each clip is in one
             test part.
-        tell: Hears of each epoch.
+        tell: Called after each epoch.
         kept: Where finished folds and epochs are kept, and taken from.
         tensorboard: Folder of logs, or None.
 

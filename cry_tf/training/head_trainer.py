@@ -42,7 +42,7 @@ def embed(
         model: A `CryModel`; its backbone is run.
         dataset: The clips.
         cache: Where embeddings are kept.
-        progress: Hears how many are done, notes, and clips left out.
+        progress: Takes progress, notes, and warnings about clips left out.
         policy: How augmented copies are made, or None.
         copies: Of each clip.
         seed: Draws them.

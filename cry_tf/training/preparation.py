@@ -86,7 +86,7 @@ def leave_out_bad_clips(
 
     Args:
         dataset: The clips.
-        progress: Hears a sentence for each clip with a problem.
+        progress: Takes a warning for each clip with a problem.
 
     Returns:
         The usable clips, and the problems of the others.
@@ -114,15 +114,14 @@ def choose_bandwidth(
 ) -> Bandwidth:
     """Decides what the front end leaves out.
 
-    With `auto`, clips of different sample rates are made equally wide, so that
-    the rate does not give the label away; and where all clips are narrower than
-    the model can hear, it is kept from hearing on the device what it never
-    heard in training.
+    With `auto`, clips of different sample rates get the same bandwidth, so that the
+    rate does not give the label away. Where all clips are narrower than the model's
+    input, higher frequencies are removed on the device as well.
 
     Args:
         dataset: The clips.
         asked: `auto`, None for the whole spectrum, or a frequency in Hz.
-        front_end: How the backbone hears.
+        front_end: Of the backbone.
 
     Returns:
         The cut-off in Hz, None for the whole spectrum, and the reason.
@@ -136,7 +135,7 @@ def choose_bandwidth(
         rates = set().union(*native_sample_rates(dataset).values())
         lowest = min(rates, default=front_end.sample_rate_hz)
         cutoff_hz = USABLE_SHARE * lowest
-        reason = f"{found.reason} The model hears nothing above {cutoff_hz:.0f} Hz, "
+        reason = f"{found.reason} The model gets nothing above {cutoff_hz:.0f} Hz, "
         reason += "so that a device does not bring what training never had."
         found = Bandwidth(cutoff_hz, reason)
     if found.cutoff_hz is not None and found.cutoff_hz >= front_end.max_hz:

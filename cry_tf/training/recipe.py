@@ -244,7 +244,7 @@ class Recipe:
             )
         if self.spec_augment and self.trains == "head":
             raise ValueError(
-                "spec_augment hides parts of what the backbone hears, so layers of it "
+                "spec_augment hides parts of the backbone's input, so layers of it "
                 f"must be trained. Received: the recipe {self.name}, which trains the "
                 "head alone on computed embeddings. Take the recipe finetune or full."
             )

@@ -180,7 +180,7 @@ def fit_stages(
     Args:
         courses: Makes the course of each stage when its turn comes.
         stages: Of the courses.
-        tell: Hears of each epoch.
+        tell: Called after each epoch.
         fold: What surrounds the fit.
 
     Returns:

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Installs what a Raspberry Pi needs to hear a baby cry, without TensorFlow, into a
+# Installs what a Raspberry Pi needs to detect crying, without TensorFlow, into a
 # folder of its own. In a checkout of this repository:
 #
 #     bash examples/raspberry_pi/install.sh [FOLDER] [--microphone]

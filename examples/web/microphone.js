@@ -4,12 +4,12 @@
  * Listens until the returned function is called.
  *
  * @param {{sampleRate: number, windowSamples: number, hopSamples: number}} settings
- * @param {(start: number, window: Float32Array) => void} hear called every hop, once
+ * @param {(start: number, window: Float32Array) => void} onWindow called every hop, once
  *   a window is full, with the first sample of the window since the start
  * @returns {Promise<() => Promise<void>>} stops listening
  * @throws {DOMException} if there is no microphone, or the user refuses
  */
-export async function listen(settings, hear) {
+export async function listen(settings, onWindow) {
   const { sampleRate, windowSamples, hopSamples } = settings;
   const stream = await navigator.mediaDevices.getUserMedia({
     // What makes speech clear takes crying away.
@@ -29,14 +29,14 @@ export async function listen(settings, hear) {
   });
 
   const held = new Float32Array(windowSamples);
-  let heard = 0;
+  let received = 0;
   let next = windowSamples;
   node.port.onmessage = ({ data }) => {
     held.copyWithin(0, data.length);
     held.set(data, windowSamples - data.length);
-    heard += data.length;
-    if (heard >= next) {
-      hear(heard - windowSamples, held.slice());
+    received += data.length;
+    if (received >= next) {
+      onWindow(received - windowSamples, held.slice());
       next += hopSamples;
     }
   };

@@ -22,9 +22,9 @@ from cry_tf.studies.personal.held_out import Infant, Judged, LeaveOneOut
 
 SEEN, UNSEEN, BASELINE = "seen infant", "unseen infant", "baseline"
 # A run that was trained on these very clips.
-HEARD = "heard before"
+TRAINED_ON = "in training"
 WITHIN = "majority within the infant"
-RUN_NAMES = {UNSEEN: f"{UNSEEN}, the run", HEARD: "the run, not to be trusted"}
+RUN_NAMES = {UNSEEN: f"{UNSEEN}, the run", TRAINED_ON: "the run, not to be trusted"}
 HEAD_NAMES = {"prototype": "prototypes", "logreg": "logistic regression"}
 _SURE = 0.05
 
@@ -35,7 +35,7 @@ class Row:
 
     Attributes:
         name: What it is.
-        kind: `SEEN` learned from clips of the infant, `UNSEEN` did not, `HEARD` is
+        kind: `SEEN` learned from clips of the infant, `UNSEEN` did not, `TRAINED_ON` is
             the run where it was trained on them, `BASELINE` listens to nothing.
         accuracy: With the 95 % interval of a bootstrap over infants; over clips, where
             there is one infant.
@@ -109,7 +109,7 @@ class Comparison:
 
     @property
     def verdict(self) -> str:
-        """Says in a sentence whether hearing the infant before has helped."""
+        """Says in a sentence whether clips of the infant have helped."""
         where = f"{self.title} ({plural(self.clips, 'clip')}, "
         where += f"{plural(len(self.infants), 'infant')})"
         tested = [row for row in self.rows if row.p_value is not None]
@@ -170,7 +170,7 @@ def compare(
         title: Of the design.
         with_siblings: True learns from near-copies of the clip that is judged.
         commonest: Index of the commonest label of the whole data set.
-        run_kind: `UNSEEN`, or `HEARD` if the run was trained on these clips.
+        run_kind: `UNSEEN`, or `TRAINED_ON` if the run was trained on these clips.
         permutations: Shuffles behind each p-value, positive.
         seed: Draws clips and shuffles.
         tell: Called after each head and infant.

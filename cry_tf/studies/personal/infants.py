@@ -31,7 +31,7 @@ from cry_tf.training.recipe import Recipe
 from cry_tf.training.trainer import Trainer
 
 
-def heard_before(run: RunFolder, dataset: Dataset) -> np.ndarray:
+def seen_in_training(run: RunFolder, dataset: Dataset) -> np.ndarray:
     """Returns which clips the run was trained on, bool `(clips,)`."""
     known = frozenset(run.config["data"].get("clip_digests", ()))
     return np.array([digest in known for digest in short_digests(dataset)], bool)
@@ -52,7 +52,7 @@ def find(run: RunFolder, why: str) -> Dataset:
         dataset = exporting.run_clips(run)
     except ValueError as error:
         raise ValueError(f"{why} {error}") from error
-    known = heard_before(run, dataset)
+    known = seen_in_training(run, dataset)
     if 2 * int(known.sum()) < config["clips"]:
         raise ValueError(
             f"{why} Of the {config['clips']} clips that {run.path} was trained on, "
@@ -62,14 +62,14 @@ def find(run: RunFolder, why: str) -> Dataset:
 
 
 def check_backbone(run: RunFolder) -> None:
-    """Refuses a run whose backbone has heard its training clips.
+    """Refuses a run whose backbone was pretrained on its training clips.
 
     Raises:
         ValueError: If every layer was trained.
     """
     if run.config["settings"]["recipe"]["trains"] != "head":
         raise ValueError(
-            "The study needs infants that the network has never heard. Received: "
+            "The study needs infants that the network was not trained on. Received: "
             f"clips of the training of {run.path}, whose backbone was trained on them. "
             "Give recordings of other infants, or a run of the recipe quick."
         )
@@ -79,7 +79,7 @@ def without_each(
     run: RunFolder,
     model: Any,
     embeddings: Embeddings,
-    heard: np.ndarray,
+    is_known: np.ndarray,
     use: Callable[[Any, np.ndarray, np.ndarray], None],
     tell: Callable[[], None] = lambda: None,
 ) -> int:
@@ -90,7 +90,7 @@ def without_each(
         model: Its model; it is left as it was.
         embeddings: Of the training clips, and of any others of the same infants.
             Groups are kept whole.
-        heard: Bool `(clips,)`, which of them the run was trained on.
+        is_known: Bool `(clips,)`, which of them the run was trained on.
         use: Called once a fold with the trained model, the places that it was
             trained on, and the places of the clips held out.
         tell: Called after each epoch.
@@ -111,7 +111,7 @@ def without_each(
     trainer = _trainer(fresh, embeddings, recipe, settings["seed"])
     folds = embeddings.dataset.fold_indices(settings["folds"], settings["seed"])
     for train, test in folds:
-        trained_on = train[heard[train]]
+        trained_on = train[is_known[train]]
         trainer.reset()
         trainer.fit(trained_on, lambda *_: tell())
         use(fresh, trained_on, test)
@@ -151,7 +151,7 @@ class Unseen:
         infants: In alphabetical order; near-copies are not yet marked.
         dataset: The clips that `Infant.places` point into.
         problems: Clips that could not be decoded.
-        how: Why the run counts as one that never heard them.
+        how: Why the run counts as one that was not trained on them.
     """
 
     infants: tuple[Infant, ...]
@@ -176,22 +176,22 @@ def find_infants(
         dataset: Clips under the labels of the model.
         heads: Personal heads.
         cache: Where embeddings are kept.
-        progress: Hears how far it is.
+        progress: Takes lines, warnings and progress.
 
     Raises:
         ValueError: If no group has several labels, or what the run was trained on
             is needed and gone.
     """
     _require_several_labels(dataset)
-    heard = heard_before(run, dataset)
-    if heard.any():
+    is_known = seen_in_training(run, dataset)
+    if is_known.any():
         check_backbone(run)
     is_measured = "prototype" in heads and own_prototypes(model) is None
     training = None
-    if heard.any() or is_measured:
-        why = _STUDY_NEEDS if heard.any() else PROTOTYPES_NEED
+    if is_known.any() or is_measured:
+        why = _STUDY_NEEDS if is_known.any() else PROTOTYPES_NEED
         training = find(run, why)
-    every, is_training = _joined(dataset, heard, training)
+    every, is_training = _joined(dataset, is_known, training)
     found = embed(model, every, cache, progress)
     left_out = {problem.clip.path for problem in found.problems}
     is_kept = np.array([clip.path not in left_out for clip in every.clips], bool)
@@ -209,7 +209,7 @@ def find_infants(
             places = own[found.dataset.groups[own] == name]
             made[name] = _infant(name, now, found, places, heads, adapters)
 
-    if heard.any():
+    if is_known.any():
         settings = run.config["settings"]
         steps = settings["folds"] * settings["recipe"]["epochs"]
         if settings["recipe"]["head"] in ("logreg", "prototype"):
@@ -217,9 +217,9 @@ def find_infants(
         with progress.bar("training without each infant", steps) as advance:
             folds = without_each(run, model, found, is_training, use, advance)
         how = (
-            f"{plural(int(heard.sum()), 'clip')} of {len(dataset)} were in the "
+            f"{plural(int(is_known.sum()), 'clip')} of {len(dataset)} were in the "
             f"training of the run, so its head and pooling were trained anew, "
-            f"{folds} folds by group: each infant meets one that never heard it"
+            f"{folds} folds by group: each infant is scored by one trained without it"
         )
     else:
         use(model, np.flatnonzero(is_training), np.flatnonzero(asked))
@@ -253,7 +253,7 @@ def _several_labels(dataset: Dataset) -> list[str]:
 
 
 def _joined(
-    dataset: Dataset, heard: np.ndarray, training: Dataset | None
+    dataset: Dataset, is_known: np.ndarray, training: Dataset | None
 ) -> tuple[Dataset, np.ndarray]:
     """Returns the clips asked about before the rest of the training clips.
 
@@ -275,7 +275,7 @@ def _joined(
         if digest not in now
     )
     every = dataclasses.replace(dataset, clips=(*dataset.clips, *others), problems=[])
-    return every, np.concatenate([heard, np.ones(len(others), bool)])
+    return every, np.concatenate([is_known, np.ones(len(others), bool)])
 
 
 def _adapters(

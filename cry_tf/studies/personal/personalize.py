@@ -21,7 +21,13 @@ from cry_tf.runs.progress import NoProgress, Progress
 from cry_tf.runs.run_folder import MODEL_FILE, RunFolder
 from cry_tf.studies.personal import adapters, held_out, infants, report
 from cry_tf.studies.personal.adapters import PERSONAL_HEADS, Pooled
-from cry_tf.studies.personal.comparison import HEARD, UNSEEN, Comparison, compare, tell
+from cry_tf.studies.personal.comparison import (
+    TRAINED_ON,
+    UNSEEN,
+    Comparison,
+    compare,
+    tell,
+)
 from cry_tf.studies.personal.held_out import Infant, LeaveOneOut
 from cry_tf.studies.personal.infants import PROTOTYPES_NEED
 from cry_tf.studies.personal.recording_time import (
@@ -84,7 +90,7 @@ def personalize(
         permutations: Shuffles behind each p-value, positive.
         seed: Draws the shuffles.
         overwrite: True replaces an earlier run.
-        progress: Hears how far it is; None for silence.
+        progress: Takes lines, warnings and progress; None ignores them.
         embeddings_dir: Where embeddings are kept, see `EmbeddingCache`.
         origin: Where the clips came from; an export compares the file on them.
 
@@ -126,12 +132,12 @@ def personalize(
         )
         fitted = adapter.adapt(infant.features[head], infant.truth)
         made = _model(model, fitted)
-        heard = infants.heard_before(run, kept)
-        run_kind = HEARD if heard.any() else UNSEEN
+        is_known = infants.seen_in_training(run, kept)
+        run_kind = TRAINED_ON if is_known.any() else UNSEEN
         comparisons = _judge(
             infant, kept, run, head, run_kind, minutes, permutations, seed, progress
         )
-        record = report.Made(
+        record = report.PersonalModel(
             run=run,
             model=made,
             head=head,
@@ -139,7 +145,7 @@ def personalize(
             problems=found.problems,
             comparisons=comparisons,
             scores=_held_out_scores(infant, head),
-            heard=heard,
+            is_known=is_known,
             time_sentence=time_sentence(times_s),
             origin=origin,
             seed=seed,

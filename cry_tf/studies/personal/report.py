@@ -26,15 +26,15 @@ from cry_tf.runs.provenance import data_facts, versions
 from cry_tf.runs.result_folder import write_json
 from cry_tf.runs.run_folder import RunFolder
 from cry_tf.studies.personal.comparison import (
-    HEARD,
     SEEN,
+    TRAINED_ON,
     UNSEEN,
     WITHIN,
     Comparison,
     Row,
 )
 
-_COLOURS = {SEEN: "accent", UNSEEN: "contrast", HEARD: "contrast"}
+_COLOURS = {SEEN: "accent", UNSEEN: "contrast", TRAINED_ON: "contrast"}
 _SHORT = 14
 
 
@@ -179,7 +179,7 @@ HOW = {
 
 
 @dataclass(frozen=True)
-class Made:
+class PersonalModel:
     """A finished personal model, before it is written down.
 
     Attributes:
@@ -190,7 +190,7 @@ class Made:
         problems: Clips that could not be decoded.
         comparisons: On clips held out; none if there is one clip.
         scores: Float array `(clips, labels)`, each clip held out.
-        heard: Bool `(clips,)`, which the run was trained on.
+        is_known: Bool `(clips,)`, whether the run was trained on the clip.
         time_sentence: What is not known of the times, or empty.
         origin: Where the clips came from.
         seed: Of the shuffles.
@@ -204,14 +204,16 @@ class Made:
     problems: tuple[Problem, ...]
     comparisons: tuple[Comparison, ...]
     scores: np.ndarray
-    heard: np.ndarray
+    is_known: np.ndarray
     time_sentence: str
     origin: str
     seed: int
     minutes: float
 
 
-def write(folder: Path, made: Made, warn: Callable[[str], None]) -> tuple[str, ...]:
+def write(
+    folder: Path, made: PersonalModel, warn: Callable[[str], None]
+) -> tuple[str, ...]:
     """Writes everything but the model; returns what the user must know.
 
     Args:
@@ -251,7 +253,7 @@ def write(folder: Path, made: Made, warn: Callable[[str], None]) -> tuple[str, .
     return warnings
 
 
-def _split(made: Made) -> str:
+def _split(made: PersonalModel) -> str:
     if len(made.dataset) < 2:
         return "One clip: none can be held out, so its scores are the run’s own."
     return (
@@ -261,7 +263,7 @@ def _split(made: Made) -> str:
     )
 
 
-def _verdict(made: Made) -> str:
+def _verdict(made: PersonalModel) -> str:
     if not made.comparisons:
         return (
             "How good this model is with the infant cannot be said from one clip. "
@@ -270,11 +272,12 @@ def _verdict(made: Made) -> str:
     return made.comparisons[0].verdict
 
 
-def _warnings(made: Made) -> tuple[str, ...]:
+def _warnings(made: PersonalModel) -> tuple[str, ...]:
     found = []
-    if heard := int(made.heard.sum()):
+    known = int(made.is_known.sum())
+    if known:
         found.append(
-            f"{heard} of {len(made.heard)} clips were in the training of the run: the "
+            f"The run was trained on {known} of {len(made.is_known)} clips: the "
             "figures of the run itself are not to be trusted, and those of the "
             "personal model, which starts from it, are too good as well. cry-tf "
             "personalize --study trains the head without the infant."
@@ -292,7 +295,7 @@ def _warnings(made: Made) -> tuple[str, ...]:
     return tuple(found)
 
 
-def _predictions(made: Made) -> Predictions:
+def _predictions(made: PersonalModel) -> Predictions:
     clips = made.dataset.clips
     groups = made.dataset.groups
     if len(set(groups)) == 1:  # one infant: what is drawn are its clips
@@ -311,7 +314,7 @@ def _predictions(made: Made) -> Predictions:
     )
 
 
-def _config(made: Made, folder: Path) -> dict[str, Any]:
+def _config(made: PersonalModel, folder: Path) -> dict[str, Any]:
     config = copy.deepcopy(made.run.config)
     base, dataset = config["data"], made.dataset
     content = (made.run.path / "config.json").read_bytes()
@@ -322,7 +325,7 @@ def _config(made: Made, folder: Path) -> dict[str, Any]:
         config["settings"]["recipe"] |= recipe
     config["model"] = made.model.spec.to_dict()
     facts = data_facts(dataset, made.origin, made.problems, folder)
-    # Both were heard: the infant's clips, and before them the run's.
+    # Trained on both: the infant's clips, and before them the run's.
     facts["clip_digests"] += base.get("clip_digests", ())
     config["data"] = base | facts | {"grouping": "Clips of one infant."}
     config["personal"] = {
@@ -333,13 +336,13 @@ def _config(made: Made, folder: Path) -> dict[str, Any]:
         "what": HOW[made.head],
         "minutes": made.minutes,
         "seed": made.seed,
-        "heard_before": int(made.heard.sum()),
+        "heard_before": int(made.is_known.sum()),
     }
     config["versions"] = versions()
     return config
 
 
-def _facts(made: Made, config: dict[str, Any]) -> tuple[tuple[str, str], ...]:
+def _facts(made: PersonalModel, config: dict[str, Any]) -> tuple[tuple[str, str], ...]:
     data, personal = config["data"], config["personal"]
     counts = ", ".join(f"{label} {n}" for label, n in data["clips_of_label"].items())
     rows = [

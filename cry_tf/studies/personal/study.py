@@ -93,7 +93,7 @@ def study(
             shuffle is judged on 20 draws.
         seed: Draws clips and shuffles.
         overwrite: True replaces an earlier result.
-        progress: Hears how far it is; None for silence.
+        progress: Takes lines, warnings and progress; None ignores them.
         embeddings_dir: Where embeddings are kept, see `EmbeddingCache`.
         origin: Where the data came from, for the record.
 

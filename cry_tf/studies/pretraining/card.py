@@ -1,4 +1,4 @@
-"""The card of pretrained weights: what they heard, how, and what they are worth."""
+"""The card of pretrained weights: data, method, results and limits."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ _LIMITS = """\
 ## Limits
 
 - They are what a small network could take over from AudioSet networks on less than
-  two hours of sound. They are a place to begin from, not a tagger of AudioSet's
+  two hours of sound. They are a starting point, not a tagger of AudioSet's
   classes: the heads that gave the classes are not kept.
-- Never judge a model that began from them on the clips listed in
-  `{heard}` (the first 16 digits of the SHA-256 of each file):
-  it has heard them, if without their labels.
+- Never evaluate a model that started from them on the clips listed in
+  `{digests}` (the first 16 digits of the SHA-256 of each file):
+  they were pretrained on these, without labels.
   `cry-tf evaluate` and `cry-tf train` warn where they find such clips. Published
   figures of ours that compare students trained from random weights never use them.
 - Few infants, in few places, most of them recorded at 8 kHz, stand behind the cries.
@@ -41,7 +41,7 @@ def card(record: Mapping[str, Any], name: str) -> str:
         f"# {name}.npz\n",
         f"Backbone weights of `{student}`, sha256 `{record['sha256']}`. "
         f'`cry_hub.load("{student}", weights="pretrained")` loads them.\n',
-        "## What they heard\n",
+        "## Data\n",
         f"{trained['clips']:,} recordings in {trained['groups']} groups (device, "
         "recording or speaker), without their labels:\n",
         _sets(trained),
@@ -56,18 +56,18 @@ def card(record: Mapping[str, Any], name: str) -> str:
         f"{plan['mixed_share']:.0%} of them with another recording mixed in "
         f"({plan['min_ratio_db']:g} to {plan['max_ratio_db']:g} dB below), then "
         f"changed by the policy `{plan['augment']}`: {record['windows']:,} windows. "
-        "Each teacher heard each window once. The student learned their class scores "
+        "Each teacher scored each window once. The student learned their class scores "
         f"(sigmoid, temperature {course['temperature']:g}) and their embeddings, "
         "standardised, through linear heads that are not kept; "
         f"{course['epochs']} passes, Adam at {course['learning_rate']:g} with warm-up "
         f"and cosine decay, batches of {course['batch_size']}, seed {course['seed']}. "
         f"It took {seconds['hearing']} s for the teachers and {seconds['training']} s "
-        "for the student, wall time on a shared machine with 2 cores (what was heard "
-        "for one student is kept for the next).\n",
+        "for the student, wall time on a shared machine with 2 cores (the scores "
+        "for one student are kept for the next).\n",
         "## Figures on the recordings that were kept out\n",
         _agreement(record["agreement"]),
         _probe(record["probe"]),
-        _LIMITS.format(heard=f"{name}.heard.txt"),
+        _LIMITS.format(digests=f"{name}.heard.txt"),
         "## Licence\n",
         "The weights are given under Apache-2.0. They were learned from the outputs of "
         "YAMNet (Apache-2.0, Google) and EfficientAT mn04 (MIT, Florian Schmid) on "
@@ -90,7 +90,7 @@ def _sets(about: Mapping[str, Any]) -> str:
 
 def _agreement(found: Mapping[str, Mapping[str, float]]) -> str:
     rows = [
-        "How far the student says what the teachers say, on windows as recorded. "
+        "How far the student agrees with the teachers, on windows as recorded. "
         "Beside each figure that of a constant answer, the mean of the training "
         "windows.\n",
         "| teacher | windows | same highest class (constant) | correlation of logits "
@@ -111,7 +111,8 @@ def _probe(found: Mapping[str, Any]) -> str:
         return ""
     rows = {name: row for name, row in found.items() if name != "cutoff_hz"}
     clips = next(iter(rows.values()))["clips"]
-    cut = f"nothing above {found['cutoff_hz']:g} Hz heard" if found["cutoff_hz"] else ""
+    cutoff_hz = found["cutoff_hz"]
+    cut = f"frequencies above {cutoff_hz:g} Hz removed" if cutoff_hz else ""
     lines = [
         f"Cry or not, logistic regression on mean embeddings of the {clips} recordings "
         f"kept out, 5 folds by group{', ' + cut if cut else ''}; area under the ROC "

@@ -1,4 +1,4 @@
-"""Which clips a pretraining never hears, and which it heard."""
+"""Which clips a pretraining uses, and which it keeps out."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a pretrained student is worth on clips that it never heard."""
+"""A linear probe of a pretrained student, on clips that it was not trained on."""
 
 from __future__ import annotations
 

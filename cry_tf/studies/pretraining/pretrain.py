@@ -47,7 +47,7 @@ class Pretraining:
         windows: Windows of each clip.
         epochs: Passes over them.
         augment: Policy that changes them.
-        hold_out: One group in so many is never heard.
+        hold_out: One group in so many is kept out.
         seed: Draws everything.
     """
 
@@ -76,7 +76,7 @@ def pretrain(
             name, `.npz.sha256`, `.json` (figures and settings), `.md` (the card)
             and `.heard.txt` (digests of the files that were trained on).
         cache: Folder of the teachers' answers, None for `windows` in `output`.
-        progress: Hears how far it is.
+        progress: Takes lines, warnings and progress.
 
     Returns:
         The weights file.
@@ -121,7 +121,7 @@ def pretrain(
         plan, per_clip=_JUDGED_WINDOWS, augment="none", mixed_share=0.0
     )
     test = compute(test_clips, plain, teachers, front_end, cache, progress)
-    heard_s = time.monotonic() - began
+    scoring_s = time.monotonic() - began
 
     course = StageFit(epochs=wanted.epochs, seed=wanted.seed)
     model = with_heads(backbone, train)
@@ -146,15 +146,15 @@ def pretrain(
         "history": history,
         "agreement": linear_probe.agreement(model, test, scales, train),
         "probe": _probes(wanted, backbone, test_clips, plain, cache, progress),
-        "seconds": {"hearing": round(heard_s), "training": round(trained_s)},
+        "seconds": {"hearing": round(scoring_s), "training": round(trained_s)},
     }
     output.mkdir(parents=True, exist_ok=True)
-    heard = "\n".join(kept_out_groups.short_digests(train_clips)) + "\n"
+    digests = "\n".join(kept_out_groups.short_digests(train_clips)) + "\n"
     porting.save_npz(backbone, target)
     record["sha256"] = formats.read(target).sha256
     line = f"{record['sha256']}  {target.name}\n"
     digest_file(target).write_text(line, encoding="utf-8")
-    target.with_suffix(".heard.txt").write_text(heard, encoding="utf-8")
+    target.with_suffix(".heard.txt").write_text(digests, encoding="utf-8")
     target.with_suffix(".json").write_text(
         json.dumps(record, indent=1) + "\n", encoding="utf-8"
     )

@@ -89,11 +89,11 @@ def with_heads(backbone: Any, targets: Targets) -> keras.Model:
     mean = keras.layers.GlobalAveragePooling1D(name="mean")(embeddings)
     outputs = []
     for name, logits in targets.logits.items():
-        heard = embeddings if logits.ndim == 3 else mean
+        features = embeddings if logits.ndim == 3 else mean
         for kind, values in (("embeddings", targets.embeddings), ("logits", None)):
             units = (logits if values is None else values[name]).shape[-1]
             dense: Any = keras.layers.Dense(units, name=f"{name}_{kind}")
-            outputs.append(dense(heard))
+            outputs.append(dense(features))
             if values is None:
                 # How common a class is need not be learned.
                 dense.bias.assign(logits.reshape(-1, units).mean(0, dtype=np.float32))
@@ -131,7 +131,7 @@ def fit(
         targets: What to learn.
         scales: Of each teacher's embeddings.
         course: How to train.
-        progress: Hears how far it is.
+        progress: Takes lines, warnings and progress.
 
     Returns:
         Mean losses of each epoch.

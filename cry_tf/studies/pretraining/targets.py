@@ -24,14 +24,14 @@ _BATCH = 16
 
 
 class Teacher:
-    """A network with its AudioSet head that hears windows.
+    """A network with its AudioSet head that scores windows.
 
     Args:
         preset: Name of the preset.
         weights: `pretrained` or the path of a weights file.
-        student_front_end: How the student hears. A teacher that hears the same
+        student_front_end: Of the student. A teacher with the same
             patches gives targets for each patch, another one for the window.
-        cutoff_hz: Nothing above it is heard, Hz, or None.
+        cutoff_hz: Hz. Frequencies above it are removed; None keeps all.
 
     Attributes:
         name: The preset.
@@ -69,12 +69,12 @@ class Teacher:
             # The head is one dense layer: of each patch as well as of their mean.
             embeddings: Any = backbone.output
             logits = model.get_layer("logits")(embeddings)
-            hearing = keras.Model(backbone.input, [embeddings, logits])
+            network = keras.Model(backbone.input, [embeddings, logits])
         else:
             mean = model.get_layer("mean_embedding").output
-            hearing = keras.Model(model.input, [mean, model.output])
+            network = keras.Model(model.input, [mean, model.output])
         self._hear = tf.function(
-            lambda windows: hearing(windows, training=False),
+            lambda windows: network(windows, training=False),
             input_signature=[tf.TensorSpec([None, None], tf.float32)],
             autograph=False,
         )
@@ -121,18 +121,18 @@ def compute(
     folder: str | os.PathLike[str],
     progress: Progress,
 ) -> Targets:
-    """Cuts windows and has every teacher hear each of them once.
+    """Cuts windows and has every teacher score each of them once.
 
     Parts are kept in `folder`, so that an interrupted run goes on and another
-    student costs no further hearing. A part that cannot be read is made again.
+    student costs no further scoring. A part that cannot be read is made again.
 
     Args:
         dataset: The clips; those that cannot be decoded are left out and named.
         plan: How windows are cut.
-        teachers: Who hears them.
+        teachers: The networks that score them.
         front_end: Layer, waveform -> patches, of the student.
         folder: Where parts are kept.
-        progress: Hears how far it is.
+        progress: Takes lines, warnings and progress.
 
     Raises:
         ValueError: If no clip can be decoded.
@@ -163,7 +163,7 @@ def compute(
             path = folder / f"{number:04d}.npz"
             values = _read(path)
             if values is None:
-                values = _heard(waveforms, part, plan, teachers, front_end)
+                values = _score(waveforms, part, plan, teachers, front_end)
                 _write(path, values)
             found.append(values)
             advance()
@@ -180,7 +180,7 @@ def compute(
     )
 
 
-def _heard(waveforms, part, plan, teachers, front_end) -> dict[str, np.ndarray]:
+def _score(waveforms, part, plan, teachers, front_end) -> dict[str, np.ndarray]:
     def draw(job: tuple[int, int]) -> np.ndarray:
         place, number = job
         return draw_window(waveforms, place, number, plan)

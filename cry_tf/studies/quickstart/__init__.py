@@ -1,1 +1,1 @@
-"""The whole chain at once: recordings, models, `.tflite` files, a night heard."""
+"""The whole chain at once: recordings, models, `.tflite` files, a night scored."""

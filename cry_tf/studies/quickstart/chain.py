@@ -1,4 +1,4 @@
-"""Runs the chain: material, two trainings, two `.tflite` files, a night heard."""
+"""Runs the chain: material, two trainings, two `.tflite` files, a night scored."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from cry_tf.runs.run_folder import RunFolder
 from cry_tf.studies.quickstart import material as materials
 from cry_tf.studies.quickstart.backbone_choice import BackboneChoice
 from cry_tf.studies.quickstart.material import STANDARD, Material, Scale
-from cry_tf.studies.quickstart.night_score import NightScore, hear_night
+from cry_tf.studies.quickstart.night_score import NightScore, analyze_night
 from cry_tf.training.train import train
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ class Outcome:
         material: What it worked on.
         choice: The backbone and why.
         built: The models by task.
-        night: How the night was heard, None without a detector.
+        night: Events found in the night, None without a detector.
         seconds: Time that each stage took, seconds.
     """
 
@@ -79,7 +79,7 @@ def run_chain(
         data: Labelled recordings, one path or several, or None to synthesise them.
         weights: See `BackboneChoice.choose`.
         seed: Draws everything.
-        progress: Hears what is being done.
+        progress: Takes lines, warnings and progress.
         scale: How much of everything.
 
     Returns:
@@ -119,7 +119,7 @@ def run_chain(
         with _timed(seconds, "night"):
             minutes = found.night.duration_s / 60
             progress.line(f"night: {minutes:.1f} minutes, {found.night_origin}")
-            score = hear_night(
+            score = analyze_night(
                 folder,
                 found.night,
                 detector=built["detect"].artefact.path,

@@ -72,7 +72,7 @@ def held_out_night(
     """Strings clips together, with some seconds of near silence between them.
 
     Clips are drawn until the night is full, cries at most a third of them, and
-    each is heard as it was recorded, its first 30 seconds at most.
+    each is used as it was recorded, its first 30 seconds at most.
 
     Args:
         dataset: The clips.
@@ -172,7 +172,7 @@ def synthetic_material(
         folder: Where the recordings are written.
         seed: Draws everything.
         scale: How much.
-        progress: Hears how far it is.
+        progress: Takes lines, warnings and progress.
     """
     with progress.bar("synthetic infants", scale.infants) as advance:
         written = write_recordings(

@@ -32,7 +32,7 @@ class NightScore:
         covered_s: Seconds of cry under an event.
         events: Number of events found.
         false_alarms: Events that overlap no cry.
-        false_alarm_labels: What was heard instead, one entry a false alarm: the
+        false_alarm_labels: What is there instead, one entry a false alarm: the
             sounds under it, `background` where there were none.
         reasons: For each cry found, the true reason and the one answered.
     """
@@ -128,7 +128,7 @@ def write_truth(path: Path, night: Night) -> None:
             writer.writerow((*times, event.label, event.reason))
 
 
-def hear_night(
+def analyze_night(
     folder: Path,
     night: Night,
     detector: Path,
@@ -142,7 +142,7 @@ def hear_night(
 
     Args:
         folder: Where to write.
-        night: What there is to hear.
+        night: The recording.
         detector: The `.tflite` that finds cries.
         namer: The `.tflite` that says why, None if there is none.
         is_synthetic: Whether the picture says so.

@@ -128,7 +128,7 @@ class TaskClips:
             paper: Whose tasks.
             dataset: The usable clips.
             positive: Labels that mean a cry; None takes the well-known names.
-            progress: Hears what is in it for each task.
+            progress: Takes what the data contain for each task.
         """
         found = cls({}, {}, {})
         for task in sorted({row.task for row in paper.rows}):

@@ -35,7 +35,7 @@ class Runner:
         path: Folder of the reproduction; results stand in `rows/` below it.
         found: What it fills in.
         data: The clips of each task.
-        progress: Hears how far it is.
+        progress: Takes lines, warnings and progress.
         embeddings_dir: Where embeddings are kept, see `EmbeddingCache`.
     """
 
@@ -222,7 +222,7 @@ def reproduce(
         rows: Names of the rows to run; None for all.
         seed: Draws folds, first weights and the order of clips.
         positive: Labels that mean a cry; None takes the well-known names.
-        progress: Hears how far it is; None for silence.
+        progress: Takes lines, warnings and progress; None ignores them.
         embeddings_dir: Where embeddings are kept, see `EmbeddingCache`.
         origin: Where the data came from, for the record.
 

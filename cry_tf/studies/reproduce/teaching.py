@@ -31,7 +31,7 @@ class Teaching:
 
     Attributes:
         scores: Float32 `(folds, clips, labels)`: of every clip, by the network of
-            each fold, which heard all clips but those of the fold.
+            each fold, trained on all clips but those of the fold.
         folds: Int `(clips,)`, the fold that held the clip out.
     """
 
@@ -48,11 +48,11 @@ class Teaching:
         Raises:
             ValueError: If the teacher was trained on other clips.
         """
-        heard = np.flatnonzero(self.folds != fold)
-        if not np.array_equal(heard, np.sort(train)):
+        trained_on = np.flatnonzero(self.folds != fold)
+        if not np.array_equal(trained_on, np.sort(train)):
             raise ValueError(
                 "Teacher and student must be trained on the same clips of a fold. "
-                f"Received: {len(heard)} and {len(train)} clips in fold {fold}."
+                f"Received: {len(trained_on)} and {len(train)} clips in fold {fold}."
             )
         logs = np.log(np.maximum(self.scores[fold], _LEAST_SCORE))
         return logs[:, None, None].astype(np.float32)
@@ -160,7 +160,7 @@ class TaughtTrainer:
         shape = (len(dataset), len(dataset.labels))
         if teaching.scores.shape[1:] != shape:
             raise ValueError(
-                "Teacher and student must hear the same clips. Received: "
+                "Teacher and student must take the same clips. Received: "
                 f"{teaching.scores.shape[1]} and {shape[0]}."
             )
         self._teaching = teaching

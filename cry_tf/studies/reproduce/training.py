@@ -159,7 +159,7 @@ def run(
         split: `by_clip` or `by_infant`.
         parts: What is to be measured, see `Row.part`.
         work: An empty folder for files on the way.
-        progress: Hears how far it is.
+        progress: Takes lines, warnings and progress.
         embeddings_dir: Where embeddings are kept, see `EmbeddingCache`.
         teaching: What the teacher of each fold says, or None for the labels alone.
         teaches: Whether the networks are to say what they make of every clip.

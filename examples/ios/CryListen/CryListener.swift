@@ -17,7 +17,7 @@ final class CryListener: ObservableObject {
   /// Listens until the task that it runs in is cancelled, or something fails.
   func listen() async {
     guard await AVAudioApplication.requestRecordPermission() else {
-      message = "Without the microphone there is nothing to hear. Allow it in Settings."
+      message = "Cry detection needs the microphone. Allow it in Settings."
       return
     }
     do {
@@ -27,9 +27,9 @@ final class CryListener: ObservableObject {
       // The first window is not full yet.
       try await Task.sleep(for: .seconds(ear.windowSeconds))
       while true {
-        let heard = try await ear.scores()
-        scores = heard
-        message = ear.isCry(heard) ? "Crying" : "Listening"
+        let newScores = try await ear.scores()
+        scores = newScores
+        message = ear.isCry(newScores) ? "Crying" : "Listening"
         try await Task.sleep(for: .seconds(ear.settings.hopSeconds))
       }
     } catch is CancellationError {

@@ -1,6 +1,6 @@
 import Foundation
 
-/// What cry-tf wrote into a `.tflite`: how it hears, and when it means a cry.
+/// What cry-tf wrote into a `.tflite`: its input, and the threshold of a cry.
 struct ModelSettings {
   let sampleRate: Double
   let windowSamples: Int

@@ -86,7 +86,7 @@ def test_figures_on_clips_of_the_training_are_not_to_be_trusted(
     infant = of_infant(load(many_infants), "infant3")
     made = adapt(make_run(), infant, tmp_path / "new", origin=str(many_infants))
     assert "6 of 6 clips were in the training of the run" in made.warnings[0]
-    assert made.comparisons[0].run_row.kind == "heard before"
+    assert made.comparisons[0].run_row.kind == "in training"
     assert "not to be trusted" in (made.run.path / "report.html").read_text()
     with pytest.raises(ValueError, match="one of the 6 groups.*infant9"):
         of_infant(load(many_infants), "infant9")

@@ -128,8 +128,8 @@ def test_a_run_that_trained_every_layer_on_the_infants_is_refused(
 ):
     run = RunFolder.open(make_run())
     run.config["settings"]["recipe"]["trains"] = "all"
-    assert infants.heard_before(run, load(many_infants)).all()
-    with pytest.raises(ValueError, match="infants that the network has never heard"):
+    assert infants.seen_in_training(run, load(many_infants)).all()
+    with pytest.raises(ValueError, match="infants that the network was not trained on"):
         infants.check_backbone(run)
 
 

@@ -98,7 +98,7 @@ def test_a_student_takes_a_step_of_several_micro_batches(few, tiny):
     trainer.fit(np.flatnonzero(folds != 2), fold=Fold("2"))
     optimizer = trainer._trainer._distiller.optimizer
     assert int(optimizer.iterations) == 2  # 16 clips, 8 a step
-    with pytest.raises(ValueError, match="hear the same clips"):
+    with pytest.raises(ValueError, match="take the same clips"):
         TaughtTrainer(
             model,
             dataset.subset(range(8)),

@@ -113,7 +113,7 @@ class CryListener(
             // Without the filters that make speech clear and take crying away.
             .setAudioSource(MediaRecorder.AudioSource.VOICE_RECOGNITION)
             .setAudioFormat(format)
-            // Room for what is heard while a window is scored.
+            // Room for the sound that arrives while a window is scored.
             .setBufferSizeInBytes(
                 maxOf(leastBytes, 2 * Float.SIZE_BYTES * settings.hopSamples)
             )

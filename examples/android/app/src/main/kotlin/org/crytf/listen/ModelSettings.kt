@@ -6,7 +6,7 @@ import kotlin.math.roundToInt
 import org.json.JSONObject
 
 /**
- * What cry-tf wrote into a `.tflite`: how it hears, and when it means a cry.
+ * What cry-tf wrote into a `.tflite`: its input, and the threshold of a cry.
  *
  * @property positiveLabel the label that means a cry; null if every label is an answer
  */
