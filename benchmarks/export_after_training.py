@@ -8,7 +8,7 @@ by group. Each network and seed is trained twice on one half: the head alone, an
 layers as README does (Adam, 1e-4, statistic pooling). What comes out is exported with
 `dynamic` and compared with Keras on the other half. A preset without a weights file
 begins from random weights. Models and rows lie in FOLDER; what is there already is not
-made again, so that a killed run goes on. `--table` only prints the table.
+made again, so that a killed run continues. `--table` only prints the table.
 """
 
 from __future__ import annotations

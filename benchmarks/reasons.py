@@ -6,7 +6,7 @@
 DATA is a folder per label or a manifest CSV, with devices or infants as groups. Each
 row is the cross-validation of one `cry-tf train`: five folds, every clip scored by a
 model that was not trained on its group, or, by clip, that was. A row is written to the
-JSON-lines file as soon as it is done; the same command goes on after an interruption
+JSON-lines file as soon as it is done; the same command continues after an interruption
 and computes only what is missing, and `--show` prints the table of what is there.
 `--parts`, `--backbones`, `--poolings`, `--splits` and `--seeds` choose rows,
 `--minutes` begins none after that time. `personal` takes the runs of `quick`, and finds
@@ -308,7 +308,10 @@ def compute(args: argparse.Namespace, rows: Sequence[Row]) -> None:
         if "error" not in before and before.get("epochs") == budget.get("epochs"):
             continue
         if time.monotonic() - began > 60 * args.minutes:
-            print("the time is over: the same command goes on", file=sys.stderr)
+            print(
+                "time limit reached: run the same command again to continue",
+                file=sys.stderr,
+            )
             return
         start = time.monotonic()
         try:

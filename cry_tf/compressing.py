@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from cry_tf.data.dataset import Dataset
     from cry_tf.runs.run_folder import RunFolder
 
-# A longer clip says more than its beginning, and takes its memory many times over.
+# A longer clip takes many times the memory of its beginning.
 _MAX_SECONDS = 10.0
 
 
@@ -125,7 +125,7 @@ def training_clips(run: RunFolder | None) -> Dataset:
 
 
 def sentence(facts: dict[str, Any]) -> str:
-    """Returns what the report says of a compression, in words."""
+    """Returns the report's sentence on a compression."""
     before = facts["against_the_model_before"]
     if "sparsity" in facts:
         what = f"{facts['sparsity']:.1%} zeros in {facts['layers']} layers"

@@ -29,8 +29,8 @@ if TYPE_CHECKING:
 
 
 _LIMITS = (
-    "No medical device. Scores order sounds; they are no probabilities. Sounds unlike "
-    "the recordings that it was trained on may be answered wrongly."
+    "No medical device. Scores rank sounds; they are not probabilities. Scores of "
+    "sounds unlike the training recordings may be wrong."
 )
 
 
@@ -151,7 +151,7 @@ def _estimate(draws: np.ndarray) -> dict[str, float | None]:
 # Each clip runs through both models; more clips change the figures little.
 MAX_CHECK_CLIPS = 100
 MAX_CHECK_SECONDS = 30.0
-# The fewest give ranges that change little; all say which layers stay float.
+# Ranges change little above the fewest; all decide which layers stay float.
 _FEWEST_REPRESENTATIVE, _MOST_REPRESENTATIVE = 64, 192
 MAX_REPRESENTATIVE_SECONDS = 5.0
 
@@ -174,7 +174,7 @@ def run_clips(run: RunFolder) -> Dataset:
     origin = Path(data["origin"]).expanduser()
     folder = origin if origin.is_dir() else origin.parent
     if data.get("folder"):
-        # Told from the run, or absolute; a run behind a link keeps its neighbours.
+        # Relative to the run, or absolute; a run behind a link keeps its neighbours.
         folder = Path(os.path.normpath(run.path.absolute() / data["folder"]))
     clips = tuple(
         Clip(folder / name, predictions.labels[label], group, name=name)
@@ -185,7 +185,7 @@ def run_clips(run: RunFolder) -> Dataset:
     )
     if not clips:
         raise ValueError(
-            "The clips that the model was trained on must be there to compare it on. "
+            "The clips that the model was trained on are needed for the comparison. "
             f"Found none of {len(predictions.files)} at {folder}. Give others with "
             "--check DATA, and for int8 those that set its ranges with "
             "--representative DATA."
@@ -266,7 +266,7 @@ def export(
     compressed: Compressed | None = None,
     strict: bool = False,
 ) -> Artefact:
-    """Writes the model as a `.tflite`: waveform in, labels and settings inside.
+    """Writes the model as a `.tflite`: waveform input, labels and settings inside.
 
     The file is compared with the Keras model on real clips before it is written,
     and `FILE.parity.json` beside it keeps the figures.
@@ -281,11 +281,11 @@ def export(
         check: Real clips to compare on: a dataset, of which at most 100 clips are
             taken, evenly over the labels, 30 s of each; or waveforms, float32
             `(samples,)` at `model.spec.sample_rate_hz`. Clips that the model was
-            not trained on tell more.
+            not trained on give a fairer comparison.
         length: Fixed length of the input in seconds, or `dynamic`. Phones
             (MediaPipe) need a fixed length; `cry-lite` takes both.
         overwrite: True replaces an earlier file.
-        provenance: What made the model; written into the file beside versions,
+        provenance: Facts about the training; written into the file beside versions,
             digests of the data and the source of the weights.
         advance: Called after each clip that was compared, for a progress bar.
         representative: For `int8`: clips that the model was trained on, as for
@@ -294,25 +294,25 @@ def export(
             enough others are there.
         keep_float: Names of layers that stay float32, for instance the one that a
             refusal names.
-        card: Lines of the model card inside the file; None writes what the model
-            knows of itself.
+        card: Lines of the model card inside the file; None derives them from the
+            model.
         seed: Seed of the draw of representative clips.
         compressed: What `cry_tf.compressing.compress` made of the model.
-        strict: False makes a file that answers too far from the model again: with
-            its noisiest layers float, then by the recipes that move scores less. The
-            result and a warning say what was written and why. True refuses it.
+        strict: False retries if the scores differ too much from the model's: with
+            the noisiest layers in float, then with milder recipes; a warning names
+            what was written and why. True raises instead.
 
     Returns:
         The paths, the size and the comparison.
 
     Raises:
         ValueError: If an argument breaks a rule, an operator is not builtin, or the
-            file does not answer like the model, in float32 too or with `strict`
+            file does not give the model's scores, in float32 too or with `strict`
             (`cry_export.ParityError`; its figures are written, the `.tflite` is not).
         OSError: If the target exists or cannot be written.
 
     Warns:
-        FallbackWarning: If the file is another than was asked for.
+        FallbackWarning: If another recipe than the one asked for was written.
         SkippedClipsWarning: If clips of the dataset cannot be read; they are left out.
     """
     spec = getattr(model, "spec", None)
@@ -338,8 +338,8 @@ def export(
         )
     if check is None or isinstance(check, (str, Path)):
         raise ValueError(
-            "check must hold real clips, because a file that was not compared with "
-            f"its model is not written. Received: {check!r}. Pass "
+            "check must hold real clips, because every file is compared with its "
+            f"model before it is written. Received: {check!r}. Pass "
             "cry_tf.data.load(folder) or a list of waveforms."
         )
     origin: dict[str, str | int | float] = dict(_weights_source(model))
@@ -383,7 +383,7 @@ def export(
 
 
 def run_provenance(run: RunFolder) -> dict[str, str | int | float]:
-    """Returns what a file should say of the run that it comes from."""
+    """Returns the provenance that a file keeps of its run."""
     config, settings = run.config, run.config["settings"]
     content = (run.path / "config.json").read_bytes()
     found = {
@@ -430,10 +430,10 @@ def _length_s(length: Any) -> float | None:
 
 
 def _weights_source(model: Any) -> dict[str, str]:
-    """Returns what a backbone says of its weights.
+    """Returns the source of a backbone's weights.
 
     One that names no digest was built at random or read back from a `.keras` file,
-    which does not carry the source; then there is nothing to say here.
+    which does not carry the source; then the source is unknown.
     """
     backbone = getattr(model, "backbone", None)
     sha256 = getattr(backbone, "weights_sha256", None)

@@ -23,7 +23,7 @@ from cry_tf.tags import Tag, Tags
 CRY_LABELS = ("Crying, sobbing", "Baby cry, infant cry")
 """What AudioSet calls a cry, and PANNs and YAMNet after it."""
 
-# Heads by how precisely they say when; a preset has one of them at least.
+# Heads by their time resolution; a preset has at least one of them.
 _HEADS = ("frames", "audioset")
 # The window of a network without patches of its own: the clips of AudioSet, on which
 # it was trained, are as long. mn04 gives a cry of 5 s a third of its score in windows
@@ -36,14 +36,14 @@ _BATCH_S = 32.0
 
 
 class Tagger:
-    """Says what is in a recording, window by window.
+    """Tags a recording, window by window.
 
     Args:
         model: Waveform `(batch, samples)` to logits `(batch, classes)`, or
             `(batch, frames, classes)` of the frames of its front end. The scores
             are the sigmoid of the logits.
         labels: Names of the classes, in the order of the logits.
-        front_end: Of the model.
+        front_end: Front end of the model.
         segment_frames: Int, of logits for frames: how many frames have one answer
             together. 0 if the logits are of whole windows.
         window_s: Float > 0, length of a window, seconds. None takes a patch of the

@@ -12,7 +12,7 @@ class Tag:
     """A class, and how much of it is in a recording.
 
     Attributes:
-        label: Its name.
+        label: Name of the class.
         mean: Mean score of the windows, 0 to 1.
         highest: Highest score of a window, 0 to 1.
         highest_at_s: Where the first window with that score begins, seconds.

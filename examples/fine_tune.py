@@ -30,7 +30,7 @@ def fine_tune(args: argparse.Namespace) -> None:
 
     data = cry_tf.data.load(args.data)
     data.require_trainable("reason")
-    # By source, never by clip: a network that was trained on an infant knows its voice.
+    # By source, never by clip: a network trained on an infant knows its voice.
     train, test = data.split(test_size=args.test_size, seed=args.seed)
     print(f"train: {train}\ntest:  {test}")
 

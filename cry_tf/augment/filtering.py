@@ -32,13 +32,13 @@ def low_pass(
 
     Args:
         sound: Float32 `(samples,)`.
-        sample_rate_hz: Its rate, Hz.
+        sample_rate_hz: Sample rate of the waveform, Hz.
         cutoff_hz: Where the stop band begins, Hz. At half the rate or above, the
             sound stays as it is.
         width_hz: Below `cutoff_hz - width_hz` the sound passes unchanged, Hz.
 
     Returns:
-        Float32 `(samples,)`. At its ends the sound is taken to go on in silence.
+        Float32 `(samples,)`. Silence is assumed before and after the sound.
     """
     if cutoff_hz >= sample_rate_hz / 2:
         return sound.copy()

@@ -59,7 +59,7 @@ class Policy:
         Args:
             waveform: Float `(samples,)`, mono in [-1, 1]; its padding takes no
                 part and comes back as zeros.
-            sample_rate_hz: Its rate, Hz.
+            sample_rate_hz: Sample rate of the waveform, Hz.
             rng: Draws which steps are taken and how.
 
         Returns:

@@ -44,24 +44,24 @@ class Transform(abc.ABC, Generic[Parameters]):
         Args:
             sound: Float32 `(samples,)` in [-1, 1], at least one sample, the last
                 one no padding. It must not be written to.
-            sample_rate_hz: Its rate, Hz.
+            sample_rate_hz: Sample rate of the waveform, Hz.
             parameters: What `draw` gave.
         """
 
     def apply(
         self, waveform: np.ndarray, sample_rate_hz: int, parameters: Parameters
     ) -> np.ndarray:
-        """Changes a waveform as the parameters say.
+        """Changes a waveform by the drawn parameters.
 
         Args:
             waveform: Float `(samples,)`, mono in [-1, 1]; see above for its
                 padding.
-            sample_rate_hz: Its rate, Hz, positive.
+            sample_rate_hz: Sample rate of the waveform, Hz, positive.
             parameters: What `draw` gave.
 
         Returns:
             A new float32 array in [-1, 1] that ends in zeros for the padding. It is as
-            long as the waveform, except where the transform says otherwise.
+            long as the waveform, unless the transform states otherwise.
 
         Raises:
             ValueError: If the waveform is not 1-D, or holds NaN, infinity or a

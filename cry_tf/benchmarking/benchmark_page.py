@@ -46,7 +46,7 @@ def sentences(comparison: Comparison) -> list[str]:
     windows = {each.speeds[0].window_s for each in comparison.candidates}
     window_s = ", ".join(f"{window:g}" for window in sorted(windows))
     threads = _threads(first.threads)
-    said = [
+    notes = [
         f"{FRONT_MARK} no other file is at once no larger, no slower and no less "
         "accurate, and better in one",
         f"ms: median of about {first.runs} runs on {window_s} s of audio; ms a "
@@ -54,13 +54,13 @@ def sentences(comparison: Comparison) -> list[str]:
         comparison.machine,
     ]
     if comparison.accuracy_note:
-        said.insert(1, comparison.accuracy_note)
+        notes.insert(1, comparison.accuracy_note)
     if comparison.at_chance:
         names = ", ".join(each.name for each in comparison.at_chance)
-        said.insert(
+        notes.insert(
             1, f"no better than always {comparison.majority_label}, so no star: {names}"
         )
-    return said
+    return notes
 
 
 def render(comparison: Comparison) -> str:

@@ -24,9 +24,9 @@ class Candidate:
     Attributes:
         path: The file.
         name: What tables call it; differs from that of every other candidate.
-        file_bytes: Its size.
-        gzip_bytes: Its size when compressed for a download.
-        recipe: How its weights are stored, as the file says; `""` if it does not.
+        file_bytes: Size of the file.
+        gzip_bytes: Size compressed with gzip, as for a download.
+        recipe: Export recipe that the file names; `""` if it names none.
         task: `detect` or `reason`.
         speeds: One entry a number of threads, the same for all candidates.
         accuracy: Figures by name, of `auc` and `balanced_accuracy`, on clips that

@@ -25,8 +25,8 @@ class Bandwidth(NamedTuple):
     """A cut-off for every clip, and why.
 
     Attributes:
-        cutoff_hz: Frequency above which clips should be compared on nothing,
-            Hz, or None if all have the same sample rate.
+        cutoff_hz: Frequency above which all clips should be cut, Hz, or None
+            if all have the same sample rate.
         reason: A sentence for the user.
     """
 
@@ -58,8 +58,8 @@ def native_sample_rates(dataset: Dataset) -> dict[str, Counter[int]]:
 def shared_bandwidth(dataset: Dataset) -> Bandwidth:
     """Returns the cut-off that makes all clips equally wide, and why.
 
-    A rate in the file's header is taken at its word: a clip that was resampled
-    upwards is narrower than it says.
+    The sample rate of the file's header is trusted: a clip that was upsampled has
+    less bandwidth than its header implies.
 
     Raises:
         SoundFileError: If a file cannot be read.
@@ -78,8 +78,8 @@ def shared_bandwidth(dataset: Dataset) -> Bandwidth:
     return Bandwidth(
         cutoff_hz,
         f"Sample rates differ: {listed}. What lies above {cutoff_hz:.0f} Hz "
-        f"({USABLE_SHARE} x {rates[0]} Hz) tells where a clip comes from, not what it "
-        "is, and should be removed from all.",
+        f"({USABLE_SHARE} x {rates[0]} Hz) shows the source of a clip, not its label, "
+        "and should be removed from all clips.",
     )
 
 

@@ -22,7 +22,7 @@ def label_name(label: str, place: str = "") -> str:
     Args:
         label: As a user wrote it. Of a letter with an accent Unicode knows two forms,
             which look the same (macOS gives the decomposed one).
-        place: Where it stands, for the error.
+        place: File or row that holds it, for the error message.
 
     Returns:
         The label in Unicode's composed form (NFC).
@@ -48,9 +48,9 @@ class Clip:
 
     Attributes:
         path: The sound file.
-        label: What it is an example of.
-        group: Its source (infant, device, recording). Clips of one group never
-            stand on both sides of a split.
+        label: Name of the label.
+        group: Its source (infant, device, recording). A split never separates
+            clips of one group.
         columns: Further columns of its manifest row, empty for a folder.
         name: The path as the dataset writes it, relative to the folder or
             the manifest, with forward slashes. `path` where it is not given.
@@ -75,9 +75,9 @@ class Problem(NamedTuple):
 
     Attributes:
         clip: The clip.
-        sentence: What was found, in words, with the file's name in it.
-        is_usable: True if the clip can be trained on all the same (it is
-            clipped, say), False if it should be left out.
+        sentence: The problem, with the file's name.
+        is_usable: True if the clip can still be used for training (for example, if
+            it is clipped), False if it should be left out.
     """
 
     clip: Clip

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Dataset:
-    """Clips with labels and groups; it is never changed, only derived from.
+    """Clips with labels and groups; immutable.
 
     `cry_tf.data.load` makes one from a folder or a manifest.
 
@@ -33,8 +33,8 @@ class Dataset:
         clips: The recordings, in a fixed order.
         labels: Names of the classes. A clip's class index is the place of its
             label here; a part of a dataset keeps all labels of the whole.
-        grouping: How sources were told apart, in words, for the user.
-        notes: What else the user should know about how it was read.
+        grouping: How clips were grouped by source, a sentence.
+        notes: Further remarks on how it was read.
         problems: Clips that `to_tf` or `waveforms` left out with
             `on_error="skip"`, filled while they are decoded.
     """
@@ -119,7 +119,7 @@ class Dataset:
         return dataclasses.replace(self, clips=chosen, problems=[])
 
     def without(self, clips: Iterable[Clip]) -> Dataset:
-        """Returns the dataset without some clips, told apart by their path."""
+        """Returns the dataset without some clips, compared by path."""
         left_out = {clip.path for clip in clips}
         return self.subset(
             index for index, clip in enumerate(self.clips) if clip.path not in left_out
@@ -178,7 +178,7 @@ class Dataset:
     def require_trainable(
         self, task: Literal["detect", "reason"], folds: int = 2
     ) -> None:
-        """Checks that a model can be trained and judged on this dataset.
+        """Checks that a model can be trained and cross-validated on this dataset.
 
         Args:
             task: `detect` takes two labels, `reason` two or more.
@@ -194,9 +194,9 @@ class Dataset:
         """Splits by group, each label in about the same share on both sides.
 
         Args:
-            test_size: Share of the clips wanted in the test set, in (0, 1).
-                Whole groups are taken, so it is met only roughly.
-            seed: Draws which groups; the same seed gives the same split.
+            test_size: Share of the clips in the test set, in (0, 1), approximate
+                because groups are kept whole. Default: 0.2.
+            seed: Int, random seed; the same seed gives the same split.
 
         Returns:
             (train, test). Every label is in both.
@@ -228,7 +228,7 @@ class Dataset:
 
         Args:
             k: Number of folds, at least 2.
-            seed: Draws which groups; the same seed gives the same folds.
+            seed: Int, random seed; the same seed gives the same folds.
 
         Raises:
             ValueError: If a label has fewer than `k` groups.
@@ -244,10 +244,10 @@ class Dataset:
         """Yields each clip with its waveform, decoded ahead in threads.
 
         Args:
-            sample_rate_hz: Rate wanted, Hz.
+            sample_rate_hz: Sample rate to convert to, Hz.
             on_error: `raise` stops at a file that cannot be decoded, naming
                 it; `skip` leaves it out and adds it to `problems`.
-            max_seconds: Keeps the beginning of longer clips, None the whole.
+            max_seconds: Longer clips are cut to this, s; None keeps all.
 
         Yields:
             (clip, float32 `(samples,)` in [-1, 1]), in the order of `clips`.
@@ -258,7 +258,7 @@ class Dataset:
         return decoding.waveforms(self, sample_rate_hz, on_error, max_seconds)
 
     def check_audio(self) -> list[Problem]:
-        """Decodes every clip and returns what is wrong, worst or not.
+        """Decodes every clip and returns the problems found.
 
         See `cry_tf.data.decoding`. To leave out what cannot be used:
         `dataset.without(p.clip for p in problems if not p.is_usable)`.
@@ -279,9 +279,9 @@ class Dataset:
     ) -> tf.data.Dataset:
         """Returns batches of waveforms and class indices, a `tf.data.Dataset`.
 
-        Given to a model of ours they come at its sample rate and with its labels,
-        and in `fit` shuffled; for anything else, name `sample_rate_hz`. See
-        `cry_tf.data.pipeline.to_tf` for arguments and elements.
+        A model of cry-tf takes them at its own sample rate and with its labels,
+        shuffled in `fit`. Any other model needs `sample_rate_hz`. Arguments and
+        elements: `cry_tf.data.pipeline.to_tf`.
         """
         return pipeline.to_tf(
             self,

@@ -33,7 +33,7 @@ def ahead(
 
     Args:
         function: Work on one item that releases the GIL, as decoding does.
-        items: Its arguments.
+        items: Arguments, one per call.
         threads: Number of threads, None for one a processor.
 
     Yields:
@@ -139,7 +139,7 @@ def check_audio(dataset: LabelledClips) -> list[Problem]:
     Not usable: a file that cannot be decoded, holds no sample or a NaN, is
     shorter than 0.1 s, or is silent (peak under -80 dB of full scale). Usable
     but reported: more than 1 % of the samples at full scale (clipped), or a file
-    that ends before its header says.
+    that is shorter than its header states.
 
     Args:
         dataset: The clips.

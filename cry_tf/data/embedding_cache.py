@@ -58,7 +58,7 @@ class EmbeddingCache:
 
         New recordings are decoded in threads while the backbone works on the
         ones before, in batches of similar length. What is done is stored at
-        once, so an interrupted run goes on where it stopped.
+        once, so an interrupted run continues where it stopped.
 
         Args:
             backbone: The network; it is run as it is, in inference mode.

@@ -16,7 +16,7 @@ _SEEDS_OF_BATCHES = 1
 class EpochOrder:
     """The order of the clips in every epoch, a function of seed and epoch.
 
-    A training that goes on at its seventh epoch sees what it would have seen,
+    A training that continues at its seventh epoch sees what it would have seen,
     whatever was or was not iterated over before.
 
     Args:
@@ -26,10 +26,10 @@ class EpochOrder:
         batch_size: Of the batches, positive.
         clips: Where more is shown than there are clips (copies, or rare labels
             again), an epoch stays as long as they are, in whole batches, and the
-            next one goes on from there. None takes all that is shown.
+            next one continues from there. None takes all that is shown.
 
     Attributes:
-        epoch: Int, the epoch that an iteration begun now runs through. Set it.
+        epoch: Int, epoch of the next iteration; set it.
         count: How many places an epoch has.
         batches: How many batches an epoch has.
     """

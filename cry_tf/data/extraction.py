@@ -1,4 +1,4 @@
-"""Runs a frozen backbone over waveforms, and says which backbone it was."""
+"""Runs a frozen backbone over waveforms, and records which backbone it was."""
 
 from __future__ import annotations
 

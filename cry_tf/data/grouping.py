@@ -8,7 +8,7 @@ The rules, first match wins, clip by clip:
 2. Names of known corpora: donateacry starts with the id of the device that
    recorded it; ESC-10 and ESC-50 are called `fold-clipid-take[-target]`, and
    the clip id is the Freesound recording that they were cut from.
-3. Otherwise the clip is a group of its own, and the user is told that leakage
+3. Otherwise the clip is a group of its own, with a warning that leakage
    cannot be excluded.
 
 Then groups that hold the same file, byte for byte, are joined.

@@ -25,23 +25,23 @@ def load(
     """Reads a labelled set of recordings without decoding them.
 
     A folder holds one folder per label, with sound files at any depth:
-    `hungry/clip.wav`, or `hungry/infant7/clip.wav` to say which infant it is.
-    Hidden files are passed over and files that are no sounds are counted. A
+    `hungry/clip.wav`, or `hungry/infant7/clip.wav` to name the infant.
+    Hidden files are ignored; other files that are not sounds are counted. A
     folder with a `manifest.csv` in it is read through that manifest.
 
     A manifest is a CSV in UTF-8 with a header: `file` (relative to the CSV),
     the label column, and optionally `group`; further columns are kept in
     `Clip.columns`.
 
-    `dataset.grouping` says in words how sources were told apart (see
-    `cry_tf.data.grouping` for the rules); print it.
+    `dataset.grouping` describes how clips were grouped by source (rules:
+    `cry_tf.data.grouping`).
 
     Args:
-        path: The folder or the CSV; of several, what they hold is put together, as
-            `data_a + data_b` does.
-        label_column: Column of the manifest that holds the label.
-        group_by: Column of the manifest that holds the source of the clip,
-            instead of `group`. A folder takes None.
+        path: The folder or the CSV, or a list of them, joined as by
+            `data_a + data_b`.
+        label_column: Column of the manifest with the label. Default: `label`.
+        group_by: Column of the manifest with the source of the clip. None, the
+            default, takes `group`, and is required for a folder.
 
     Returns:
         The dataset, its labels in alphabetical order.

@@ -174,6 +174,6 @@ def _existing(path: Path) -> Path:
 
 
 def some(names: Sequence[str]) -> str:
-    """Joins the first few names, and says how many more there are."""
+    """Joins the first few names and the number of the others."""
     more = len(names) - _NAMED
     return ", ".join(names[:_NAMED]) + (f" and {more} more" if more > 0 else "")

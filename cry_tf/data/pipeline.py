@@ -62,7 +62,7 @@ def to_tf(
         augment: What is done to each clip, anew in each epoch and alike for the
             same seed, epoch and place of the clip, or None. It is for training
             batches: they are shuffled, and `seed` is not negative.
-        order: Says for each epoch which places of `dataset.clips` are shown and
+        order: Gives for each epoch which places of `dataset.clips` are shown and
             in which order, in place of all of them shuffled by `seed`.
             Augmentation is then drawn from the seed, the epoch's number and the
             position in it.

@@ -21,7 +21,7 @@ from cry_lite.sound_folder import CONTAINER_SUFFIXES, SUFFIXES
 
 # Core Audio files hold what libsndfile reads (PCM, ALAC) or not (ADPCM of iOS).
 _EITHER_SUFFIXES = frozenset([".caf"])
-# Other formats say a length that FFmpeg guesses from the bit rate.
+# Of other formats FFmpeg guesses the length from the bit rate.
 _TELLING_FORMATS = frozenset(["mov", "mp4", "matroska", "webm", "asf", "caf"])
 # Codecs begin and end with samples that belong to no sound.
 _CODEC_DELAY_S = 0.25
@@ -57,7 +57,7 @@ def read(path: str | os.PathLike[str], sample_rate_hz: int) -> np.ndarray:
         float32 `(samples,)` in [-1, 1], at least one sample.
 
     Raises:
-        SoundFileError: As for `open_stream`.
+        SoundFileError: If the file cannot be read, see `open_stream`.
     """
     with open_stream(path, sample_rate_hz) as sound:
         return np.concatenate(list(sound))
@@ -80,7 +80,7 @@ def stream(
         float32 `(samples,)` in [-1, 1], at least one sample in all.
 
     Raises:
-        SoundFileError: As for `open_stream`.
+        SoundFileError: If the file cannot be read, see `open_stream`.
     """
     with open_stream(path, sample_rate_hz) as sound:
         yield from sound
@@ -99,7 +99,7 @@ def read_native(
         while decoding, a sentence each (a file cut short, say).
 
     Raises:
-        SoundFileError: As for `open_stream`.
+        SoundFileError: If the file cannot be read, see `open_stream`.
     """
     with open_stream(path, sample_rate_hz=1) as sound:
         native_hz = sound.info.sample_rate_hz
@@ -214,7 +214,7 @@ class _PyAVDecoder:
                 continue
             for frame in frames:
                 if to_planar_float is None:
-                    # What the first frame has counts: a header may say mono of stereo.
+                    # The first frame counts: a header may claim mono for stereo.
                     kind = _kind(frame)
                     to_planar_float = self._av.AudioResampler(
                         format="fltp", layout=frame.layout, rate=self.sample_rate_hz

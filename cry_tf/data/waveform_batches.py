@@ -1,4 +1,4 @@
-"""Batches of clips that take what they were not told from the model."""
+"""Batches of clips that take sample rate and labels from the model."""
 
 from __future__ import annotations
 
@@ -111,7 +111,7 @@ class WaveformBatches(tf.data.Dataset):
     def _pipeline(
         self, sample_rate_hz: int, shuffle: bool, labels: tuple[str, ...]
     ) -> tf.data.Dataset:
-        # Kept, so that a second `fit` goes on in the orders that were drawn.
+        # Kept, so that a second `fit` continues with the orders that were drawn.
         key = (sample_rate_hz, shuffle, labels)
         if key not in self._made:
             self._made[key] = self._make(*key)

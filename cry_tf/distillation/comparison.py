@@ -36,8 +36,8 @@ class ComparedModel:
         name: `teacher`, `alone` or `distilled`.
         title: In words.
         quantized: Whether it is the dynamic-range file.
-        summary: Its out-of-fold figures, None where they could not be had.
-        parameters: Of the network.
+        summary: Out-of-fold figures; None where there are none.
+        parameters: Number of parameters of the network.
         file_bytes: Size of the `.tflite`, None where there is none.
         latency_ms: Median time for 10 s of sound with one thread, milliseconds.
         note: Why something is missing, or "".
@@ -86,7 +86,7 @@ HEADER = (
 
 
 def always(predictions: Predictions, summary: Summary) -> list[str]:
-    """Returns the row of what always answers the commonest label."""
+    """Returns the row of a baseline that always gives the commonest label."""
     counts = [
         int((predictions.truth == n).sum()) for n in range(len(predictions.labels))
     ]
@@ -103,7 +103,7 @@ def always(predictions: Predictions, summary: Summary) -> list[str]:
 
 
 def remarks(rows: Sequence[ComparedModel]) -> list[str]:
-    """Returns what must be known of rows: no better than chance, or not to be had."""
+    """Returns a remark for each row without figures, or no better than chance."""
     return [
         f"{row.cells()[0]}: {text}"
         for row in rows
@@ -132,8 +132,8 @@ def render(
 
     Args:
         rows: The models.
-        majority: See `always`.
-        lead: What it was measured on.
+        majority: Row of the commonest label, see `always`.
+        lead: Clips, groups and folds, a sentence.
         facts: Names and values, how it was made.
         notes: What the reader should know.
     """
@@ -177,7 +177,7 @@ class Outcome:
         settings: What was asked for.
         teachers: The teachers.
         lesson: The clips.
-        predictions: Of the distilled student, out of fold.
+        predictions: Out-of-fold scores of the distilled student.
         scores: By row, the scores of the model and of its dynamic-range file.
         folds: Knows what files were refused, and what the filter let in.
         unlabelled: Folder of unlabelled recordings, or None.
@@ -200,7 +200,7 @@ def write_comparison(
     """Adds the comparison to `metrics.json` and `config.json`, and a page.
 
     Args:
-        folder: Of the run, whose record is written.
+        folder: The run folder; its JSON files are completed.
         outcome: What was found.
         student: The final student.
         progress: Takes the table.
@@ -330,7 +330,9 @@ def _facts(
             )
             for each in outcome.folds.thresholds
         )
-        rows.append(("filter", f"{outcome.folds.entered} windows entered; {sure}"))
+        rows.append(
+            ("filter", f"{outcome.folds.entered} windows got a pseudo-label; {sure}")
+        )
     return rows
 
 

@@ -50,13 +50,13 @@ def distil(
     every clip, by the final models of the runs.
 
     Args:
-        teacher_runs: At least one run folder; several teach together.
+        teacher_runs: At least one run folder; of several the scores are averaged.
         dataset: Labelled clips with their groups.
         settings: What to train and how.
         path: The run folder to write; it appears whole or not at all.
         unlabelled: Folder of recordings that take part without labels, or None.
         overwrite: True replaces an earlier run.
-        resume: True goes on with an interrupted run.
+        resume: True continues an interrupted run.
         progress: Takes lines, warnings and progress; None ignores them.
         embeddings_dir: Where teachers' embeddings are kept, see `EmbeddingCache`.
         origin: Where the data came from, for the record.

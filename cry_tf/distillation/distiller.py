@@ -40,19 +40,20 @@ class Distiller(WaveformModel, keras.Model):
     inference mode and are not changed, not even in what they call trainable.
 
     Args:
-        teacher: A Keras classifier, several of them, or None where their logits
-            come with the data. Its logits are the output of its layer named
+        teacher: A Keras classifier, several of them, or None if the data
+            contain their logits. Its logits are the output of its layer named
             `logits`, or a linear output, or its scores taken back to logits.
         student: A functional or sequential Keras classifier of the same labels,
             as `CryDetector` and `CryClassifier` are.
-        temperature: T, positive, or a schedule of `cry_tf.distillation.schedule`.
-        alpha: Share of the labels in the loss, in [0, 1], or a schedule.
-        teacher_weights: One number of at least 0 a teacher, None for equal ones.
-        features: Matches embeddings too: a `FeatureMatching`, True for one with
-            its defaults, the name of a teacher's layer, or None for not at all.
-        activation: `softmax` or `sigmoid`, for networks that end in logits and do
-            not say (AudioSet's are `sigmoid`). None takes what teacher or student
-            end in, else `softmax`.
+        temperature: T, positive float, or a schedule of `cry_tf.distillation.schedule`.
+            Default: 4.
+        alpha: Share of the labels in the loss, in [0, 1], or a schedule. Default: 0.3.
+        teacher_weights: One float >= 0 per teacher; None weighs them equally.
+        features: Matches embeddings too: a `FeatureMatching`, True for its defaults,
+            or the name of a teacher's layer. None matches no embeddings.
+        activation: `softmax` or `sigmoid`, for networks that end in logits (AudioSet's
+            are `sigmoid`). None takes the last activation of teacher or student,
+            else `softmax`.
         **kwargs: `name` and `trainable` of a `keras.Model`.
 
     Data:

@@ -41,7 +41,7 @@ class MadeFile:
     """A `.tflite` of a model.
 
     Attributes:
-        file_bytes: Its size.
+        file_bytes: Size of the file.
         latency_ms: Median time for 10 s of noise with one thread, milliseconds.
     """
 
@@ -123,13 +123,13 @@ class Folds:
     Args:
         model: The student, with the weights that every fit begins from.
         lesson: The clips that it is trained on.
-        settings: Of the distillation.
+        settings: Settings of the distillation.
         teachers: Prepared for these clips.
         context: Of the run; its checkpoint keeps finished parts.
         work: Folder for files, for its owner to delete.
 
     Attributes:
-        files: Made of models on the way.
+        files: Dynamic-range files of the models.
         entered: How many windows entered with a label in the final training, None
             without the filter.
         thresholds: Of the filter in the final training, one dict a teacher.
@@ -286,7 +286,7 @@ class Folds:
             self.entered = len(indices) - len(everything)
             self._progress.line(
                 f"filter: {self.entered} of "
-                f"{plural(len(self._lesson.windows), 'window')} enter with a label"
+                f"{plural(len(self._lesson.windows), 'window')} get a pseudo-label"
             )
         self._distiller.reset()
         slot = self._around(FINAL)

@@ -23,7 +23,7 @@ from cry_tf.runs.predictions import Predictions
 from cry_tf.runs.progress import Progress
 
 _BINS = 20
-# Fewer clips than these say nothing about one error in twenty.
+# Too few clips to estimate one error in twenty.
 _LEAST_CLIPS = 20
 
 
@@ -105,7 +105,7 @@ def pseudo_labels(
     return np.where(is_sure, best[:, 0], -1).astype(np.int32)
 
 
-# A shorter rest tells a network little.
+# A shorter rest is too short to score.
 _LEAST_S = 1.0
 
 
@@ -168,8 +168,8 @@ def cut_windows(
             )
     if among:
         progress.warn(
-            f"{plural(among, 'unlabelled recording')} left out: of the source of a "
-            "labelled clip"
+            f"{plural(among, 'unlabelled recording')} left out: from the source of "
+            "a labelled clip"
         )
     if not clips:
         raise ValueError(

@@ -73,7 +73,7 @@ def hard_loss(shares: Any, logits: Any, activation: str) -> Any:
 
 
 def softened(logits: Any, temperature: Any, activation: str, weights: Any) -> Any:
-    """Returns the mean of what several teachers say, softened, `(batch, labels)`.
+    """Returns the mean of the softened scores of several teachers, `(batch, labels)`.
 
     Args:
         logits: Float `(batch, teachers, labels)`.

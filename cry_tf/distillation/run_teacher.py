@@ -105,8 +105,8 @@ class RunTeacher:
         Args:
             lesson: The clips.
             prepared: The labelled ones, as the student's run has them.
-            sample_rate_hz: Of the student, at which copies are made.
-            context: Of the run.
+            sample_rate_hz: Sample rate of the student and of the copies, Hz.
+            context: Progress, cache and checkpoint of the run.
 
         Raises:
             ValueError: If the run cannot be repeated on the clips.

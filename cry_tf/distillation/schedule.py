@@ -12,7 +12,7 @@ import keras
 class Schedule(ABC):
     """A number for each epoch, a function of the epoch's number alone.
 
-    So a training that goes on at its seventh epoch has what it would have had.
+    So a training that continues at its seventh epoch has what it would have had.
     """
 
     @abstractmethod
@@ -106,7 +106,7 @@ def get(name: str, value: float | Schedule) -> Schedule:
     """Returns a schedule, of the same number always if a number is given.
 
     Args:
-        name: `temperature` or `alpha`: says which numbers are possible.
+        name: `temperature` or `alpha`: decides the valid range.
         value: A number or a schedule.
 
     Raises:

@@ -73,8 +73,8 @@ class DistillSettings:
             )
         if self.copies < 0 or (self.copies > 0) != (recipe.augment != "none"):
             raise ValueError(
-                "copies says how many augmented copies a clip has: at least 1 with an "
-                f"augmentation, 0 without. Received: augment={recipe.augment!r}, "
+                "copies is the number of augmented copies of a clip: at least 1 with "
+                f"an augmentation, 0 without. Received: augment={recipe.augment!r}, "
                 f"copies={self.copies}."
             )
         if not 0 < self.filter_precision < 1:

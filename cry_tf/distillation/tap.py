@@ -108,7 +108,7 @@ def get(
 
 ops: Any = keras.ops  # typed, wrongly, as often None
 
-# Scores that are closer to 0 or 1 say no more in float32.
+# Scores that are closer to 0 or 1 are not resolved in float32.
 _CLOSEST = 1e-7
 _SMALLEST = 1e-30
 _ACTIVATIONS = ("softmax", "sigmoid")
@@ -129,7 +129,7 @@ class Tap:
 
     Attributes:
         activation: `softmax` or `sigmoid`, what makes scores of logits; None where
-            the model ends in logits and does not say.
+            the model ends in logits.
         labels: Number of labels.
         names: Their names, or None where the model does not know them.
         features: Length of the embedding, 0 without one.

@@ -55,8 +55,8 @@ class TeacherOutputs:
         self._tap = Tap(teacher, "teacher", with_features, layer)
         if self._tap.sample_rate_hz is None:
             raise ValueError(
-                "A cached teacher must hold a cry_hub Backbone, which says at what "
-                f"sample rate it takes. Received: {teacher.name!r}. Let the Distiller "
+                "A cached teacher must hold a cry_hub Backbone, whose sample rate is "
+                f"known. Received: {teacher.name!r}. Let the Distiller "
                 "run it, or bring its logits as teacher_logits."
             )
         backbone = backbone_of(teacher)
@@ -84,7 +84,7 @@ class TeacherOutputs:
         return self._teacher.weights
 
     def time_mask(self) -> Any:
-        """Returns what says that the one step is real."""
+        """Returns the mask of the one real step."""
         return lambda waveforms: ops.ones((ops.shape(waveforms)[0], 1), "bool")
 
     def __call__(self, waveforms: Any, training: bool = False) -> Any:
@@ -128,7 +128,7 @@ class TeacherCache:
     An entry belongs to the bytes of a sound file and to one teacher (class,
     settings, weights, what is read of it, and what it makes of a fixed waveform):
     a renamed file keeps its entry, a retrained teacher gets new ones. A damaged
-    entry is computed again, and `notes` of the result say so. Nothing is ever
+    entry is computed again, and `notes` of the result list it. Nothing is ever
     deleted: to make room, delete the folder.
 
     Args:
@@ -167,7 +167,7 @@ class TeacherCache:
     ) -> TeacherLogits:
         """Returns the teachers' logits of every clip that can be decoded.
 
-        What is done is stored at once, so an interrupted run goes on where it
+        What is done is stored at once, so an interrupted run continues where it
         stopped.
 
         Args:

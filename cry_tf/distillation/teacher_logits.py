@@ -44,7 +44,7 @@ class TeacherLogits:
         notes: What the user should know, such as how many came from the cache.
         sample_rate_hz: At which the teachers' waveforms were made, None where
             each teacher had its own.
-        augment: Made the copies, or None.
+        augment: Policy of the copies, or None.
         seed: Drew them.
         max_seconds: Clips were cut to this, or None.
     """

@@ -45,10 +45,10 @@ class TeacherEnsemble:
             teachers, of those whose logits come with the data.
 
     Attributes:
-        activation: What makes scores of the teachers' logits, None if none says.
+        activation: Turns the teachers' logits into scores; None if unknown.
         features: Length of their embeddings together.
         sample_rate_hz: The one rate they all take, Hz; None where they differ or one
-            does not say.
+            is unknown.
 
     Raises:
         ValueError: If a teacher cannot be read, or has other labels than the
@@ -188,7 +188,7 @@ def as_inputs(x: Any) -> dict[str, Any]:
 
 
 def one_activation(found: Sequence[str | None]) -> str | None:
-    """Returns the activation that all who say one agree on, None if none says.
+    """Returns the activation that the known ones agree on, None if none is known.
 
     Raises:
         ValueError: If they do not agree.

@@ -66,7 +66,7 @@ def operating_point(
     where whole clips were scored at once, clips are counted.
 
     Args:
-        predictions: Of a detector.
+        predictions: Out-of-fold or test scores of a detector.
         threshold: One for all clips, or one for each clip.
 
     Returns:
@@ -100,7 +100,7 @@ def recall_at_rates(
     """Returns the best recall at each false-positive rate.
 
     Args:
-        predictions: Of a detector.
+        predictions: Out-of-fold or test scores of a detector.
         rates: False-positive rates in [0, 1].
 
     Returns:

@@ -35,7 +35,7 @@ class Summary:
         macro_f1: Mean F1 of the labels that occur.
         auc: Area under the ROC curve; for a classifier the mean over its
             labels of one against the rest. It does not depend on a threshold.
-        average_precision: Of a detector; None for a classifier.
+        average_precision: For a detector; None for a classifier.
     """
 
     accuracy: Estimate
@@ -50,7 +50,7 @@ class LabelMetrics:
     """The figures of one label.
 
     Attributes:
-        label: Its name.
+        label: Name of the label.
         clips: Number of clips that truly have it.
         groups: Number of groups they come from.
         predicted: Number of clips that were given it.
@@ -84,7 +84,7 @@ class FoldMetrics:
 
 @dataclass(frozen=True)
 class Metrics:
-    """Everything that is said about a set of predictions.
+    """All figures of a set of predictions.
 
     Attributes:
         clips: Number of clips.
@@ -99,7 +99,7 @@ class Metrics:
         fold_mean: Mean of each figure over the folds.
         fold_deviation: Standard deviation over the folds (n - 1).
         operating_point: Of a detector, at the threshold of the predictions.
-        recall_at_rates: Of a detector.
+        recall_at_rates: For a detector: the highest recall at each false-positive rate.
     """
 
     clips: int

@@ -27,7 +27,7 @@ from cry_tf.runs.predictions import NO_FOLD, Predictions
 from cry_tf.runs.progress import NoProgress, Progress
 from cry_tf.runs.provenance import short_digests, versions
 
-# Longer recordings than this many windows hold more than what their label names.
+# Longer recordings than this many windows hold more than their label.
 _LONG_WINDOWS = 10
 # What --positive takes where no recording holds a cry.
 _NO_LABEL = "none"
@@ -35,7 +35,7 @@ _NO_LABEL = "none"
 
 @dataclass(frozen=True)
 class Evaluation:
-    """What was found.
+    """The result of `judge`.
 
     Attributes:
         path: The folder with `metrics.json`, `predictions.csv`, `report.html`.
@@ -60,17 +60,16 @@ def judge(
 ) -> Evaluation:
     """Scores every recording and writes metrics, predictions and a report.
 
-    A recording is scored in windows and answered as the runtime answers it, whatever
-    kind of file holds the model: a detector by its events, at the threshold that it
-    carries, a classifier by the mean over the windows.
+    A recording is scored in windows, as by `cry-lite`: a detector by its events at its
+    own threshold, a classifier by the mean over the windows.
 
     Args:
         scorer: The model.
         dataset: Labelled clips.
         path: The folder to write; it appears when everything is done.
         positive: For a detector, labels that mean a cry, `("none",)` for no label;
-            None takes the labels of the model where they fit, then what its
-            training was told, then well-known names.
+            None takes the model's labels where they fit, then the positive labels of
+            its training, then well-known names.
         overwrite: True replaces an earlier result.
         progress: Takes lines, warnings and progress; None ignores them.
         origin: Where the data came from, for the record.
@@ -132,11 +131,11 @@ def match_labels(
     positive: tuple[str, ...] | None,
     progress: Progress,
 ) -> Dataset:
-    """Gives clips the labels of a model, in its order.
+    """Maps the labels of the clips to those of a model, in its order.
 
     Args:
         dataset: Labelled clips.
-        spec: Of the model.
+        spec: The model's labels, task and decision.
         positive: As in `judge`.
         progress: Takes the mapping of a detector's labels, a line each.
 
@@ -146,8 +145,8 @@ def match_labels(
     present = sorted({clip.label for clip in dataset.clips})
     if positive is not None and spec.task != "detect":
         raise ValueError(
-            "positive says which labels mean a cry, for a detector. The model gives "
-            f"reasons: {', '.join(spec.labels)}."
+            "positive names the labels that mean a cry, for a detector. The model is "
+            f"a classifier of {', '.join(spec.labels)}."
         )
     unknown = [label for label in present if label not in spec.labels]
     if not unknown and positive is None:
@@ -246,7 +245,7 @@ def score_clips(
 
 
 def unit_sentence(spec: ModelSpec) -> str:
-    """Says what is counted, and how it is scored."""
+    """Returns what is counted, and how it is scored."""
     decision = spec.decision
     answer = (
         "it is a cry if an event is found in it"
@@ -260,7 +259,7 @@ def unit_sentence(spec: ModelSpec) -> str:
 
 
 def long_recordings(spec: ModelSpec, durations_s: np.ndarray) -> str | None:
-    """Says what one answer for a long recording means; None if there is none."""
+    """Warns if recordings are much longer than a window; None if none is."""
     limit_s = _LONG_WINDOWS * spec.decision.window_s
     count = int((durations_s > limit_s).sum())
     if not count:
@@ -290,8 +289,8 @@ def seen_in_training(scorer: Scorer, dataset: Dataset) -> str | None:
         count = sum(digest in scorer.trained_on for digest in short_digests(dataset))
     else:
         return (
-            f"{scorer.path.name} does not say which clips it was trained on. If some "
-            "of these were among them, the figures are too good; evaluate the run "
+            f"{scorer.path.name} does not record which clips it was trained on. If "
+            "some of these were among them, the figures are too good; evaluate the run "
             "folder instead to find out."
         )
     if not count:

@@ -22,7 +22,7 @@ _MISTAKES = 12
 
 @dataclass(frozen=True)
 class Report:
-    """What a report says.
+    """The content of a report.
 
     Attributes:
         title: First line.
@@ -54,9 +54,9 @@ class Mistake:
 
     Attributes:
         file: Name of the clip.
-        truth: Its label.
-        predicted: The model's.
-        score: Of the predicted label, as text.
+        truth: Label of the clip.
+        predicted: Label that the model gave.
+        score: Score of the predicted label, as text.
         sound: To play.
     """
 

@@ -23,7 +23,7 @@ class Scorer:
 
     Attributes:
         path: The file that holds the model.
-        spec: What it answers, and how.
+        spec: Labels, task and decision.
         score: Waveform `(samples,)`, float32 at `spec.sample_rate_hz`, to scores
             `(labels,)`, the whole at once; a `.tflite` of fixed length scores a
             longer one in windows of that length.
@@ -121,7 +121,7 @@ def _array_scorer(folder: Path, config: dict) -> Scorer:
 
 
 def _with_positives(spec: ModelSpec, config: dict) -> ModelSpec:
-    """Adds what a run was told of its positives where its model does not say so."""
+    """Adds the run's positive labels where the model does not hold them."""
     stated = config.get("settings", {}).get("positive")
     if spec.task != "detect" or spec.positive_names or not stated:
         return spec

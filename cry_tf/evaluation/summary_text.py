@@ -28,11 +28,11 @@ def tell(
     operating_points: Sequence[tuple[str, OperatingPoint]] = (),
     baselines: Sequence[tuple[str, Summary]] = (),
 ) -> None:
-    """Tells the model's row beside the others', the labels and the thresholds.
+    """Prints the tables: the model beside baselines, the labels, the thresholds.
 
     Args:
         teller: What takes the tables.
-        metrics: Of the model.
+        metrics: Figures of the model.
         operating_points: Of a detector: what each threshold is, and what it does.
         baselines: Names and figures of other methods on the same clips.
     """

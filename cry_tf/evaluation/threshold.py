@@ -66,7 +66,7 @@ def cross_fitted_point(
     The threshold of each fold is chosen on the scores of the other folds.
 
     Args:
-        predictions: Of a detector, out of fold.
+        predictions: Out-of-fold scores of a detector.
         min_recall: As in `choose_threshold`.
 
     Returns:

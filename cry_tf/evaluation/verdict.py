@@ -1,4 +1,4 @@
-"""The sentence that a reader should not miss."""
+"""The warning that a model is not better than chance."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ from cry_tf.evaluation.figures import Metrics
 
 
 def verdict(metrics: Metrics) -> str | None:
-    """Says so if a model is no better than always giving the commonest label.
+    """Returns a warning if a model is no better than the commonest label.
 
     The balanced accuracy is compared, as accuracy flatters whoever answers the
     commonest label.
 
     Args:
-        metrics: Of the model.
+        metrics: Figures of the model.
 
     Returns:
         A sentence, or None if the model is better than chance.

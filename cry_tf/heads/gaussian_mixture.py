@@ -123,7 +123,7 @@ class GaussianMixtureHead:
         standardize: Fitted on the training fold.
         components: Float64 `(features, dimensions)`, whitened principal
             components of standardised features, fitted on the training fold.
-        mixtures: One a label.
+        mixtures: One per label.
         log_priors: Float64 `(labels,)`, all equal where labels are balanced;
             -inf for a label that did not occur.
         scale: By how much the logarithms are scaled before the softmax, fitted on

@@ -33,7 +33,7 @@ class SVMHead:
         vectors: Float64 `(vectors, features)`, standardised.
         duals: Float64 `(vectors, labels)`, weight of each vector for each label.
         intercepts: Float64 `(labels,)`; -inf for a label that did not occur.
-        gamma: Of the kernel `exp(-gamma * |x - v|^2)`.
+        gamma: Width parameter of the kernel `exp(-gamma * |x - v|^2)`.
         scale: What a decision of 1 is worth as a logit, positive.
     """
 

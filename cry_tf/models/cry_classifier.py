@@ -33,8 +33,8 @@ class CryClassifier(CryModel):
         **kwargs: `name` and `trainable` of a `keras.Model`.
     Call arguments:
         inputs: Float32 tensor `(batch, samples)` in [-1, 1] at
-            `spec.sample_rate_hz`. A faint tail is padding. Silence has scores
-            too, those of its first step.
+            `spec.sample_rate_hz`. A faint tail counts as padding. A silent clip is
+            scored by its first step.
     Output shape:
         `(batch, labels)` float32, each in [0, 1], a row sums to 1.
 
@@ -74,14 +74,14 @@ class CryClassifier(CryModel):
 
         Args:
             preset: One of `cry_hub.presets()`.
-            labels: See the class.
-            pooling: See the class.
-            weights: Of the backbone: `pretrained`, None for random ones, or the
+            labels: Names of the labels, in the order of the scores.
+            pooling: Name or layer, see the class.
+            weights: Weights of the backbone: `pretrained`, None for random ones, or the
                 path of a weights file.
             cutoff_hz: Hz. Frequencies above it are removed; None keeps all.
                 For recordings of different bandwidth.
             trainable_backbone: False freezes the backbone, batch norm included.
-            dropout: See the class.
+            dropout: Rate in [0, 1) before the last dense layer.
             **kwargs: More arguments of the constructor, and any others of the
                 backbone's, as `pre_emphasis=0.97, z_score=True`.
 

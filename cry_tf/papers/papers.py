@@ -159,7 +159,7 @@ def with_stand_in(paper: Paper, preset: str, recipe: str = "") -> Paper:
     same splits, poolings and tables. Rows about further networks stay theirs.
 
     Args:
-        paper: As it is.
+        paper: The paper as published.
         preset: A preset of `cry_hub`.
         recipe: Name of the recipe, or "" for `quick` on pretrained weights and
             `full` on random ones.

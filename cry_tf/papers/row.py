@@ -67,14 +67,14 @@ class Row:
             each by its clips).
         file: "" for the model in memory; `none` or `dynamic` for the `.tflite` of
             that quantization, which then has its size told.
-        task: See `Experiment`, as the others below.
-        preset: See there.
-        weights: See there.
-        pooling: See there.
-        recipe: See there.
-        classical: See there.
-        exports: See there.
-        teacher: See there.
+        task: `detect` or `reason`, see `Experiment`.
+        preset: Backbone, see `Experiment`.
+        weights: Weights of the backbone, see `Experiment`.
+        pooling: Pooling, see `Experiment`.
+        recipe: Training recipe, see `Experiment`.
+        classical: Classical method, see `Experiment`.
+        exports: Export recipes, see `Experiment`.
+        teacher: Row of the teacher, see `Experiment`.
     """
 
     paper: Literal["infantcrynet", "vggish"]

@@ -74,7 +74,7 @@ class Plot:
     """A drawing for a page.
 
     Attributes:
-        title: What it shows.
+        title: Title of the plot.
         svg: The drawing.
         caption: A sentence below, or "".
         problem: Why it could not be drawn, or "".
@@ -105,8 +105,8 @@ class Dot:
 
     Attributes:
         x: Cost, above 0.
-        y: What it buys, or a second cost.
-        area: Its size, relative to the other dots.
+        y: Value on the vertical axis.
+        area: Size of the dot, relative to the others.
         is_front: Whether no other point beats it.
     """
 
@@ -164,7 +164,7 @@ def interval_bars(
 
     Args:
         title: What is shown.
-        names: Of the groups, from the top.
+        names: Names of the groups, from the top.
         bars: Of each group.
         x_label: What a share is of.
         key: Names and colours of the bars, where they need one.
@@ -255,7 +255,7 @@ def score_histogram(
         title: What is shown.
         scores: Float array `(clips,)` in [0, 1].
         is_positive: Bool array `(clips,)`.
-        label: Of the positive clips.
+        label: Label of the positive clips.
         threshold: Where the model decides.
         bins: Number of columns.
     """
@@ -414,7 +414,7 @@ def share_dots(
     Args:
         title: What is shown.
         rows: Name, share of the small dot, of the large dot, of the stroke.
-        names: Of the small dot, the large dot, the stroke.
+        names: Legend of the small dot, the large dot, the stroke.
         x_label: What a share is of.
         caption: A sentence below.
     """

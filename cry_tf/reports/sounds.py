@@ -42,7 +42,7 @@ def embed(
 ) -> tuple[Sound, ...]:
     """Reads the beginning of each recording for a page.
 
-    A recording that cannot be read, or that has no place left, comes without
+    A recording that cannot be read, or that has no place left, has no
     sound and with the reason.
 
     Args:

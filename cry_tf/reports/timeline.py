@@ -32,7 +32,7 @@ def timeline(
     Args:
         night: What was in it.
         analysis: What the detector found.
-        spec: Of the detector: its thresholds.
+        spec: Spec of the detector, for its thresholds.
         is_synthetic: Whether to say so in the title.
 
     Returns:

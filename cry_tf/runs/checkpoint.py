@@ -87,7 +87,7 @@ class Checkpoint:
         After an interrupt or an error it stays, if an epoch is in it.
 
         Args:
-            is_resumed: Whether the run goes on from what is kept.
+            is_resumed: Whether the run continues from saved progress.
             is_replaced: Whether what is kept may be thrown away.
 
         Raises:
@@ -141,9 +141,9 @@ class Checkpoint:
         for name in sorted({*before, *now}):
             if before.get(name) != now.get(name):
                 raise ValueError(
-                    "A run goes on with the data and settings that it began with. "
+                    "--resume needs the data and settings that the run began with. "
                     f"Received: {name} {now.get(name)!r}, which was "
-                    f"{before.get(name)!r}. Put that back, or begin anew with "
+                    f"{before.get(name)!r}. Restore that, or start again with "
                     "--overwrite."
                 )
 

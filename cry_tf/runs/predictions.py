@@ -1,4 +1,4 @@
-"""What a model said about each clip, and its CSV form."""
+"""The scores of each clip, and their CSV form."""
 
 from __future__ import annotations
 

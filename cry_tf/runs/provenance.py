@@ -1,4 +1,4 @@
-"""Where a run comes from: the digests of its clips, and the versions that made it."""
+"""Provenance of a run: the digests of its clips, and package versions."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _DIGEST_LETTERS = 16
 def short_digests(dataset: Dataset) -> list[str]:
     """Returns the beginning of the SHA-256 of each clip's file, in order.
 
-    They tell later whether a clip that a model is judged on was in its training.
+    They show later whether a clip that a model is evaluated on was in its training.
 
     Raises:
         OSError: If a file cannot be read.
@@ -34,7 +34,7 @@ def short_digests(dataset: Dataset) -> list[str]:
 def data_facts(
     dataset: Dataset, origin: str, problems: Sequence[Problem], beside: Path
 ) -> dict[str, Any]:
-    """Returns what `config.json` says of the clips that a model was trained on.
+    """Returns the entry of `config.json` for the clips that a model was trained on.
 
     Args:
         dataset: The clips.
@@ -66,8 +66,8 @@ def data_facts(
 def _clips_folder(dataset: Dataset, beside: Path) -> str:
     """Returns the folder that the names of all clips start from, or "".
 
-    Export finds the clips there again, whatever `origin` says in words. What lies
-    in the run's own neighbourhood is told from the run, and moves with it.
+    Export finds the clips there again. A folder beside the run is written relative to
+    the run, and moves with it.
     """
     found = set()
     for clip in dataset.clips:
@@ -93,7 +93,7 @@ def versions() -> dict[str, str]:
 def differences(
     earlier: Mapping[str, Any] | None, dataset: Dataset, weights_sha256: str | None
 ) -> list[str]:
-    """Returns in what a run will differ from an earlier one with its settings.
+    """Returns the differences of a run from an earlier one with its settings.
 
     Args:
         earlier: The `config.json` of that run, None for none.

@@ -180,7 +180,7 @@ def render_burst(burst: Burst, infant: Infant, rng: np.random.Generator) -> np.n
 
     Args:
         burst: What is sung.
-        infant: Who sings it.
+        infant: The crying infant.
         rng: Source of the cycle-to-cycle irregularities and of the noise.
 
     Returns:

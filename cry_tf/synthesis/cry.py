@@ -24,10 +24,10 @@ def cry(
     """Synthesises a cry: expirations, with a breath and a pause between them.
 
     The labels are ours by construction, see `cry_tf.synthesis.reason`: they
-    say nothing about why a real infant cries.
+    show nothing about why a real infant cries.
 
     Args:
-        infant: Who cries.
+        infant: The crying infant.
         reason: One of `cry_tf.synthesis.REASONS`, or distributions of your own.
         duration_s: Length, seconds. The last breath ends before it or is
             faded out at it.

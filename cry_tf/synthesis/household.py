@@ -42,7 +42,7 @@ LIKE_A_CRY = (
 """Sounds with a pitch, or that come in bursts: the hard part of "not a cry"."""
 
 BACKGROUNDS = ("fan", "pink_noise", "rain", "washing_machine", "white_noise")
-"""Sounds that go on for hours without harm."""
+"""Sounds that can last for hours."""
 
 
 def household_sound(
@@ -55,7 +55,7 @@ def household_sound(
 
     Args:
         name: One of `HOUSEHOLD_SOUNDS`.
-        home: Whose appliance, voice or animal it is.
+        home: Home with the appliance, voice or animal.
         duration_s: Length, seconds, > 0.
         rng: Source of what differs from occasion to occasion.
 

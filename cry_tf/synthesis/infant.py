@@ -27,9 +27,9 @@ class Infant:
         tract_length_cm: From glottis to lips, about 6.5 to 8.5 cm, which puts
             the first resonances near 1.2, 3.5 and 5.9 kHz.
         jitter: Relative change of the period from cycle to cycle, about 0.005.
-        shimmer: The same of the amplitude.
+        shimmer: The same for the amplitude.
         vibrato_hz: Rate of the vibrato, Hz.
-        vibrato_semitones: Its depth.
+        vibrato_semitones: Depth of the vibrato, semitones.
         tilt_hz: Brightness of the voice, see `voice.voiced`.
         breathiness: Noise beside the voice, 0 (none) to 0.1.
         tempo: Multiplies every duration, around 1.

@@ -21,7 +21,7 @@ class TrueEvent:
 
     Attributes:
         start_s: Where it begins, seconds.
-        end_s: Where it ends.
+        end_s: Where it ends, seconds.
         label: `cry`, or the name of a household sound.
         reason: Reason of a cry, empty for other sounds.
         level_db: Peak level, dB re the loudest cry of the night.
@@ -86,12 +86,12 @@ def synthesise_night(
 ) -> Night:
     """Synthesises a night, compressed into some minutes.
 
-    A quiet background goes on all the time; household sounds of 2 to 8 seconds
+    A quiet background is always present; household sounds of 2 to 8 seconds
     and cry episodes of 10 to 30 seconds are spread over it. Cries never touch
     one another; household sounds fall where they may, also onto a cry.
 
     Args:
-        infant: Who cries.
+        infant: The crying infant.
         home: Where; one device records everything.
         rng: Source of every choice.
         duration_s: Length, seconds, at least 40 a cry episode.

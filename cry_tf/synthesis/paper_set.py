@@ -26,7 +26,7 @@ from cry_tf.synthesis.voice import SAMPLE_RATE_HZ
 
 MIN_DURATION_S = 0.18
 MAX_DURATION_S = 2.5
-# Length says nothing of the label: it is drawn alike for all four.
+# Length is independent of the label: it is drawn alike for all four.
 _MEDIAN_DURATION_S = 0.9
 _DURATION_SPREAD = 0.6
 
@@ -36,8 +36,8 @@ class PaperInfant:
     """A row of the paper's Table 1.
 
     Attributes:
-        age_months: Of the infant.
-        sex: Of the infant.
+        age_months: Age of the infant, months.
+        sex: Sex of the infant.
         hunger: Number of clips; so with the others.
         boredom: See `hunger`.
         tiredness: See `hunger`.
@@ -110,7 +110,7 @@ def write_paper_set(
     Args:
         folder: Where to write; made if it does not exist.
         seed: Integer >= 0 from which everything is drawn.
-        infants: Who cries, and how often.
+        infants: The infants and their numbers of clips.
         advance: Called after each infant, for a progress bar.
 
     Returns:

@@ -97,7 +97,7 @@ def compute(
     Args:
         dataset: Clips that can be decoded.
         cache_dir: Where results are kept, by the content of each file.
-        cutoff_hz: As in `front_end`.
+        cutoff_hz: Hz. Frequencies above it are removed; None for 8000.
         tell: Called after each clip.
 
     Raises:

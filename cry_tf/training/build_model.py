@@ -24,7 +24,7 @@ from cry_tf.training.trainer import Trainer
 
 
 def check_backbone(settings: Settings) -> None:
-    """Fetches weights, or says that they are missing, before a clip is decoded."""
+    """Fetches weights, or raises if they are missing, before a clip is decoded."""
     registry.get(settings.backbone)
     if _front_end(settings) or settings.recipe.spec_augment:
         _hiding(
@@ -82,7 +82,7 @@ def save(folder: Path, model: Any, trainer: Trainer) -> None:
 
 
 def as_precise(recipe: Recipe) -> dict[str, Any]:
-    """Returns what makes a backbone compute as the recipe says."""
+    """Returns the arguments of a backbone that the recipe sets."""
     precision = recipe.precision
     return {} if precision == "float32" else {"dtype": f"mixed_{precision}"}
 

@@ -38,10 +38,10 @@ def choose(
         model: A `CryModel`.
         batch_size: Clips a step; the answer divides it.
         seconds: Length of the longest clip.
-        memory_bytes: What is there; None asks the system.
+        memory_bytes: Free memory; None asks the system.
 
     Returns:
-        Clips in memory at once, at least 1, and a sentence that says why.
+        Clips in memory at once, at least 1, and a sentence with the reason.
     """
     if memory_bytes is None:
         memory_bytes = available_bytes()
@@ -80,7 +80,7 @@ def clip_bytes(model: Any, seconds: float) -> int:
 def available_bytes() -> int:
     """Returns how much memory is free, on the system and in its container.
 
-    On a GPU it is not the GPU's: say `micro_batch` there.
+    It is not the memory of a GPU: give `micro_batch` there.
     """
     free = os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     meminfo = Path("/proc/meminfo")
@@ -96,7 +96,7 @@ def available_bytes() -> int:
 
 
 def find_policy(settings: Settings) -> Policy | None:
-    """Returns how training clips are augmented, None for not at all.
+    """Returns the augmentation policy of training clips, None for none.
 
     Raises:
         ValueError: If the policy is unknown.
@@ -120,8 +120,9 @@ def make_trainer(
     Args:
         model: A `CryModel`.
         prepared: The clips.
-        settings: Of the run.
-        context: Of the run. Feature maps are kept beside its checkpoint.
+        settings: Settings of the run.
+        context: Progress, cache and checkpoint of the run. Feature maps are kept
+            beside the checkpoint.
 
     Raises:
         ValueError: If too few clips are left, the backbone gives NaN, or the noise
@@ -218,7 +219,7 @@ def find_micro_batch(
     Args:
         model: A `CryModel`.
         dataset: The clips.
-        settings: Of the run.
+        settings: Settings of the run.
         context: Its progress takes what was chosen, where the recipe leaves it open.
     """
     recipe = settings.recipe

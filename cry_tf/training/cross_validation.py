@@ -122,7 +122,7 @@ def cross_validate(
 
     Args:
         plan: Of the run. Its model is left trained on every clip.
-        context: Of the run.
+        context: Progress, cache and checkpoint of the run.
         is_final: False leaves the final training out, and the model as the last
             fold left it.
 

@@ -55,7 +55,7 @@ class FeatureMaps:
     Args:
         cut: Of the backbone; its stem is run here, and must not change any more.
         dataset: The clips.
-        sample_rate_hz: Of the backbone.
+        sample_rate_hz: Sample rate of the backbone, Hz.
         max_seconds: A longer clip is trained on its beginning; it is kept whole
             beside that, to be scored.
         folder: Where files are kept, and taken from if they are there; None for a
@@ -121,7 +121,7 @@ class FeatureMaps:
 
         Args:
             order: Of `versions`.
-            batch_size: Its own.
+            batch_size: Clips per batch, int >= 1.
 
         Returns:
             A `tf.data.Dataset`. What has fewer steps than the longest of its batch

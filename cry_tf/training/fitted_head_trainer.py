@@ -1,4 +1,4 @@
-"""Fits a head in one go on the pooled embeddings of a frozen backbone."""
+"""Fits a head once on the pooled embeddings of a frozen backbone."""
 
 from __future__ import annotations
 

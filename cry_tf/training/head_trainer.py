@@ -92,7 +92,7 @@ class WholeEpochs:
     Args:
         model: Compiled, without XLA; its `fit` takes `batches` from here on.
         gather: Makes a batch.
-        batch_size: Of the batches.
+        batch_size: Clips per batch, int >= 1.
         specs: Shapes and types of what `gather` gives, as `KerasTensor`s.
 
     Attributes:
@@ -117,7 +117,7 @@ class WholeEpochs:
         untyped.train_step = self._epoch
 
     def begin(self, order: EpochOrder, stage: Stage, weights: np.ndarray) -> None:
-        """Says what is trained on from now on.
+        """Sets the clips to train on.
 
         Args:
             order: What each epoch shows; its `epoch` is read when an epoch begins.
@@ -183,7 +183,7 @@ class HeadTrainer(KerasTrainer):
             clips themselves are scored.
         stage: Which of the recipe's stages, None for the last.
         hold_out: Takes validation clips from the training clips, or None.
-        names: Of the clips, for errors.
+        names: Names of the clips, for error messages.
     """
 
     def __init__(

@@ -68,7 +68,7 @@ def make_loss(
     Args:
         imbalance: Name of the way.
         labels: Number of labels.
-        gamma: Of the focal loss.
+        gamma: Focusing parameter of the focal loss.
         has_shares: True where labels come as shares `(batch, labels)`, as mixup
             makes them; else they are places `(batch,)`.
     """

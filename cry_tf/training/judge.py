@@ -1,4 +1,4 @@
-"""What the out-of-fold scores say of a model: the fourth step of every run."""
+"""Evaluates the out-of-fold scores: the fourth step of every run."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from cry_tf.training.context import RunContext
 from cry_tf.training.cross_validation import OutOfFold, predictions_of
 from cry_tf.training.plan import Plan
 
-# An event that has begun ends a little lower, so that it does not stutter.
+# An event ends at a lower threshold than it begins, so that it is not broken up.
 _OFFSET_SHARE = 0.8
 
 
@@ -25,7 +25,7 @@ class Verdict:
     Attributes:
         predictions: Out of fold; a detector's are cut at 0.5.
         metrics: Measured on them.
-        threshold: Of a detector, or None.
+        threshold: Threshold of a detector, or None.
         baselines: Names and figures of classical methods on the same folds.
         out_of_fold: Scores and history behind it.
     """
@@ -61,7 +61,7 @@ def judge(plan: Plan, out_of_fold: OutOfFold, context: RunContext) -> Verdict:
     Args:
         plan: Of the run; the thresholds of a detector are written into its model.
         out_of_fold: From `cross_validate`.
-        context: Of the run.
+        context: Progress, cache and checkpoint of the run.
     """
     settings, prepared = plan.settings, plan.prepared
     predictions = predictions_of(

@@ -45,10 +45,10 @@ class LayerwiseRates:
     Scaling a gradient would not do: Adam divides by the gradient's own size.
 
     Args:
-        *args: Of the optimizer.
+        *args: Arguments of the optimizer.
         factors: For each trainable variable, in the order of `build`, its share
             of the learning rate; None for 1 everywhere.
-        **kwargs: Of the optimizer.
+        **kwargs: Keyword arguments of the optimizer.
     """
 
     def __init__(

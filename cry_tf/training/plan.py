@@ -54,8 +54,8 @@ def build(prepared: Prepared, settings: Settings, context: RunContext) -> Plan:
 
     Args:
         prepared: From `prepare`.
-        settings: Of the run; every one is honoured.
-        context: Of the run.
+        settings: Settings of the run; every one is used.
+        context: Progress, cache and checkpoint of the run.
 
     Raises:
         ValueError: If weights do not fit, too few clips are left, or a fold cannot
@@ -72,7 +72,7 @@ def build(prepared: Prepared, settings: Settings, context: RunContext) -> Plan:
 def build_network(
     prepared: Prepared, settings: Settings, context: RunContext
 ) -> tuple[Any, tuple[str, ...]]:
-    """Builds the model from its seed, and says where its weights come from.
+    """Builds the model from its seed, and reports the source of its weights.
 
     Returns:
         The untrained `CryModel`, and what makes the figures too good.

@@ -46,8 +46,8 @@ def prepare(dataset: Dataset, settings: Settings, context: RunContext) -> Prepar
     """Checks the clips, maps the labels and chooses the bandwidth.
 
     Args:
-        dataset: As it was loaded.
-        settings: Of the run.
+        dataset: The dataset as loaded.
+        settings: Settings of the run.
         context: Its progress takes the label mapping, bad clips and the bandwidth.
 
     Returns:
@@ -69,7 +69,7 @@ def prepare(dataset: Dataset, settings: Settings, context: RunContext) -> Prepar
         progress.line("labels:")
         for sentence in mapping.sentences():
             progress.line(f"  {sentence}")
-    # What cannot work is said before every clip is decoded, and again after.
+    # Checked before every clip is decoded, and again after.
     dataset.require_trainable(settings.task, settings.folds)
     usable, problems = leave_out_bad_clips(dataset, progress)
     usable.require_trainable(settings.task, settings.folds)
@@ -112,7 +112,7 @@ def leave_out_bad_clips(
 def choose_bandwidth(
     dataset: Dataset, asked: str | float | None, front_end: FrontEndSpec
 ) -> Bandwidth:
-    """Decides what the front end leaves out.
+    """Chooses the cutoff frequency of the front end.
 
     With `auto`, clips of different sample rates get the same bandwidth, so that the
     rate does not give the label away. Where all clips are narrower than the model's
@@ -121,7 +121,7 @@ def choose_bandwidth(
     Args:
         dataset: The clips.
         asked: `auto`, None for the whole spectrum, or a frequency in Hz.
-        front_end: Of the backbone.
+        front_end: Front end of the backbone.
 
     Returns:
         The cut-off in Hz, None for the whole spectrum, and the reason.
@@ -173,7 +173,7 @@ def check_folds(
     Args:
         dataset: The clips.
         folds: Places of the training and of the test clips.
-        settings: Of the run.
+        settings: Settings of the run.
         context: Takes warnings of labels that a fold does not hold out.
 
     Raises:
@@ -191,8 +191,8 @@ def check_folds(
             )
         if lacking[1]:
             context.progress.warn(
-                f"fold {number} holds out no clip of {', '.join(lacking[1])}: too few "
-                "groups have it"
+                f"fold {number} has no test clip of {', '.join(lacking[1])}: too few "
+                "groups have this label"
             )
         if hold_out is not None:
             try:

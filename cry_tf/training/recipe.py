@@ -112,32 +112,30 @@ class Recipe:
 
     Attributes:
         name: What `--recipe` calls it.
-        trains: `head` keeps the backbone as it came, computes every embedding
-            once and trains the head on them. `all` trains every layer, from
-            the waveform on.
-        batch_size: Clips a step, positive.
+        trains: `head` freezes the backbone, computes every embedding once and
+            trains the head on them. `all` trains every layer.
+        batch_size: Clips per step, int >= 1.
         epochs: Passes over the training clips, positive.
             With `before`, this and the five fields below are those of the last
             stage.
-        learning_rate: Of Adam, positive; the highest one where it changes.
-        warmup_epochs: See `Stage`.
-        decay: See `Stage`.
-        depth_factor: See `Stage`.
-        patience: See `Stage`; it takes a `validation` above 0.
+        learning_rate: Learning rate of Adam, positive; the highest of a schedule.
+        warmup_epochs: Epochs of linear warm-up, see `Stage`.
+        decay: Schedule of the learning rate, see `Stage`.
+        depth_factor: Learning rate of deeper layers, see `Stage`.
+        patience: Epochs without improvement before stopping; needs `validation` > 0.
         before: Stages before the last one, in their order.
         validation: Share of the training clips of each fold, in [0, 1), that are
-            held out by group to see when to stop. The test clips have no part in
-            it. The final model is trained in the same way.
+            held out by group for early stopping. Test clips are never used for it.
+            The final model is trained in the same way.
         micro_batch: Clips that are in memory at once; the gradients of several
             are averaged to a step of `batch_size`. None for the whole batch,
             `auto` for what the memory holds. Batch norm sees a micro batch.
-        beta_1: Of Adam, in [0, 1).
-        beta_2: Of Adam, in [0, 1).
+        beta_1: Adam's first decay rate, in [0, 1).
+        beta_2: Adam's second decay rate, in [0, 1).
         dropout: Share of the pooled features left out in training, in [0, 1).
         head: `softmax`, `mlp`, `svm`, `gmm`, `logreg` or `prototype`, see
-            `cry_tf.heads`. The last four are fitted in one go, on a backbone
-            that stays as it came; epochs, batch, rate and dropout do not matter
-            to them.
+            `cry_tf.heads`. The last four are fitted once, on a frozen backbone; they
+            ignore epochs, batch size, learning rate and dropout.
         imbalance: How rare labels count, see `cry_tf.training.imbalance`.
         focal_gamma: Of `imbalance="focal"`, 0 or more.
         augment: Name of a policy of `cry_tf.augment`, `none` for none. Only
@@ -236,7 +234,7 @@ class Recipe:
         must_have = may_have and self.trains == "head"
         if not must_have <= (self.augment_copies > 0) <= may_have:
             raise ValueError(
-                "augment_copies says how many augmented copies a clip has in the "
+                "augment_copies is the number of augmented copies of a clip in the "
                 "stages head and last: where the head alone is trained, at least 1 "
                 "there with an augmentation, 0 without one or such a stage. Received: "
                 f"trains={self.trains!r}, augment={self.augment!r}, "
@@ -387,7 +385,7 @@ FINE_TUNE = FULL.replace(
     ),
 )
 # The VGGish paper: pre-emphasis and z-score before the log-mel, every layer trained,
-# a softmax on the pooled 128 values. Its batch size is not told; it weighs no labels.
+# a softmax on the pooled 128 values. Its batch size is not given; no class weights.
 VGGISH = FULL.replace(
     name="vggish",
     learning_rate=1e-4,
@@ -399,7 +397,7 @@ VGGISH = FULL.replace(
     z_score=True,
     backbone="vggish_audioset",
 )
-# The InfantCryNet paper: Adam, batch 256 on eight GPUs. Rate and epochs are not told;
+# The InfantCryNet paper: Adam, batch 256 on eight GPUs. Rate and epochs are not given;
 # these are what fine-tuning of PANNs usually takes.
 INFANTCRYNET = FULL.replace(
     name="infantcrynet",

@@ -27,9 +27,9 @@ def report_of(plan: Plan, verdict: Verdict, config: dict[str, Any]) -> Report:
     """Returns what `report.html` shows of a finished training.
 
     Args:
-        plan: What was trained.
-        verdict: What is known of it.
-        config: What `config.json` says of it.
+        plan: Settings and the trained model.
+        verdict: Figures and threshold.
+        config: Content of `config.json`.
     """
     settings, metrics, prepared = plan.settings, verdict.metrics, plan.prepared
     is_detector = settings.task == "detect"
@@ -98,10 +98,9 @@ def write(part: Path, plan: Plan, verdict: Verdict, context: RunContext) -> None
 
     Args:
         part: Folder to write into, see `cry_tf.runs.result_folder.writing`.
-        plan: What was trained, its model as it is kept.
-        verdict: What is known of it.
-        context: Of the run; takes a line if the report cannot be written, and the
-            rest stays.
+        plan: Settings and the trained model.
+        verdict: Figures and threshold.
+        context: Takes a warning if the report cannot be written.
     """
     build_model.save(part, build_model.uncompiled(plan.model), plan.trainer)
     write_history(part / "history.csv", verdict.out_of_fold.history)

@@ -68,7 +68,7 @@ class Settings:
             raise ValueError(f"seed must be 0 or more. Received: seed={self.seed!r}.")
         if self.positive is not None and self.task != "detect":
             raise ValueError(
-                "positive says which labels mean a cry, for task=detect. "
+                "positive names the labels that mean a cry, for task=detect. "
                 f"Received: task={self.task!r}."
             )
         if self.noise is not None and self.recipe.augment == "none":
@@ -78,9 +78,9 @@ class Settings:
             )
         if self.recipe.trains == "head" and self.weights is None:
             raise ValueError(
-                f"The recipe {self.recipe.name} trains the head alone, on a backbone "
-                "that has learned before. Received: weights=None. Take the recipe "
-                "full, or give weights."
+                f"The recipe {self.recipe.name} trains the head alone, on a pretrained "
+                "backbone. Received: weights=None. Use the recipe full, or give "
+                "weights."
             )
 
     def to_dict(self) -> dict[str, Any]:

@@ -145,9 +145,10 @@ def make_staged(
     Args:
         model: A `CryModel`.
         dataset: The clips.
-        settings: Of the run.
-        context: Of the run. Feature maps are kept beside its checkpoint until they
-            are not needed any more; in a temporary folder without one.
+        settings: Settings of the run.
+        context: Progress, cache and checkpoint of the run. Feature maps are kept
+            beside the checkpoint while they are needed; in a temporary folder
+            without one.
         policy: How training clips are augmented, or None.
         make_head: Makes the trainer of a stage `head`.
         **arguments: Of every `WaveformTrainer`.
@@ -194,7 +195,7 @@ def make_staged(
 def _cut(
     model: Any, trained: list[keras.layers.Layer], recipe: Recipe
 ) -> tuple[BackboneCut | None, str]:
-    """Cuts the backbone, or says why the waveform is needed in every step."""
+    """Cuts the backbone, or returns why every step needs the waveform."""
     if recipe.mixup:
         why = "mixup mixes waveforms"
     elif recipe.spec_augment:

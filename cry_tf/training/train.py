@@ -123,7 +123,7 @@ def run_context(
     result_folder.check(path, overwrite)
     with Checkpoint.of(path).open(resume, overwrite and not resume) as checkpoint:
         if resume and not checkpoint.has_progress:
-            progress.line("nothing is kept of an earlier run: it begins anew")
+            progress.line("no saved progress: training starts from the beginning")
         yield RunContext(
             progress=progress,
             embeddings=EmbeddingCache(embeddings_dir),
@@ -140,8 +140,8 @@ def _check(
     """Refuses, before anything is done, what cannot be done."""
     if resume and devices.cluster.workers > 1:
         raise ValueError(
-            "An interrupted run goes on with one worker alone: only the first keeps "
-            f"how far it was. Received: {devices.cluster.workers} workers. Train anew, "
+            "--resume needs a single worker: only the first one saves progress. "
+            f"Received: {devices.cluster.workers} workers. Train from the beginning, "
             "or give --strategy mirrored or none."
         )
     if tensorboard is not None and importlib.util.find_spec("tensorboard") is None:

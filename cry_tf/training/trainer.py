@@ -68,7 +68,7 @@ def compile_once(
     factors: Sequence[float] | None = None,
     accumulated: int = 1,
 ) -> State:
-    """Compiles a model as the recipe says, and remembers its first weights.
+    """Compiles a model with the recipe's settings, and keeps its first weights.
 
     Args:
         model: Gives scores `(batch, labels)`.

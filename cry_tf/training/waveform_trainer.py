@@ -41,7 +41,7 @@ class WaveformTrainer(KerasTrainer):
         stage: Which of the recipe's stages, None for the last.
         hold_out: Takes validation clips from the training clips, or None.
         factors: Share of the learning rate of each trainable variable.
-        sample_rate_hz: Of the waveforms; None asks the model.
+        sample_rate_hz: Sample rate of the waveforms, Hz; None takes the model's.
         micro_batch: Clips that are in memory at once, a divisor of the recipe's
             batch, in scoring too; None for all of them.
         devices: Where to train; the model was built within their `scope`.

@@ -34,16 +34,16 @@ class Row:
     """The figures of one method.
 
     Attributes:
-        name: What it is.
-        kind: `SEEN` learned from clips of the infant, `UNSEEN` did not, `TRAINED_ON` is
-            the run where it was trained on them, `BASELINE` listens to nothing.
+        name: Name of the method.
+        kind: `SEEN` was trained on clips of the infant, `UNSEEN` was not, `TRAINED_ON`
+            is a run trained on these clips, `BASELINE` uses no sound.
         accuracy: With the 95 % interval of a bootstrap over infants; over clips, where
             there is one infant.
         balanced_accuracy: The same, each label counting the same.
         macro_f1: The same, of the mean F1.
         p_value: Of a permutation of the labels within each infant, see
             `held_out.permutation_p`; None where it was not computed.
-        gained: Clips answered rightly that the majority within the infant has
+        gained: Clips that this row gets right and the majority within the infant gets
             wrong; None with several draws.
         lost: The reverse.
         sign_p_value: Exact two-sided binomial p-value of `gained` against `lost`.
@@ -65,7 +65,7 @@ class InfantShare:
     """How often each method is right with one infant.
 
     Attributes:
-        name: Of the infant.
+        name: Name of the infant.
         clips: Number of different clips judged.
         labels: Of all the infant's clips: label to count.
         right: Name of each row to the share of answers that are right.
@@ -79,10 +79,10 @@ class InfantShare:
 
 @dataclass(frozen=True)
 class Comparison:
-    """One design: what was learned from, what was judged, and every row.
+    """One design: training clips, test clips, and every row.
 
     Attributes:
-        title: Of the design, a few words.
+        title: Name of the design, a few words.
         sentence: What was done.
         with_siblings: Whether near-copies of a clip could be learned from.
         clips: Number of different clips judged.
@@ -109,17 +109,17 @@ class Comparison:
 
     @property
     def verdict(self) -> str:
-        """Says in a sentence whether clips of the infant have helped."""
+        """A sentence: whether clips of the infant improved the result."""
         where = f"{self.title} ({plural(self.clips, 'clip')}, "
         where += f"{plural(len(self.infants), 'infant')})"
         tested = [row for row in self.rows if row.p_value is not None]
         if not tested:
-            return f"{where}: nothing can be judged."
+            return f"{where}: too few clips to evaluate."
         parts, has_won = [], False
         within = self.row(WITHIN).accuracy.value or 0.0
         for row in tested:
             value, p_value = row.accuracy.value or 0.0, row.p_value or 0.0
-            # Two questions: was anything learned, and does it beat a habit.
+            # Better than shuffled labels, and better than the commonest label.
             is_sure = p_value <= _SURE and (row.sign_p_value or 0.0) <= _SURE
             is_better = value > within and is_sure
             has_won |= is_better
@@ -160,14 +160,14 @@ def compare(
     seed: int = 0,
     tell: Callable[[], None] = lambda: None,
 ) -> Comparison:
-    """Judges personal models beside the run and the baselines.
+    """Evaluates personal models beside the run and the baselines.
 
     Args:
         infants: The infants; those that the design cannot judge are left out.
         labels: Names of the labels, in the order of the scores.
         heads: Personal heads, of `HEAD_NAMES`.
         design: What is learned from and what is judged.
-        title: Of the design.
+        title: Name of the design.
         with_siblings: True learns from near-copies of the clip that is judged.
         commonest: Index of the commonest label of the whole data set.
         run_kind: `UNSEEN`, or `TRAINED_ON` if the run was trained on these clips.
@@ -374,7 +374,7 @@ def write_answers(
 
 
 def tell(progress: Progress, comparisons: Sequence[Comparison]) -> None:
-    """Tells the rows of each comparison as a table."""
+    """Prints the rows of each comparison as a table."""
     for entry in comparisons:
         progress.line()
         if not entry.rows:

@@ -87,7 +87,7 @@ def without_each(
 
     Args:
         run: The run; its recipe, folds and seed are taken.
-        model: Its model; it is left as it was.
+        model: Model of the run; not changed.
         embeddings: Of the training clips, and of any others of the same infants.
             Groups are kept whole.
         is_known: Bool `(clips,)`, which of them the run was trained on.
@@ -128,14 +128,14 @@ def _trainer(model: Any, found: Embeddings, recipe: Recipe, seed: int) -> Traine
 
 
 def pooled(model: Any, embeddings: Embeddings, places: np.ndarray) -> Pooled:
-    """Returns what a model makes of the clips at these places."""
+    """Returns the pooled features of the clips at these places."""
     return Pooled.of(model, [embeddings.values[int(place)] for place in places])
 
 
 PROTOTYPES_NEED = (
     "The run has no prototypes of its own, so they are measured on the clips that it "
-    "was trained on. Bring them back, take --head logreg, or start from a run with "
-    "--head prototype."
+    "was trained on. Restore them, use --head logreg, or start from a run with --head "
+    "prototype."
 )
 _STUDY_NEEDS = (
     "The run was trained on infants of the data, so its head is trained anew without "
@@ -172,7 +172,7 @@ def find_infants(
 
     Args:
         run: The run.
-        model: Its model.
+        model: Model of the run.
         dataset: Clips under the labels of the model.
         heads: Personal heads.
         cache: Where embeddings are kept.
@@ -231,8 +231,8 @@ def find_infants(
 
 
 _RULE = (
-    "The study takes infants (groups) with clips of at least two labels: what is "
-    "learned from some is judged on the others."
+    "The study needs infants (groups) with clips of at least two labels: models "
+    "learn from some clips and are evaluated on the others."
 )
 
 

@@ -191,9 +191,9 @@ class PersonalModel:
         comparisons: On clips held out; none if there is one clip.
         scores: Float array `(clips, labels)`, each clip held out.
         is_known: Bool `(clips,)`, whether the run was trained on the clip.
-        time_sentence: What is not known of the times, or empty.
+        time_sentence: Warning about missing recording times, or empty.
         origin: Where the clips came from.
-        seed: Of the shuffles.
+        seed: Seed of the shuffles.
         minutes: Clips so near in time are near-copies.
     """
 
@@ -217,7 +217,7 @@ def write(
     """Writes everything but the model; returns what the user must know.
 
     Args:
-        folder: Of the run.
+        folder: The run folder.
         made: The personal model.
         warn: Takes a line if the report cannot be written; the rest stays.
     """
@@ -266,8 +266,8 @@ def _split(made: PersonalModel) -> str:
 def _verdict(made: PersonalModel) -> str:
     if not made.comparisons:
         return (
-            "How good this model is with the infant cannot be said from one clip. "
-            "Record a few more of each label."
+            "One clip is too few to evaluate this model on the infant. Record a few "
+            "more of each label."
         )
     return made.comparisons[0].verdict
 
@@ -286,7 +286,7 @@ def _warnings(made: PersonalModel) -> tuple[str, ...]:
         found.append(made.time_sentence)
     absent = [label for label, n in made.dataset.label_counts.items() if not n]
     if absent:
-        found.append(f"Without a clip, and so as in the run: {', '.join(absent)}.")
+        found.append(f"No clip, so unchanged from the run: {', '.join(absent)}.")
     if made.problems:
         found.append(
             f"{plural(len(made.problems), 'clip')} could not be decoded and were left "

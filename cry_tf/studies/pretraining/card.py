@@ -27,7 +27,7 @@ def card(record: Mapping[str, Any], name: str) -> str:
 
     Args:
         record: What `pretrain` writes as JSON.
-        name: Of the weights file, without suffix.
+        name: Name of the weights file, without suffix.
     """
     student, settings = record["settings"]["student"], record["settings"]
     plan, course = record["plan"], record["course"]

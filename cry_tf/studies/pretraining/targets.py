@@ -29,14 +29,14 @@ class Teacher:
     Args:
         preset: Name of the preset.
         weights: `pretrained` or the path of a weights file.
-        student_front_end: Of the student. A teacher with the same
+        student_front_end: Front end of the student. A teacher with the same
             patches gives targets for each patch, another one for the window.
         cutoff_hz: Hz. Frequencies above it are removed; None keeps all.
 
     Attributes:
         name: The preset.
         is_patchwise: Whether targets are of patches.
-        sample_rate_hz: Of the waveforms it takes.
+        sample_rate_hz: Sample rate of its input, Hz.
         source: Where its weights come from, a sentence.
         sha256: Digest of the weights file.
     """
@@ -123,7 +123,7 @@ def compute(
 ) -> Targets:
     """Cuts windows and has every teacher score each of them once.
 
-    Parts are kept in `folder`, so that an interrupted run goes on and another
+    Parts are kept in `folder`, so that an interrupted run continues and another
     student costs no further scoring. A part that cannot be read is made again.
 
     Args:

@@ -22,7 +22,7 @@ class WindowPlan:
 
     Attributes:
         samples: Length of a window.
-        sample_rate_hz: Of the waveforms, Hz.
+        sample_rate_hz: Sample rate of the waveforms, Hz.
         per_clip: Windows of each clip.
         augment: Name of the policy that changes a window.
         mixed_share: Probability in [0, 1] that another clip is added to a window.

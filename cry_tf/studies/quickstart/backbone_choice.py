@@ -1,4 +1,4 @@
-"""Which network the quickstart trains, and what is said about it."""
+"""The network that the quickstart trains, and why."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class BackboneChoice:
                 `pretrained` to have them fetched if they are not installed,
                 `none` for a small network with random weights, or None to take
                 YAMNet if its weights are installed, else the small network with
-                the weights that come with the package.
+                the bundled weights.
 
         Raises:
             FileNotFoundError: If there is nothing at the path.
@@ -56,36 +56,36 @@ class BackboneChoice:
             return cls(
                 preset=PRETRAINED,
                 weights="pretrained",
-                sentence="YAMNet with its published weights, kept as they are; only "
-                "the heads are trained.",
+                sentence="YAMNet with its published weights, frozen; only the heads "
+                "are trained.",
             )
         if asked is not None:
             # A checkpoint may be given by its prefix.
             if not (os.path.exists(asked) or os.path.exists(f"{asked}.index")):
                 raise FileNotFoundError(
                     "--weights takes YAMNet weights (a file or folder), pretrained or "
-                    f"none. Received: {asked!r}, where there is nothing."
+                    f"none. File not found: {asked}."
                 )
             return cls(
                 preset=PRETRAINED,
                 weights=asked,
-                sentence=f"YAMNet with the weights of {asked}, kept as they are; "
-                "only the heads are trained.",
+                sentence=f"YAMNet with the weights of {asked}, frozen; only the "
+                "heads are trained.",
             )
         installed = store.find(PRETRAINED)
         if installed is not None:
             return cls(
                 preset=PRETRAINED,
                 weights="pretrained",
-                sentence=f"YAMNet with the installed weights {installed}, kept as they "
-                "are; only the heads are trained.",
+                sentence=f"YAMNet with the installed weights {installed}, frozen; "
+                "only the heads are trained.",
             )
         return cls(
             preset=SMALL,
             weights="pretrained",
-            sentence=f"{SMALL}, a small network, with the weights that come with "
-            "cry-tf, kept as they are; only the heads are trained. No YAMNet weights "
-            "are installed: with --weights pretrained or FILE it is taken instead.",
+            sentence=f"{SMALL}, a small network with bundled weights, frozen; only the "
+            "heads are trained. No YAMNet weights are installed: --weights pretrained "
+            "or --weights FILE uses YAMNet instead.",
         )
 
     def settings(
@@ -93,7 +93,7 @@ class BackboneChoice:
     ) -> Settings:
         """Returns how a model of this backbone is trained."""
         if self.weights is None:
-            # Thrice Keras's rate: there are few steps, and batch norm bears it.
+            # Three times Keras's rate: few steps, and batch norm keeps it stable.
             recipe = FULL.replace(
                 name="quickstart",
                 epochs=scale.scratch_epochs,

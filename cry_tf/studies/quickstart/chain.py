@@ -46,10 +46,10 @@ class Built:
 
 @dataclass(frozen=True)
 class Outcome:
-    """Everything that a quickstart did.
+    """The result of a quickstart.
 
     Attributes:
-        material: What it worked on.
+        material: The recordings.
         choice: The backbone and why.
         built: The models by task.
         night: Events found in the night, None without a detector.
@@ -72,22 +72,22 @@ def run_chain(
     progress: Progress,
     scale: Scale = STANDARD,
 ) -> Outcome:
-    """Runs everything and writes it into a folder.
+    """Trains, exports and evaluates, and writes everything into a folder.
 
     Args:
         folder: An existing empty folder.
         data: Labelled recordings, one path or several, or None to synthesise them.
-        weights: See `BackboneChoice.choose`.
-        seed: Draws everything.
+        weights: `pretrained`, `none`, a path or None, see `BackboneChoice.choose`.
+        seed: Seed of recordings, folds and weights.
         progress: Takes lines, warnings and progress.
-        scale: How much of everything.
+        scale: Numbers of recordings, epochs and folds.
 
     Returns:
         What was done, with every figure.
 
     Raises:
-        ValueError: If the data do not suffice, or a `.tflite` does not answer
-            like its model.
+        ValueError: If the data do not suffice, or a `.tflite` does not give
+            the scores of its model.
         OSError: If something cannot be read or written.
     """
     seconds: dict[str, float] = {}

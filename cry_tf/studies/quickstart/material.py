@@ -58,7 +58,7 @@ class Scale:
 
 
 # Sized by measurement: from random weights about 150 s of processor time, two thirds of
-# it training, which two cores share; with the weights that come along 75 s.
+# it training, which two cores share; with the bundled weights 75 s.
 STANDARD = Scale()
 
 
@@ -130,7 +130,7 @@ def held_out_night(
     return Night(out.clip(-0.999, 0.999), tuple(events))
 
 
-# Names that say that there is a cry, but not why.
+# Labels of a cry that give no reason.
 _NO_REASON = frozenset(
     (
         *("cry", "cries", "crying", "crying_sobbing"),
@@ -274,7 +274,7 @@ def _set_apart(
 def _reasons(
     dataset: Dataset, mapping: LabelMapping | None
 ) -> tuple[Dataset | None, str]:
-    """Keeps the cries that say why, of labels with groups enough to split."""
+    """Keeps the cries labelled with a reason, of labels with enough groups to split."""
 
     def is_reason(label: str) -> bool:
         plain = label.lower().replace(" ", "_").replace("-", "_")

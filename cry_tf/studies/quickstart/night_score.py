@@ -136,7 +136,7 @@ def analyze_night(
     is_synthetic: bool,
     warn: Callable[[str], None],
 ) -> NightScore:
-    """Analyses a night with a detector's file, and names the cries it finds.
+    """Analyses a night with a detector's file, and classifies the cries found.
 
     Writes the night and its truth, what was found, and the picture of both.
 
@@ -144,12 +144,12 @@ def analyze_night(
         folder: Where to write.
         night: The recording.
         detector: The `.tflite` that finds cries.
-        namer: The `.tflite` that says why, None if there is none.
-        is_synthetic: Whether the picture says so.
+        namer: The `.tflite` that classifies reasons, or None.
+        is_synthetic: Whether the picture is marked as synthetic.
         warn: Takes a line if the picture cannot be drawn.
 
     Returns:
-        What was found, judged.
+        The events found, compared with the truth.
     """
     wav = folder / "night.wav"
     write_wav(wav, night.waveform)

@@ -39,7 +39,7 @@ class Reproduced:
     """The tables as far as they are done; `cells` fills up on the way.
 
     Attributes:
-        paper: Whose tables.
+        paper: The paper.
         rows: Every row.
         cells: By name of the row and split.
         budget: How much training was asked for.
@@ -47,8 +47,8 @@ class Reproduced:
         data_sha256: Their digest.
         left_out: Number of clips that could not be used.
         clips_there: Number of usable clips, those that the budget leaves out too.
-        seed: Of folds, weights and order.
-        is_synthetic: Whether the clips say that they were computed.
+        seed: Seed of folds, first weights and order of clips.
+        is_synthetic: Whether the clips are marked as synthetic.
         origin: Where the data came from.
         no_clips: By task, why the data has no clips for it.
     """
@@ -77,7 +77,7 @@ class Reproduced:
         infants, labelled = set(self.dataset.groups), len(self.dataset)
         if len(infants) == labelled:
             found.append(
-                "No clip shares a source with another: by infant is by clip here. "
+                "Every clip has its own source, so by infant equals by clip here. "
                 + self.dataset.grouping
             )
         return tuple(found)
@@ -85,11 +85,11 @@ class Reproduced:
     @property
     def budgets(self) -> tuple[str, ...]:
         """What the budget left out, each sentence once."""
-        said = [budget_sentence(row, self.budget) for row in self.rows]
+        sentences = [budget_sentence(row, self.budget) for row in self.rows]
         if len(self.dataset) < self.clips_there:
-            said.insert(
+            sentences.insert(
                 0,
                 f"{self.budget.name} budget: {len(self.dataset)} of {self.clips_there} "
-                "clips, of each label of each infant its share, classical methods too",
+                "clips, each label of each infant in proportion, classical methods too",
             )
-        return tuple(dict.fromkeys(sentence for sentence in said if sentence))
+        return tuple(dict.fromkeys(sentence for sentence in sentences if sentence))

@@ -20,8 +20,8 @@ SPLITS: tuple[Split, ...] = ("by_clip", "by_infant")
 
 BY_CLIP = (
     "BY CLIP, AS IN THE PAPER: clips of one infant are in training and in test at "
-    "once. Such a figure says how well known infants are known again, not how the "
-    "next infant is understood. The column by infant says that."
+    "once. Such a figure measures how well infants of the training are recognised, "
+    "not how the model does on a new infant. The column by infant measures that."
 )
 
 # A name of the event, such as crying_baby, and of no reason.
@@ -64,7 +64,7 @@ def drawn(dataset: Dataset, most: int | None, seed: int) -> Dataset:
 
 
 def is_synthetic(dataset: Dataset) -> bool:
-    """Returns whether any clip says of itself that it was computed."""
+    """Returns whether any clip is marked as synthetic."""
     return any(clip.columns.get("synthetic") == "yes" for clip in dataset.clips)
 
 
@@ -79,7 +79,7 @@ def for_task(
     taken for a reason.
 
     Args:
-        dataset: As it was loaded.
+        dataset: The dataset as loaded.
         task: `detect` or `reason`.
         positive: Labels that mean a cry; None takes the well-known names.
 
@@ -125,7 +125,7 @@ class TaskClips:
         """Takes the clips of every task out of a data set.
 
         Args:
-            paper: Whose tasks.
+            paper: The paper.
             dataset: The usable clips.
             positive: Labels that mean a cry; None takes the well-known names.
             progress: Takes what the data contain for each task.

@@ -24,7 +24,7 @@ from cry_tf.studies.reproduce.result import Identity, Result
 from cry_tf.studies.reproduce.teaching import Teaching
 from cry_tf.training.preparation import leave_out_bad_clips
 
-NOT_YET = "not run yet: the same command goes on from here"
+NOT_YET = "not run yet: run the same command again to continue"
 ROWS = "rows"
 
 
@@ -33,7 +33,7 @@ class Runner:
 
     Args:
         path: Folder of the reproduction; results stand in `rows/` below it.
-        found: What it fills in.
+        found: The tables to fill in.
         data: The clips of each task.
         progress: Takes lines, warnings and progress.
         embeddings_dir: Where embeddings are kept, see `EmbeddingCache`.
@@ -50,7 +50,7 @@ class Runner:
         self._path, self._found, self._data = path, found, data
         self._progress, self._embeddings_dir = progress, embeddings_dir
         self._rows = {row.name: row for row in found.rows}
-        # Rows of one training teach alike.
+        # Rows of one training give the same teacher scores.
         taught = {row.teacher for row in found.rows if row.teacher}
         self._teachers = {self._rows[name].experiment for name in taught}
 
@@ -69,7 +69,7 @@ class Runner:
         """Trains for one row, and fills in every row that shares its training.
 
         A row with a teacher trains the teacher's row first, unless what that
-        teaches is kept. What fails says so in the cells.
+        trains as a teacher is kept. Failures are written into the cells.
 
         Raises:
             OSError: If something cannot be read or written.
@@ -215,7 +215,7 @@ def reproduce(
     folder computes only what is missing. The tables are written anew after each row.
 
     Args:
-        paper: Whose tables.
+        paper: The paper.
         dataset: Labelled clips with their infants as groups.
         path: Folder to write, new or of an earlier call for the same paper.
         budget: How much training is asked for.
@@ -227,7 +227,7 @@ def reproduce(
         origin: Where the data came from, for the record.
 
     Returns:
-        The tables. A row that could not be run says why.
+        The tables. A row that could not be run holds the reason.
 
     Raises:
         ValueError: If a row is unknown, no clip can be used, or no row has clips.

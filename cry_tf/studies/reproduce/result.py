@@ -162,7 +162,7 @@ class Identity:
         split: `by_clip` or `by_infant`.
         data_sha256: Digest of names, labels, groups and contents of the clips.
         weights_sha256: Digest of the installed weights, or None.
-        teacher: Of the network that teaches this one, or None.
+        teacher: Identity of the teacher, or None.
         loss: Temperature and share of the labels where there is a teacher.
         versions: Of everything that can change a figure.
     """

@@ -74,10 +74,10 @@ def tables(found: Reproduced) -> list[Table]:
                 reason = found.cells[row.name, split].reason
                 if reason:
                     notes.setdefault((row.title, reason), []).append(_words(split))
-        said = _merged(notes)
+        sentences = _merged(notes)
         if not any(row.task not in found.no_clips for row in rows):
-            said = list(dict.fromkeys(found.no_clips[row.task] for row in rows))
-        made.append(Table(f"{name}: {about}", header, tuple(lines), tuple(said)))
+            sentences = list(dict.fromkeys(found.no_clips[row.task] for row in rows))
+        made.append(Table(f"{name}: {about}", header, tuple(lines), tuple(sentences)))
     return made
 
 
@@ -140,7 +140,7 @@ def _words(split: Split) -> str:
 
 
 def _merged(notes: dict[tuple[str, str], list[str]]) -> list[str]:
-    """Says a reason once for all the rows that have it."""
+    """Merges rows that have the same reason into one sentence."""
     by_reason: dict[tuple[str, str], list[str]] = {}
     for (title, reason), splits in notes.items():
         where = "" if len(splits) == len(SPLITS) else f" {splits[0]}"
@@ -256,7 +256,7 @@ def write(path: Path, found: Reproduced, warn: Callable[[str], None]) -> None:
 
 
 def tell(progress: Progress, found: Reproduced) -> None:
-    """Tells the tables on a terminal."""
+    """Prints the tables."""
     for made in tables(found):
         progress.line()
         progress.line(made.title)

@@ -140,7 +140,7 @@ class TaughtTrainer:
         dataset: The clips.
         settings: How, with the student's own settings.
         teaching: What the teacher of each fold says of these clips.
-        context: Of the run.
+        context: Progress, cache and checkpoint of the run.
 
     Attributes:
         epochs: See `cry_tf.training.trainer.Trainer`.

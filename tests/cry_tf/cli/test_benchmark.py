@@ -68,7 +68,7 @@ def test_files_stand_side_by_side(exports, recordings, tmp_path, capsys):
     for file in (small, large):
         assert 0 <= file["accuracy"]["auc"]["value"] <= 1
         assert file["speeds"][0]["real_time_factor"] > 0
-    assert any("does not say which clips" in each for each in answer["warnings"])
+    assert any("does not record which clips" in each for each in answer["warnings"])
     assert json.loads((out / "metrics.json").read_text()) == answer
     page = (out / "benchmark.html").read_text()
     assert page.count("<svg") == 2

@@ -135,7 +135,7 @@ def test_teacher_and_student_stand_side_by_side_with_the_paper(distilled):
         (["--unlabelled", "nowhere"], "There is none at nowhere"),
         (["--teacher-weight", "1,2"], "There is one weight a teacher"),
         (["--recipe", "finetune"], "in one stage"),
-        (["--augment-copies", "2"], "copies says how many"),
+        (["--augment-copies", "2"], "copies is the number of"),
         (["--student", "ds_cnn_xl"], "preset must be one of"),
     ],
 )

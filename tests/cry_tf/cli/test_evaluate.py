@@ -324,7 +324,7 @@ def test_a_model_that_cannot_tell_its_training_clips_says_so(
 ):
     argv = ["evaluate", str(models / "detector.keras"), str(recordings)]
     assert main([*argv, "-o", str(tmp_path / "out")]) == 0
-    assert "does not say which clips it was trained on" in capsys.readouterr().err
+    assert "does not record which clips it was trained on" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

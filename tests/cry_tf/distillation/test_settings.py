@@ -26,7 +26,7 @@ def test_settings_survive_json():
         ({"alpha": -0.1}, r"must be in \[0, 1\]"),
         ({"filter_precision": 1.0}, r"filter_precision must be in \(0, 1\)"),
         ({"window_s": 0.5}, "window_s must be at least 1"),
-        ({"copies": 2}, "copies says how many augmented copies"),
+        ({"copies": 2}, "copies is the number of augmented copies"),
         ({"student": student(FINE_TUNE)}, "in one stage"),
         ({"student": student(RECIPE.replace(mixup=0.2))}, "has its own loss"),
     ],

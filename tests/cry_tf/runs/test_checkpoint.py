@@ -55,7 +55,7 @@ def test_a_finished_fold_takes_the_place_of_its_epochs(kept):
 def test_changed_data_or_settings_are_refused_by_name(kept, change, name):
     interrupted(kept)
     with (
-        pytest.raises(ValueError, match=f"goes on with the data.*{name}"),
+        pytest.raises(ValueError, match=f"needs the data.*{name}"),
         kept.open(True, False),
     ):
         kept.require_same(FACTS | change)

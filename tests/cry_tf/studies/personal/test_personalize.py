@@ -85,7 +85,7 @@ def test_figures_on_clips_of_the_training_are_not_to_be_trusted(
 ):
     infant = of_infant(load(many_infants), "infant3")
     made = adapt(make_run(), infant, tmp_path / "new", origin=str(many_infants))
-    assert "6 of 6 clips were in the training of the run" in made.warnings[0]
+    assert "trained on 6 of 6 clips" in made.warnings[0]
     assert made.comparisons[0].run_row.kind == "in training"
     assert "not to be trusted" in (made.run.path / "report.html").read_text()
     with pytest.raises(ValueError, match="one of the 6 groups.*infant9"):
@@ -97,9 +97,9 @@ def test_one_clip_is_enough_and_nothing_is_claimed(make_run, one_infant, tmp_pat
     made = adapt(make_run(), clips.subset([0]), tmp_path / "new")
     assert made.comparisons == ()
     metrics = made.run.metrics
-    assert "cannot be said from one clip" in metrics["verdict"]
+    assert "One clip is too few to evaluate" in metrics["verdict"]
     assert made.run.predictions().files == (clips.clips[0].name,)
-    assert "Without a clip, and so as in the run: tired." in made.warnings
+    assert "No clip, so unchanged from the run: tired." in made.warnings
     model = made.run.load_model()
     _, waveform = next(clips.waveforms(model.spec.sample_rate_hz))
     assert np.argmax(np.asarray(model(waveform[None]))) == 0
@@ -195,7 +195,7 @@ def test_prototypes_need_the_clips_of_the_training(make_run, one_infant, tmp_pat
     config = json.loads((run / "config.json").read_text())
     config["data"]["folder"] = str(tmp_path / "gone")
     (run / "config.json").write_text(json.dumps(config))
-    with pytest.raises(ValueError, match="Bring them back, take --head logreg"):
+    with pytest.raises(ValueError, match="Restore them, use --head logreg"):
         adapt(run, one_infant, tmp_path / "new")
     adapt(run, one_infant, tmp_path / "new", head="logreg")
 

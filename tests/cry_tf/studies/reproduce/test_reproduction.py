@@ -187,7 +187,7 @@ def test_an_interrupt_loses_only_the_row_under_way(few, tmp_path):
         run(*args, rows=names, progress=StopsAt(2))
     found = told(out)["mfcc_gmm"]
     assert "figures" in found["by_clip"]
-    assert "the same command goes on" in found["by_infant"]["reason"]
+    assert "run the same command again" in found["by_infant"]["reason"]
     assert {path.name for path in out.iterdir()} == {
         "rows",
         "tables.json",
