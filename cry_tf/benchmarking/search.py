@@ -12,6 +12,7 @@ from typing import Any
 
 import cry_export
 from cry_export import artefact
+from cry_lite import atomic
 from cry_tf.benchmarking.candidate import METRIC_OF_TASK, Candidate
 from cry_tf.benchmarking.comparing import Comparison, compare
 from cry_tf.benchmarking.limits import Limits, choose
@@ -151,9 +152,5 @@ def _place(source: Path, output: Path) -> None:
         (artefact.parity_path(source), artefact.parity_path(output)),
         (source, output),
     ):
-        beside = target.with_name(f".{target.name}.part")
-        try:
+        with atomic.replacing(target) as beside:
             shutil.copyfile(part, beside)
-            beside.replace(target)
-        finally:
-            beside.unlink(missing_ok=True)

@@ -6,11 +6,8 @@ clips, reading one file a clip takes as long as reading one file for all of them
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import json
-import os
-import uuid
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -18,7 +15,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from cry_lite import __version__
+from cry_lite import __version__, atomic
 
 if TYPE_CHECKING:
     from cry_tf.data.extraction import Extractor
@@ -104,20 +101,19 @@ class Shelf:
         self._write(self.path(key), {"embeddings": value})
 
     def _write(self, path: Path, content: Mapping[str, object]) -> None:
-        part = path.with_name(f".{path.name}.{uuid.uuid4().hex}.part")
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            with open(part, "wb") as file:
+            # A file that a power cut damaged is made again, by its CRC.
+            with (
+                atomic.replacing(path, is_synced=False) as part,
+                open(part, "wb") as file,
+            ):
                 if path.suffix == ".npz":
                     np.savez(file, **content)  # type: ignore[arg-type]
                 else:
                     file.write(json.dumps(content, indent=1).encode())
-            os.replace(part, path)
         except OSError as error:
             self.unwritable = error
-        finally:
-            with contextlib.suppress(OSError):
-                part.unlink()
 
 
 def _read(path: Path) -> np.ndarray | None:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import functools
-import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from cry_lite import atomic
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -38,16 +39,13 @@ def write(
         page: Makes its content; called once.
         warn: Takes the line.
     """
-    part = path.with_name(f"{path.name}.part")
     try:
         content = page()
         if isinstance(content, str):
             # A file name may hold bytes that are no UTF-8.
             content = content.encode("utf-8", "backslashreplace")
-        part.write_bytes(content)
-        os.replace(part, path)
+        atomic.write_bytes(path, content)
     except Exception as error:
-        part.unlink(missing_ok=True)
         reason = " ".join(str(error).split())
         warn(
             f"{path.name} is not written: {type(error).__name__}: {reason}. "

@@ -17,6 +17,8 @@ from typing import Any
 
 import numpy as np
 
+from cry_lite import atomic
+
 _FACTS = "_facts"
 
 
@@ -34,10 +36,8 @@ def save_arrays(
         OSError: If the file cannot be written.
     """
     text = np.frombuffer(json.dumps(dict(facts or {})).encode(), np.uint8)
-    part = path.with_name(f"{path.name}.part")
-    with open(part, "wb") as file:
+    with atomic.replacing(path) as part, open(part, "wb") as file:
         np.savez(file, **{_FACTS: text}, **arrays)  # type: ignore[arg-type]
-    os.replace(part, path)
 
 
 def load_arrays(path: Path) -> tuple[dict[str, Any], dict[str, np.ndarray]] | None:
@@ -135,7 +135,7 @@ class Checkpoint:
         file = self.folder / _SETTINGS
         facts = json.loads(json.dumps(facts))
         if not self.has_progress or not file.is_file():
-            _write(file, json.dumps(facts, indent=1).encode())
+            atomic.write_bytes(file, json.dumps(facts, indent=1).encode())
             return
         before, now = _flat(json.loads(file.read_text("utf-8"))), _flat(facts)
         for name in sorted({*before, *now}):
@@ -202,9 +202,3 @@ def _flat(values: Any, name: str = "") -> dict[str, Any]:
     for key, value in values.items():
         flat |= _flat(value, f"{name}.{key}" if name else key)
     return flat
-
-
-def _write(path: Path, content: bytes) -> None:
-    part = path.with_name(f"{path.name}.part")
-    part.write_bytes(content)
-    os.replace(part, path)

@@ -19,6 +19,7 @@ from typing import Literal
 
 import numpy as np
 
+from cry_lite import atomic
 from cry_tf.synthesis.household import BACKGROUNDS
 from cry_tf.synthesis.reason import REASONS, Reason
 from cry_tf.synthesis.recording import draw_home, record_cry, write_wav
@@ -145,10 +146,11 @@ def write_paper_set(
     }
     (root / "paper_set.json").write_text(json.dumps(settings, indent=2) + "\n")
     # The manifest comes last: a folder without one is unfinished.
-    part = root / "manifest.csv.part"
-    with open(part, "w", newline="", encoding="utf-8") as file:
+    with (
+        atomic.replacing(manifest) as part,
+        open(part, "w", newline="", encoding="utf-8") as file,
+    ):
         csv.writer(file).writerows([COLUMNS, *rows])
-    os.replace(part, manifest)
     return manifest
 
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import numpy as np
 
+from cry_lite import atomic
 from cry_tf.synthesis.cry import cry
 from cry_tf.synthesis.household import household_sound
 from cry_tf.synthesis.infant import Infant
@@ -64,6 +64,5 @@ def write_wav(path: Path, waveform: np.ndarray) -> None:
     """Writes 16-bit mono at 16 kHz, into a part file and then in place."""
     import soundfile
 
-    part = path.with_suffix(".wav.part")
-    soundfile.write(part, waveform, SAMPLE_RATE_HZ, subtype="PCM_16", format="WAV")
-    os.replace(part, path)
+    with atomic.replacing(path) as part:
+        soundfile.write(part, waveform, SAMPLE_RATE_HZ, subtype="PCM_16", format="WAV")

@@ -19,6 +19,7 @@ from pathlib import Path
 
 import numpy as np
 
+from cry_lite import atomic
 from cry_tf.synthesis.household import (
     BACKGROUNDS,
     HOUSEHOLD_SOUNDS,
@@ -215,10 +216,11 @@ def write_recordings(
     (root / "recordings.json").write_text(json.dumps(settings, indent=2) + "\n")
     for kind, place in sets.items():
         # The manifest comes last: a folder without one is unfinished.
-        part = place / "manifest.csv.part"
-        with open(part, "w", newline="", encoding="utf-8") as file:
+        with (
+            atomic.replacing(place / "manifest.csv") as part,
+            open(part, "w", newline="", encoding="utf-8") as file,
+        ):
             csv.writer(file).writerows([MANIFEST_COLUMNS, *rows[kind]])
-        os.replace(part, place / "manifest.csv")
     return Recordings(
         root, sets["detection"] / "manifest.csv", sets["reasons"] / "manifest.csv"
     )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -12,6 +11,7 @@ import numpy as np
 import tensorflow as tf
 
 from cry_hub.backbone_cut import BackboneCut
+from cry_lite import atomic
 from cry_tf.augment import Policy
 from cry_tf.data import Dataset, sound_source
 from cry_tf.data.decoding import decoding_threads
@@ -171,16 +171,18 @@ class FeatureMaps:
         Not NumPy's format: reading that takes longer than a step of a small network.
         """
         path = self._path(key)
-        part = path.with_suffix(".part")
         maps = [
             tf.cast(output[0], _kept_type(spec)).numpy()
             for output, spec in zip(outputs, self._specs, strict=True)
         ]
         try:
-            with open(part, "wb") as file:
+            # Read by this run alone, so a power cut can damage nothing of use.
+            with (
+                atomic.replacing(path, is_synced=False) as part,
+                open(part, "wb") as file,
+            ):
                 file.write(np.array([len(each) for each in maps], np.int64).tobytes())
                 file.writelines(each.tobytes() for each in maps)
-            os.replace(part, path)
         except OSError as error:
             raise OSError(
                 f"Feature maps could not be kept in {self.folder} ({error}). Make "

@@ -15,6 +15,7 @@ from cry_hub.backbone import Backbone
 from cry_hub.errors import WeightsError
 from cry_hub.layout import Layout, Target
 from cry_hub.preset import imported
+from cry_lite import atomic
 
 
 def native_layout(model: keras.Model) -> Layout:
@@ -142,13 +143,9 @@ def save_npz(model: keras.Model, path: str | os.PathLike[str]) -> Path:
         raise FileExistsError(
             f"{path} exists and is not overwritten: delete it or choose another name."
         )
-    part = path.with_name(f".{path.stem}.{os.getpid()}.part.npz")
     arrays = {name: np.asarray(var) for name, var in _named_variables(model)}
-    try:
-        np.savez(part, **arrays)  # type: ignore[arg-type]
-        os.replace(part, path)
-    finally:
-        part.unlink(missing_ok=True)
+    with atomic.replacing(path) as part, open(part, "wb") as file:
+        np.savez(file, **arrays)  # type: ignore[arg-type]
     return path
 
 

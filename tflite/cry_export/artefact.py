@@ -5,14 +5,15 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from cry_export.parity import ParityReport
 from cry_export.recipe import Recipe
+from cry_lite import atomic
 
 
 @dataclass(frozen=True)
@@ -110,12 +111,14 @@ def write(
     }
     target = parity_path(path)
     with ExitStack() as parts:
-        tflite_part = parts.enter_context(_part(path, tflite))
-        report_part = parts.enter_context(_part(target, _json(report)))
+        tflite_part = parts.enter_context(atomic.part_of(path))
+        report_part = parts.enter_context(atomic.part_of(target))
+        tflite_part.write_bytes(tflite)
+        report_part.write_bytes(_json(report))
         # The report first: a .tflite never stands there without its proof.
-        os.replace(report_part, target)
+        atomic.put(report_part, target)
         try:
-            os.replace(tflite_part, path)
+            atomic.put(tflite_part, path)
         except OSError:
             target.unlink()  # it proves a file that is not there
             raise
@@ -150,8 +153,7 @@ def write_refusal(
         return None
     target = parity_path(path)
     report = _report(path, parity, recipe, details) | {"sha256": None, "bytes": None}
-    with _part(target, _json(report)) as part:
-        os.replace(part, target)
+    atomic.write_bytes(target, _json(report))
     return target
 
 
@@ -170,20 +172,3 @@ def _report(
 
 def _json(report: dict[str, Any]) -> bytes:
     return (json.dumps(report, indent=2, allow_nan=False) + "\n").encode()
-
-
-@contextmanager
-def _part(target: Path, content: bytes) -> Iterator[Path]:
-    """Writes a part file in the target's folder; removes it if it is still there."""
-    part = target.with_name(f".{target.name}.{os.getpid()}.part")
-    try:
-        try:
-            with part.open("xb") as file:
-                file.write(content)
-                file.flush()
-                os.fsync(file.fileno())
-        except OSError as error:  # A full disk names no file; users know the target.
-            raise OSError(error.errno, error.strerror, str(target)) from error
-        yield part
-    finally:
-        part.unlink(missing_ok=True)

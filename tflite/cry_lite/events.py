@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from cry_lite import atomic
+
 
 @dataclass(frozen=True, kw_only=True)
 class Event:
@@ -98,17 +100,7 @@ def write_text(
     """
     if os.path.exists(path) and not overwrite:
         raise FileExistsError(f"{path} exists. Ask to overwrite it, or name another.")
-    folder, name = os.path.split(path)
-    part = os.path.join(folder, f".{name}.{os.getpid()}.part")
-    try:
-        with open(
-            part, "w", encoding="utf-8", errors="backslashreplace", newline="\n"
-        ) as file:
-            file.write(text)
-        os.replace(part, path)
-    finally:
-        if os.path.exists(part):
-            os.remove(part)
+    atomic.write_bytes(path, text.encode("utf-8", "backslashreplace"))
 
 
 def _one_field(label: str) -> str:

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from cry_lite import atomic
 from cry_lite.sound_file import resample
 from cry_tf.data.content import content_digests
 from cry_tf.data.dataset import Dataset
@@ -212,10 +213,5 @@ def _read(path: Path) -> dict[str, np.ndarray] | None:
 
 
 def _write(path: Path, values: dict[str, np.ndarray]) -> None:
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        with open(part, "wb") as file:
-            np.savez(file, **values)  # type: ignore[arg-type]
-        os.replace(part, path)
-    finally:
-        part.unlink(missing_ok=True)
+    with atomic.replacing(path) as part, open(part, "wb") as file:
+        np.savez(file, **values)  # type: ignore[arg-type]

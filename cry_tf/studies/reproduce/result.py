@@ -5,13 +5,13 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
-import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from cry_lite import atomic
 from cry_tf.evaluation import bootstrap
 from cry_tf.evaluation.figures import Estimate
 from cry_tf.papers.row import Experiment
@@ -262,10 +262,8 @@ def write(
     target = folder / identity.file_name
     for variant, found in predictions.items():
         csv_path = target.with_suffix(f".{variant}.csv")
-        part = csv_path.with_name(csv_path.name + ".part")
-        found.write_csv(part)
-        os.replace(part, csv_path)
-    part = target.with_name(target.name + ".part")
+        with atomic.replacing(csv_path) as part:
+            found.write_csv(part)
     values = {"format": FORMAT, "identity": identity.to_dict()}
-    write_json(part, values | {"result": result.to_dict()})
-    os.replace(part, target)
+    with atomic.replacing(target) as part:
+        write_json(part, values | {"result": result.to_dict()})

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from cry_lite import atomic
 from cry_tf.evaluation.figures import Estimate
 from cry_tf.papers.papers import Paper
 from cry_tf.papers.row import Figure, Row
@@ -246,12 +246,9 @@ def write(path: Path, found: Reproduced, warn: Callable[[str], None]) -> None:
         OSError: If one cannot be written.
     """
     path.mkdir(parents=True, exist_ok=True)
-    part = path / (TABLES + ".part")
-    write_json(part, to_dict(found))
-    os.replace(part, path / TABLES)
-    part = path / "tables.md.part"
-    part.write_text(_markdown(found), encoding="utf-8")
-    os.replace(part, path / "tables.md")
+    with atomic.replacing(path / TABLES) as part:
+        write_json(part, to_dict(found))
+    atomic.write_bytes(path / "tables.md", _markdown(found).encode())
     pages.write(path / "report.html", lambda: _html(found), warn)
 
 

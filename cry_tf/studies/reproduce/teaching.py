@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import zipfile
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from cry_lite import atomic
 from cry_tf.data import Dataset
 from cry_tf.distillation.lesson import Lesson
 from cry_tf.distillation.settings import DistillSettings
@@ -117,15 +117,13 @@ def write(folder: Path, identity: Identity, teaching: Teaching) -> None:
     """
     folder.mkdir(parents=True, exist_ok=True)
     target = _path(folder, identity)
-    part = target.with_name(target.name + ".part")
-    with open(part, "wb") as file:
+    with atomic.replacing(target) as part, open(part, "wb") as file:
         np.savez_compressed(
             file,
             identity=np.array(json.dumps(identity.to_dict())),
             scores=teaching.scores,
             folds=teaching.folds,
         )
-    os.replace(part, target)
 
 
 def _path(folder: Path, identity: Identity) -> Path:

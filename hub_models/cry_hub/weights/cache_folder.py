@@ -92,19 +92,3 @@ def explained(folder: Path) -> Iterator[None]:
 def is_full(error: BaseException) -> bool:
     """Returns whether an error means a full disk or quota."""
     return isinstance(error, OSError) and error.errno in _FULL
-
-
-def write_whole(path: Path, content: bytes) -> None:
-    """Writes a file so that it is there whole or not at all; one process at a time."""
-    # Not tempfile, whose files nobody else may read: a cache may be shared.
-    part = path.with_name(f".{path.name}.part")
-    try:
-        with part.open("wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(part, path)
-    except BaseException:
-        with contextlib.suppress(OSError):
-            part.unlink()
-        raise

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from cry_hub.weights.cache_folder import weights_dir, write_whole
+from cry_hub.weights.cache_folder import weights_dir
+from cry_lite import atomic
 
 Origin = Literal["published", "rebuilt", "pinned", "own"]
 IN_WORDS: dict[Origin, str] = {
@@ -59,7 +60,7 @@ class Installation:
         """Writes it beside a weights file."""
         values = {"format": FORMAT, **dataclasses.asdict(self)}
         content = json.dumps(values, indent=2) + "\n"
-        write_whole(record_file(weights), content.encode())
+        atomic.write_bytes(record_file(weights), content.encode())
 
     @classmethod
     def read(cls, weights: Path) -> Installation | None:

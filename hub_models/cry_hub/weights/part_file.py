@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import BinaryIO
 
+from cry_lite import atomic
+
 
 class PartFile:
     """Bytes that have come so far, and which version of the file they are of.
@@ -71,9 +73,7 @@ class PartFile:
 
     def move_to(self, target: str | os.PathLike[str]) -> None:
         """Puts the finished file in place of the target."""
-        with self.path.open("rb+") as file:
-            os.fsync(file.fileno())
-        os.replace(self.path, target)
+        atomic.put(self.path, target)
         self._note.unlink(missing_ok=True)
 
     def _read_note(self) -> dict[str, str | None]:

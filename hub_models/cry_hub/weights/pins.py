@@ -7,7 +7,8 @@ import json
 from pathlib import Path
 
 from cry_hub.errors import WeightsError
-from cry_hub.weights.cache_folder import cache_dir, explained, locked, write_whole
+from cry_hub.weights.cache_folder import cache_dir, explained, locked
+from cry_lite import atomic
 
 
 def pins_file() -> Path:
@@ -46,7 +47,7 @@ def pin(url: str, digest: str) -> None:
             pins[url] = {"digest": digest, "date": date}
             with explained(cache_dir()):
                 content = json.dumps(pins, indent=2, sort_keys=True) + "\n"
-                write_whole(pins_file(), content.encode())
+                atomic.write_bytes(pins_file(), content.encode())
 
 
 def refusal(url: str, expected: str, found: str) -> str:

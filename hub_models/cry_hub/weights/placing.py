@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import datetime
 import hashlib
-import os
 from pathlib import Path
 
 from cry_hub.formats import Source, signature
@@ -15,10 +14,10 @@ from cry_hub.weights.cache_folder import (
     digest_file,
     explained,
     weights_dir,
-    write_whole,
 )
 from cry_hub.weights.installation import Installation
 from cry_hub.weights.provenance import origin_of, url_to_pin
+from cry_lite import atomic
 
 
 def place(record: Preset, source: Source, url: str | None) -> Installation:
@@ -52,7 +51,7 @@ def place(record: Preset, source: Source, url: str | None) -> Installation:
         staged = target.with_name(f".{target.name}")
         try:
             if _is_npz(source):
-                write_whole(staged, *source.files.values())
+                atomic.write_bytes(staged, *source.files.values())
             else:
                 porting.save_npz(model, staged)
             if new_url is not None:
@@ -73,13 +72,13 @@ def place(record: Preset, source: Source, url: str | None) -> Installation:
             # Without its digest a file is not seen: first the old digest goes, last
             # the new one comes.
             digest_file(target).unlink(missing_ok=True)
-            os.replace(staged, target)
+            atomic.put(staged, target)
         except BaseException:
             staged.unlink(missing_ok=True)
             raise
         made.write(target)
         line = f"{made.sha256}  {target.name}\n"
-        write_whole(digest_file(target), line.encode())
+        atomic.write_bytes(digest_file(target), line.encode())
     return made
 
 

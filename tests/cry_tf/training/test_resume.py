@@ -34,6 +34,7 @@ def text(run, name):
 # of another one from outside may be too late for it, or lose patience with it.
 _KILLED = """
 import os, signal, types
+from cry_lite import atomic
 from cry_tf.runs import checkpoint
 
 def replace(part, path, replace=os.replace):
@@ -45,7 +46,7 @@ def replace(part, path, replace=os.replace):
     if is_then:
         os.kill(os.getpid(), signal.SIGKILL)
 
-checkpoint.os = types.SimpleNamespace(**{**vars(os), "replace": replace})
+atomic.os = types.SimpleNamespace(**{**vars(os), "replace": replace})
 """
 
 
