@@ -1,8 +1,8 @@
-"""Trains, distils and exports networks that hear babies cry.
+"""Trains, distils and exports models that detect a baby's crying.
 
-Importing this package loads neither Keras nor TensorFlow: each name does when it
-is first used. A model saved with Keras loads with
-`import cry_tf; keras.saving.load_model("cry.keras")`.
+Importing this package loads neither Keras nor TensorFlow; the first use of a name
+loads what it needs. `import cry_tf` also registers the package's classes, so
+`keras.saving.load_model("cry.keras")` reads a saved model.
 """
 
 from typing import Any
@@ -14,14 +14,14 @@ from cry_tf import registration
 try:
     import lazy_loader
 except ModuleNotFoundError:
-    # The device runtime alone: `check_keras` has the words.
+    # Only cry_lite's requirements are installed: `check_keras` says what to install.
     _load, __dir__, __all__ = None, list, []
 else:
     # The names are those that __init__.pyi imports.
     _load, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)
 __all__ += ["__version__"]
 
-# What is used without Keras too, say to look at data with another backend.
+# Usable without Keras.
 _WITHOUT_KERAS = ("augment", "data", "evaluation", "synthesis")
 
 

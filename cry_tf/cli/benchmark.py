@@ -1,4 +1,4 @@
-"""`cry-tf benchmark`: exported files side by side."""
+"""`cry-tf benchmark`: compares exported files."""
 
 from __future__ import annotations
 
@@ -10,11 +10,10 @@ from cry_tf.cli.console import Console
 from cry_tf.cli.data_arguments import add_data_arguments
 
 _EPILOG = """\
-Each file runs in a process of its own, in turns with the others: size as it is and
-compressed, time to load, first and median run, peak memory of the process. With
---data its accuracy on labelled clips stands beside, and a plot of what each byte and
-each millisecond buys. Speeds belong to this machine; cry-lite benchmark tells those
-of a device.
+Each file runs in a separate process, alternating with the others. The table lists size
+(stored and compressed), load time, first and median run, and peak memory. With --data
+it also lists the accuracy on labelled clips, and the page plots accuracy against size
+and speed. Speeds are those of this machine; on a device run cry-lite benchmark.
 
 examples:
   cry-tf benchmark cry.tflite phone.tflite
@@ -34,21 +33,22 @@ def add_parser(subparsers: Any) -> None:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument(
-        "files", nargs="+", metavar="FILE.tflite", help="files of cry-tf export"
+        "files", nargs="+", metavar="FILE.tflite", help="files that cry-tf export wrote"
     )
     parser.add_argument(
         "--threads",
         type=_positive,
         metavar="N",
         default=min(4, os.cpu_count() or 1),
-        help="measured beside one thread (default: %(default)s here)",
+        help="threads of a second measurement, besides one thread, int >= 1 "
+        "(default: %(default)s on this machine)",
     )
     parser.add_argument(
         "--seconds",
         type=float,
         metavar="S",
-        help="audio of a run, for files that take any length "
-        "(default: the file's own window)",
+        help="length of the audio in a run, for files that take any length "
+        "(default: the file's window)",
     )
     parser.add_argument(
         "--data",
@@ -58,7 +58,10 @@ def add_parser(subparsers: Any) -> None:
     )
     add_data_arguments(parser)
     parser.add_argument(
-        "-o", "--output", metavar="DIR", help="also write metrics.json and a page"
+        "-o",
+        "--output",
+        metavar="DIR",
+        help="also write metrics.json and benchmark.html into DIR",
     )
     parser.add_argument(
         "--overwrite", action="store_true", help="replace an earlier result"
@@ -111,7 +114,7 @@ def run(args: argparse.Namespace) -> int:
                 lambda: benchmark_page.render(found),
                 console.warn,
             )
-        console.line(f"written: {args.output} (look at benchmark.html)")
+        console.line(f"written: {args.output} (open benchmark.html)")
     if args.json:
         console.json(found.to_dict())
     return 0
@@ -119,5 +122,7 @@ def run(args: argparse.Namespace) -> int:
 
 def _positive(text: str) -> int:
     if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"must be a positive number, not {text!r}")
+        raise argparse.ArgumentTypeError(
+            f"must be a whole number >= 1. Received: {text!r}"
+        )
     return int(text)

@@ -1,4 +1,4 @@
-"""What a command says: results on stdout, progress and warnings on stderr."""
+"""Console output: results on stdout, progress and warnings on stderr."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from typing import Any
 from cry_lite.streams import is_watched
 
 Advance = Callable[..., None]
-# Nobody needs to be told how long a few seconds take.
-_WORTH_TELLING_S = 10.0
+# Shorter waits get no forecast.
+_SHORTEST_FORECAST_S = 10.0
 ByteProgress = Callable[[int, int | None], None]
 
 
 def in_words(seconds: float) -> str:
-    """Returns a duration as a person would say it."""
+    """Returns a rounded duration: `45 s`, `6 min`, `2.5 h`."""
     if seconds < 90:
         return f"{max(1, round(seconds))} s"
     if seconds < 90 * 60:
@@ -31,18 +31,18 @@ def in_words(seconds: float) -> str:
 
 
 class Console:
-    """Prints for a person, or for a machine that asked for `--json`.
+    """Prints lines, tables, progress and JSON.
 
     Args:
-        is_json: True keeps stdout for one JSON object: lines and tables meant
-            for a person go to stderr.
+        is_json: Bool. True keeps stdout for one JSON object and sends lines and
+            tables to stderr. Default: False.
     """
 
     def __init__(self, is_json: bool = False):
         self.is_json = is_json
 
     def line(self, text: str = "") -> None:
-        """Prints a line for a person."""
+        """Prints a line of text."""
         print(text, file=sys.stderr if self.is_json else sys.stdout, flush=True)
 
     def warn(self, text: str) -> None:
@@ -50,7 +50,7 @@ class Console:
         print(f"warning: {text}", file=sys.stderr, flush=True)
 
     def json(self, values: Any) -> None:
-        """Prints the answer of a command that was asked for `--json`."""
+        """Prints the result of a command with `--json`."""
         print(json.dumps(values, indent=2, allow_nan=False), flush=True)
 
     def table(
@@ -59,7 +59,7 @@ class Console:
         rows: Sequence[Sequence[str]],
         text_columns: int = 1,
     ) -> None:
-        """Prints a table: the first columns to the left, the others to the right."""
+        """Prints a table: the first `text_columns` left-aligned, the others right."""
         # rich's Table folds cells at the width of the terminal, or at 80 columns in
         # a pipe. Its cell_len counts the letters that take two columns.
         from rich.cells import cell_len
@@ -76,18 +76,18 @@ class Console:
 
     @contextlib.contextmanager
     def bar(self, title: str, total: int) -> Iterator[Advance]:
-        """Shows how far a long piece of work is.
+        """Shows the progress of a long task.
 
-        A bar where a person watches stderr; a line at its start, at the first
-        forecast, at each tenth and at its end where the output is piped.
+        On a terminal, a bar; in a pipe, a line at the start, at the first forecast,
+        at each tenth and at the end.
 
         Args:
-            title: What is being done.
-            total: Number of steps.
+            title: Name of the task.
+            total: Int > 0, number of steps.
 
         Yields:
-            A function to call after each step. It may be given the seconds that
-            are left, at most; otherwise the mean of the steps so far tells them.
+            A function to call after each step. Its optional argument is the time
+            left, seconds, at most. Default: estimated from the steps so far.
         """
         began, done = time.monotonic(), 0
 
@@ -97,8 +97,8 @@ class Console:
             spent_s = time.monotonic() - began
             if left_s is None:
                 left_s = spent_s / done * (total - done)
-            is_worth_it = done < total and spent_s + left_s > _WORTH_TELLING_S
-            return f"about {in_words(left_s)} left" if is_worth_it else ""
+            is_long = done < total and spent_s + left_s > _SHORTEST_FORECAST_S
+            return f"about {in_words(left_s)} left" if is_long else ""
 
         if is_watched(sys.stderr):
             from rich import progress as bars
@@ -131,17 +131,16 @@ class Console:
 
     @contextlib.contextmanager
     def byte_progress(self, title: str) -> Iterator[ByteProgress]:
-        """Shows how far a download is.
+        """Shows the progress of a download.
 
-        A bar where a person watches stderr; a line at its start and at each tenth,
-        or each 10 MB if the length is not known, where the output is piped.
-        Nothing where nothing is downloaded.
+        On a terminal, a bar; in a pipe, a line at the start and at each tenth, or at
+        each 10 MB if the length is unknown. Without a download it prints nothing.
 
         Args:
-            title: What is being fetched.
+            title: Name of the file.
 
         Yields:
-            A function of (bytes that are there, bytes in all or None).
+            A function of (bytes received, total bytes or None).
         """
         if is_watched(sys.stderr):
             from rich import progress as bars
@@ -160,24 +159,24 @@ class Console:
                     task, completed=done, total=total, visible=True
                 )
             return
-        told = -1
+        printed = -1
 
-        def tell(done: int, total: int | None) -> None:
-            nonlocal told
+        def report(done: int, total: int | None) -> None:
+            nonlocal printed
             step = done * 10 // total if total else done // 10_000_000
-            if step != told:
-                told = step
+            if step != printed:
+                printed = step
                 whole = f" of {total / 1e6:.1f}" if total else ""
                 print(
                     f"{title}: {done / 1e6:.1f}{whole} MB", file=sys.stderr, flush=True
                 )
 
-        yield tell
+        yield report
 
 
 @contextlib.contextmanager
 def _held_stderr() -> Iterator[None]:
-    """Holds back what is written to file descriptor 2; shows it after a failure."""
+    """Buffers what is written to file descriptor 2; shows it after a failure."""
     sys.stderr.flush()
     kept = os.dup(2)
     with tempfile.TemporaryFile() as held:
@@ -195,7 +194,7 @@ def _held_stderr() -> Iterator[None]:
 
 
 def import_tensorflow_quietly() -> None:
-    """Imports TensorFlow and Keras without their start-up chatter.
+    """Imports TensorFlow and Keras without their start-up messages.
 
     TF_CPP_MIN_LOG_LEVEL is not enough: TensorFlow 2.21 logs its CPU and GPU
     findings before it reads it. Set TF_CPP_MIN_LOG_LEVEL=0 to see everything.

@@ -15,21 +15,23 @@ def add_data(parser: argparse.ArgumentParser, name: str = "data", nargs: str = "
         name,
         metavar=name.upper(),
         nargs=nargs,
-        help="folder per label or manifest CSV; several are put together",
+        help="labelled recordings: a folder with one subfolder per label, or a "
+        "manifest CSV; several are combined",
     )
 
 
 def origin_of(paths: Sequence[str]) -> str:
-    """Returns where DATA is, for the record of what was made of it."""
+    """Returns the absolute paths of DATA, for the record of the run."""
     return ", ".join(str(Path(path).expanduser().absolute()) for path in paths)
 
 
 def add_data_arguments(parser: argparse.ArgumentParser) -> None:
-    """Adds the arguments that say how DATA names its sources and labels."""
+    """Adds the arguments for the columns and labels of DATA."""
     parser.add_argument(
         "--group-by",
         metavar="COLUMN",
-        help="manifest column that names the source (default: group)",
+        help="manifest column that names the source of a recording (infant, device), "
+        "which is never in training and test at once (default: group)",
     )
     parser.add_argument(
         "--label-column",
@@ -42,16 +44,16 @@ def add_data_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="LABEL,...",
         type=names,
         action=Together,
-        help="labels that mean a cry, for a detector (default: well-known names); may "
-        "be given again, and a comma in a label is written \\,",
+        help="for a detector: labels that mean crying (default: known names such as "
+        "cry); can be repeated; write a comma inside a label as \\,",
     )
 
 
 class Together(argparse.Action):
-    """Puts together the names of an argument that is given several times."""
+    """Collects the names of an argument that is given several times."""
 
     def __call__(self, parser: Any, namespace: Any, values: Any, option: Any = None):
-        """Adds the names to those that came before."""
+        """Adds the names to the earlier ones."""
         earlier = getattr(namespace, self.dest) or ()
         setattr(namespace, self.dest, earlier + values)
 

@@ -1,4 +1,4 @@
-"""`cry-tf distill`: finished runs teach a smaller network."""
+"""`cry-tf distill`: trains a small student network on the scores of finished runs."""
 
 from __future__ import annotations
 
@@ -17,20 +17,19 @@ if TYPE_CHECKING:
     from cry_tf.distillation.settings import DistillSettings
 
 _EPILOG = """\
-TEACHER_RUN is a run folder of cry-tf train; several, separated by commas, teach
-together. DATA is labelled recordings, as cry-tf train takes them, with the labels of
-the teacher. The loss is
+TEACHER_RUN is a run folder of cry-tf train; separate several by commas. DATA is
+labelled recordings as for cry-tf train, with the labels of the teacher. The loss is
 
   ALPHA * cross-entropy with the labels
-  + (1 - ALPHA) * T^2 * divergence of teacher and student, softened by T.
+  + (1 - ALPHA) * T^2 * KL divergence of teacher and student at temperature T.
 
-In each fold the teacher is trained again on the fold's training clips, if it had heard
-the others: only so are teacher and student judged on clips that neither has heard. For
-the recipe quick that takes seconds.
+A teacher that was trained on clips of DATA is trained again in each fold, on the fold's
+training clips, so that teacher and student are evaluated on clips that neither was
+trained on. With the recipe quick this takes seconds.
 
---unlabelled adds recordings without labels (a household, other people's cries), cut
-into windows; of them the student learns what the teacher hears. With --filter only
-windows enter of which the teacher is sure, and with its label.
+--unlabelled adds recordings without labels, cut into windows, on which the student
+learns the teacher's scores. --filter keeps only windows that the teacher labels with
+confidence, and trains on that label too.
 
 examples:
   cry-tf distill runs/detect recordings/ -o runs/small --student ds_cnn_s
@@ -39,9 +38,9 @@ examples:
   cry-tf distill runs/detect recordings/ -o runs/more --student ds_cnn_m \\
       --unlabelled household/ --filter
 
-RUN is a run folder for cry-tf evaluate and cry-tf export; distillation.html compares
-teacher, student alone and student distilled. A run that was stopped goes on with
---resume.
+RUN is a run folder for cry-tf evaluate and cry-tf export. distillation.html compares
+the teacher, the student trained alone and the distilled student. Continue an
+interrupted run with --resume.
 """
 _COPIES = 4
 
@@ -50,10 +49,11 @@ def add_parser(subparsers: Any) -> None:
     """Adds the command to the parser of `cry-tf`."""
     parser = subparsers.add_parser(
         "distill",
-        help="teach a small network what trained ones know",
+        help="train a small network on the scores of trained ones",
         description=(
-            "Trains a student on labels and on the softened scores of teachers, with "
-            "cross-validation by group, beside the same student without a teacher."
+            "Trains a student on labels and on the softened scores of teachers, "
+            "cross-validates it by group, and compares it with the same student "
+            "trained without a teacher."
         ),
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
@@ -66,46 +66,53 @@ def add_parser(subparsers: Any) -> None:
         "-o", "--output", metavar="RUN", required=True, help="run folder to write"
     )
     parser.add_argument(
-        "--student", metavar="PRESET", default="ds_cnn_s", help="default: %(default)s"
+        "--student",
+        metavar="PRESET",
+        default="ds_cnn_s",
+        help="network of the student, see cry-tf weights list (default: %(default)s)",
     )
     parser.add_argument(
         "--weights",
         metavar="pretrained|none|FILE",
         default="pretrained",
-        help="weights that the student's backbone starts from (default: %(default)s)",
+        help="initial weights of the student's backbone: pretrained, none (random) or "
+        "a file (default: %(default)s)",
     )
     parser.add_argument(
         "--temperature",
         metavar="T",
         type=float,
         default=4.0,
-        help="how far scores are softened, positive (default: %(default)g)",
+        help="temperature that softens the scores, float > 0 (default: %(default)g)",
     )
     parser.add_argument(
         "--alpha",
         metavar="A",
         type=float,
         default=0.3,
-        help="share of the labels in the loss, 0 to 1 (default: %(default)g)",
+        help="weight of the labels in the loss, 0 to 1 (default: %(default)g)",
     )
     parser.add_argument(
         "--teacher-weight",
         metavar="W,...",
         type=_numbers,
-        help="how much each teacher counts (default: all the same)",
+        help="weight of each teacher, float > 0 (default: equal)",
     )
-    parser.add_argument("--unlabelled", metavar="DIR", help="recordings without labels")
+    parser.add_argument(
+        "--unlabelled", metavar="DIR", help="folder of recordings without labels"
+    )
     parser.add_argument(
         "--filter",
         action="store_true",
-        help="let unlabelled windows in with the label of which the teacher is sure",
+        help="keep only unlabelled windows that the teacher labels with confidence",
     )
     parser.add_argument(
         "--filter-precision",
         metavar="SHARE",
         type=float,
         default=0.95,
-        help="how often such a label should be right (default: %(default)g)",
+        help="share of those labels that should be right, 0 to 1 "
+        "(default: %(default)g)",
     )
     parser.add_argument(
         "--window",
@@ -118,32 +125,52 @@ def add_parser(subparsers: Any) -> None:
         "--pooling",
         metavar="NAME",
         default="statistic",
-        help="of the student (default: %(default)s)",
+        help="pooling of the student: max, average, max_average, statistic or "
+        "attention (default: %(default)s)",
     )
     parser.add_argument(
         "--recipe",
         metavar="NAME",
         default="distill",
-        help="distill or full: every layer, the rate falling or not "
-        "(default: %(default)s)",
-    )
-    parser.add_argument("--folds", metavar="K", type=int, default=5)
-    parser.add_argument("--epochs", metavar="N", type=int, help="default: the recipe's")
-    parser.add_argument(
-        "--batch-size", metavar="N", type=int, help="default: the recipe's"
+        help="distill (decaying learning rate) or full (constant); both train every "
+        "layer (default: %(default)s)",
     )
     parser.add_argument(
-        "--learning-rate", metavar="RATE", type=float, help="default: the recipe's"
+        "--folds",
+        metavar="K",
+        type=int,
+        default=5,
+        help="folds of the cross-validation, int >= 2 (default: %(default)s)",
     )
     parser.add_argument(
-        "--augment", metavar="NAME", help="none, light or strong (default: none)"
+        "--epochs",
+        metavar="N",
+        type=int,
+        help="epochs, int >= 1 (default: the recipe's)",
+    )
+    parser.add_argument(
+        "--batch-size",
+        metavar="N",
+        type=int,
+        help="clips per step, int >= 1 (default: the recipe's)",
+    )
+    parser.add_argument(
+        "--learning-rate",
+        metavar="RATE",
+        type=float,
+        help="initial learning rate, float > 0 (default: the recipe's)",
+    )
+    parser.add_argument(
+        "--augment",
+        metavar="NAME",
+        help="random changes to training clips: none, light or strong (default: none)",
     )
     parser.add_argument(
         "--augment-copies",
         metavar="K",
         type=int,
-        help="changed copies of each clip, heard once by the teacher "
-        f"(default with --augment: {_COPIES})",
+        help="augmented copies of each clip, each scored once by the teacher, "
+        f"int >= 0 (default with --augment: {_COPIES})",
     )
     parser.add_argument(
         "--noise", metavar="DIR", help="folder of sounds that --augment mixes in"
@@ -151,17 +178,23 @@ def add_parser(subparsers: Any) -> None:
     parser.add_argument(
         "--no-alone",
         action="store_true",
-        help="leave out the student without a teacher, which takes half of the time",
+        help="skip training the student without a teacher, half of the time",
     )
     parser.add_argument(
         "--no-quantized",
         action="store_true",
-        help="leave out the rows of dynamic-range files",
+        help="skip the rows of dynamic-range quantized files",
     )
-    parser.add_argument("--seed", metavar="N", type=int, default=0)
+    parser.add_argument(
+        "--seed",
+        metavar="N",
+        type=int,
+        default=0,
+        help="seed of every random choice, int >= 0 (default: %(default)s)",
+    )
     add_data_arguments(parser)
     parser.add_argument(
-        "--resume", action="store_true", help="go on with a run that was stopped"
+        "--resume", action="store_true", help="continue an interrupted run"
     )
     parser.add_argument(
         "--overwrite", action="store_true", help="replace an earlier run"
@@ -211,13 +244,13 @@ def run(args: argparse.Namespace) -> int:
     except BaseException:
         if kept.has_progress and (args.resume or not had_progress):
             console.warn(
-                f"what was trained is kept in {kept.folder}: give the same command "
-                "with --resume to go on"
+                f"Progress is saved in {kept.folder}. Continue with the same command "
+                "and --resume."
             )
         raise
     if args.json:
         console.json({"run": str(finished.path), "metrics": finished.metrics})
-    console.line(f"written: {finished.path} (look at distillation.html)")
+    console.line(f"written: {finished.path} (open distillation.html)")
     return 0
 
 
@@ -227,7 +260,9 @@ def _settings(args: argparse.Namespace, runs: list[Any]) -> DistillSettings:
     from cry_tf.training.settings import Settings
 
     if not runs:
-        raise ValueError(f"TEACHER_RUN names a run folder. Received: {args.teacher!r}.")
+        raise ValueError(
+            f"TEACHER_RUN must be a run folder. Received: {args.teacher!r}."
+        )
     known = {RECIPE.name: RECIPE, **recipes.RECIPES}
     if args.recipe not in known:
         raise ValueError(
@@ -251,7 +286,7 @@ def _settings(args: argparse.Namespace, runs: list[Any]) -> DistillSettings:
             pooling=args.pooling,
             folds=args.folds,
             seed=args.seed,
-            # What means a cry is the same to teacher and student.
+            # Teacher and student share the labels that mean crying.
             positive=args.positive or teacher.positive,
             bandwidth=teacher.bandwidth,
             baselines=False,

@@ -1,4 +1,4 @@
-"""`cry-tf evaluate`: a finished model is judged on labelled recordings."""
+"""`cry-tf evaluate`: evaluates a finished model on labelled recordings."""
 
 from __future__ import annotations
 
@@ -14,21 +14,21 @@ from cry_tf.cli.data_arguments import (
 )
 
 _EPILOG = """\
-MODEL is a run folder of cry-tf train, a .keras or a .tflite file. DATA is a folder per
-label or a manifest CSV; its labels are those of the model. For a detector any labels
-will do: those that mean a cry are the ones that training was told, or else known
-names, or named with --positive (none: there is no cry in any recording).
+MODEL is a run folder of cry-tf train, a .keras or a .tflite file. DATA is a folder with
+one subfolder per label, or a manifest CSV, with the labels of the model. For a detector
+the labels may be others: --positive names those that mean crying (none: no recording
+contains crying). Default: the ones that the model was trained with, or known names.
 
-The unit is a recording, a clip of some seconds or a night. It is scored in windows, as
-cry-lite analyze does, whatever MODEL is; cry-tf train tells of whole clips scored at
-once. For a detector a recording is a cry if an event is found in it, and each event in
-one without a cry is a false alarm. When it cried within a recording is not evaluated.
+Each recording, a clip or a whole night, gets one answer. It is scored in windows, as by
+cry-lite analyze; the figures of cry-tf train are of whole clips scored at once. A
+detector's answer is "crying" if it detects an event. Each event in a recording without
+crying is a false alarm. Times of crying within a recording are not evaluated.
 
 examples:
-  cry-tf evaluate runs/reason new_recordings/ -o judged/reason
-  cry-tf evaluate cry.tflite nights.csv -o judged/nights --positive cry,fussing
+  cry-tf evaluate runs/reason new_recordings/ -o evaluated/reason
+  cry-tf evaluate cry.tflite nights.csv -o evaluated/nights --positive cry,fussing
 
-The exit code is 1 if a clip could not be decoded; the others are judged all the same.
+Clips that cannot be decoded are skipped; the exit code is then 1.
 """
 
 
@@ -36,11 +36,11 @@ def add_parser(subparsers: Any) -> None:
     """Adds the command to the parser of `cry-tf`."""
     parser = subparsers.add_parser(
         "evaluate",
-        help="judge a model on labelled recordings",
+        help="evaluate a model on labelled recordings",
         description=(
             "Scores every recording and writes metrics.json, predictions.csv and "
-            "report.html, with the row that always answers the commonest label "
-            "beside the model's."
+            "report.html. The report compares the model with always answering the "
+            "commonest label."
         ),
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
@@ -90,5 +90,5 @@ def run(args: argparse.Namespace) -> int:
         console.json({"output": str(found.path), "metrics": found.metrics.to_dict()})
     if found.left_out:
         console.warn(f"{len(found.left_out)} clips could not be decoded")
-    console.line(f"written: {found.path} (look at report.html)")
+    console.line(f"written: {found.path} (open report.html)")
     return 1 if found.left_out else 0

@@ -1,4 +1,4 @@
-"""`cry-tf export`: a trained model becomes one `.tflite` that is proven equal."""
+"""`cry-tf export`: writes a model as a `.tflite` and checks that the scores agree."""
 
 from __future__ import annotations
 
@@ -25,19 +25,18 @@ _EPILOG = """\
 recipes (--quantize):
   dynamic    int8 weights of convolutions and dense layers: a quarter of the size,
              faster on large networks. The default.
-  int8       int8 activations as well, with ranges measured on clips of the training
-             data: those of --representative, or else the run's own.
-  float16    half the size, the answers all but the same.
+  int8       int8 weights and activations. Ranges are measured on training clips:
+             those of --representative, or the run's.
+  float16    float16 weights: half the size, nearly equal scores.
   none       float32 weights.
-The front end that turns sound into a spectrogram stays float32 in all of them.
+The front end that computes the spectrogram is always float32.
 
-Before it is written, the file is compared with the model on real clips: those of
---check, or else those that the run was trained on, if they are still there. If it
-answers too far from the model, the layers that most of the noise comes from are left
-float, then float16 and float32 are taken; a line says what was written and why. With
---strict, or if float32 answers differently too, no file is written, and the exit code
-is 1. The figures are in FILE.parity.json either way; only an earlier FILE.tflite keeps
-its own. --keep-float LAYER leaves a layer as it is from the beginning.
+Before writing, the command checks on real clips that the file gives the same scores as
+the model: clips of --check, or those that the run was trained on. If the scores differ
+too much, it keeps the noisiest layers in float32, then tries float16 and float32, and
+prints what it wrote and why. With --strict, or if float32 differs too, no file is
+written and the exit code is 1. FILE.parity.json has the figures in each case, unless an earlier
+FILE.tflite exists. --keep-float LAYER keeps a layer in float32 from the start.
 
 examples:
   cry-tf export runs/reason -o cry.tflite
@@ -55,10 +54,10 @@ def add_parser(subparsers: Any) -> None:
     """Adds the command to the parser of `cry-tf`."""
     parser = subparsers.add_parser(
         "export",
-        help="write a model as a checked .tflite",
+        help="write a model as a .tflite file and check its scores",
         description=(
-            "Writes one .tflite for phones and small computers: waveform in, scores "
-            "out, labels and settings inside, builtin operators only."
+            "Writes a .tflite file for phones and small computers: takes a waveform, "
+            "gives scores, includes labels and settings, uses builtin operators only."
         ),
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
@@ -76,60 +75,61 @@ def add_parser(subparsers: Any) -> None:
         "--quantize",
         choices=tuple(RECIPES),
         default="dynamic",
-        help="how the weights are stored (default: %(default)s)",
+        help="number format of the weights, see below (default: %(default)s)",
     )
     parser.add_argument(
         "--compress",
         metavar="HOW",
-        help="prune=0.8, cluster=16 or qat: compress the network first, and train it "
-        "on the run's clips to answer as before (docs/compression.md)",
+        help="compress the network first and fine-tune it on the run's clips: "
+        "prune=SHARE of weights set to 0 (0.8), cluster=N values per kernel (16), or "
+        "qat, quantization-aware training (docs/compression.md)",
     )
     parser.add_argument(
         "--compress-epochs",
         type=int,
         metavar="N",
-        help="times that --compress hears each clip (default: 10)",
+        help="epochs of fine-tuning with --compress, int >= 1 (default: 10)",
     )
     parser.add_argument(
         "--check",
         metavar="DATA",
         action="append",
-        help="clips to compare on: a folder per label or a manifest CSV "
-        "(default: the run's own)",
+        help="clips to compare the file with the model on: a folder with one subfolder "
+        "per label or a manifest CSV (default: the run's)",
     )
     parser.add_argument(
         "--length",
         metavar="SECONDS|dynamic",
         type=_length,
         action="append",
-        help="fixed length of the input, which phones need, or dynamic; given several "
-        "times, as many files are written (default: dynamic)",
+        help="input length, seconds (phones need a fixed one), or dynamic for any "
+        "length; give it several times to write several files (default: dynamic)",
     )
     parser.add_argument(
         "--representative",
         metavar="DATA",
         action="append",
-        help="clips that the model was trained on, for int8 (default: the run's own)",
+        help="training clips that int8 measures its ranges on (default: the run's)",
     )
     parser.add_argument(
         "--keep-float",
         metavar="LAYER",
         action="append",
         default=[],
-        help="name of a layer to leave float32; may be given several times",
+        help="name of a layer to keep in float32; can be repeated",
     )
     parser.add_argument(
         "--seed",
         type=int,
         default=0,
         metavar="N",
-        help="of the draw of representative clips (default: %(default)s)",
+        help="seed of the choice of representative clips (default: %(default)s)",
     )
     parser.add_argument(
         "--strict",
         action="store_true",
-        help="refuse a file that answers too far from the model as it was asked for; "
-        "without it the noisiest layers, or all of them, are stored in more bytes",
+        help="fail if the scores of the requested recipe differ too much from the "
+        "model's, instead of storing layers in more bytes",
     )
     parser.add_argument(
         "--overwrite", action="store_true", help="replace an earlier file"
@@ -144,8 +144,8 @@ def run(args: argparse.Namespace) -> int:
     """Runs the command and returns its exit code.
 
     Raises:
-        ValueError: If the model cannot be exported, or the file does not answer
-            like the model.
+        ValueError: If the model cannot be exported, or the scores of the file differ
+            too much from the model's.
         OSError: If something cannot be read or written.
     """
     console = Console(is_json=args.json)
@@ -175,14 +175,14 @@ def run(args: argparse.Namespace) -> int:
     model = load_model(model_path)
     compressed = None
     if request is not None:
-        with console.bar(f"training for {request[0]}", request[1].epochs) as tell:
+        with console.bar(f"training for {request[0]}", request[1].epochs) as advance:
             compressed = compressing.compress(
                 model,
                 request[0],
                 compressing.training_clips(found),
                 request[1],
                 lengths,
-                tell,
+                advance,
             )
     count = min(len(check), exporting.MAX_CHECK_CLIPS)
     made = []
@@ -224,7 +224,7 @@ def run(args: argparse.Namespace) -> int:
                 console.warn(str(warning.message))
         if compressed is not None:
             console.line(compressing.sentence(_report(made[-1])["compression"]))
-        _tell(console, made[-1])
+        _print_parity(console, made[-1])
     if args.json:
         reports = [{"path": str(each.path)} | _report(each) for each in made]
         console.json(reports[0] if len(reports) == 1 else {"files": reports})
@@ -235,13 +235,13 @@ def _report(made: Artefact) -> dict[str, Any]:
     return json.loads(made.parity_path.read_text(encoding="utf-8"))
 
 
-def _tell(console: Console, made: Artefact) -> None:
+def _print_parity(console: Console, made: Artefact) -> None:
     parity = made.parity
     flips = len(parity.flips)
     changed = f"{flips} of {parity.clips} decisions changed"
     if flips:
         margin = max(flip.margin for flip in parity.flips)
-        changed += f", the clearest had a margin of {margin:.2g}"
+        changed += f", with a margin of at most {margin:.2g}"
     console.line(
         f"scores differ by at most {parity.max_score_difference:.2g}, on average "
         f"{parity.mean_score_difference:.2g}; {changed}"
@@ -255,7 +255,7 @@ def _tell(console: Console, made: Artefact) -> None:
             f"{metric['majority']:.3f}"
         )
     if parity.spared_layers:
-        console.line(f"left float: {', '.join(parity.spared_layers)}")
+        console.line(f"kept in float32: {', '.join(parity.spared_layers)}")
     console.line(
         f"written: {made.path} ({made.file_bytes / 1e6:.2f} MB) and "
         f"{made.parity_path.name}"
@@ -263,10 +263,10 @@ def _tell(console: Console, made: Artefact) -> None:
 
 
 def _interval(figure: dict[str, Any]) -> str:
-    told = f"{figure['value']:+.3f}"
+    text = f"{figure['value']:+.3f}"
     if figure["low"] is None:
-        return told
-    return f"{told}, 95 % interval {figure['low']:+.3f} to {figure['high']:+.3f}"
+        return text
+    return f"{text}, 95 % interval {figure['low']:+.3f} to {figure['high']:+.3f}"
 
 
 def _length(text: str) -> float | Literal["dynamic"]:

@@ -1,4 +1,4 @@
-"""What `cry-tf export` is given: a run or a model, and clips to compare on."""
+"""The inputs of `cry-tf export`: a run or a model, and clips to compare on."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def find_model(path: str) -> tuple[Path, RunFolder | None]:
 
     if path.endswith(".keras"):
         if not Path(path).is_file():
-            raise FileNotFoundError(f"{path} must be a .keras file. It does not exist.")
+            raise FileNotFoundError(f"File not found: {path}.")
         return Path(path), None
     found = RunFolder.open(path)
     return found.model_path, found
@@ -28,7 +28,7 @@ def find_model(path: str) -> tuple[Path, RunFolder | None]:
 def check_clips(
     args: argparse.Namespace, run_folder: RunFolder | None
 ) -> tuple[Dataset, str]:
-    """Returns the clips to compare on, and what they are."""
+    """Returns the clips to compare on, and a description of them."""
     from cry_tf import exporting
 
     if args.check is not None:
@@ -37,16 +37,16 @@ def check_clips(
         return load(args.check), ", ".join(args.check)
     if run_folder is None:
         raise ValueError(
-            "A .keras file does not say what it was trained on. Give clips to compare "
-            "on with --check DATA, or the run folder in place of the file."
+            "A .keras file does not record its training clips. Give clips to compare "
+            "on with --check DATA, or give the run folder instead of the file."
         )
-    return exporting.run_clips(run_folder), "the data that it was trained on"
+    return exporting.run_clips(run_folder), "its training data"
 
 
 def representative_clips(
     args: argparse.Namespace, run_folder: RunFolder | None
 ) -> Dataset | None:
-    """Returns the clips that int8 takes its ranges from, or None for other recipes."""
+    """Returns the clips that int8 measures its ranges on; None for other recipes."""
     from cry_tf import exporting
 
     if not RECIPES[args.quantize].needs_representative:
@@ -57,15 +57,19 @@ def representative_clips(
         return load(args.representative)
     if run_folder is None:
         raise ValueError(
-            "A .keras file does not say what it was trained on, and int8 takes the "
-            "ranges of activations from such clips. Give them with --representative "
-            "DATA, or the run folder in place of the file."
+            "A .keras file does not record its training clips, and int8 measures the "
+            "ranges of activations on them. Give them with --representative DATA, or "
+            "give the run folder instead of the file."
         )
     return exporting.run_clips(run_folder)
 
 
 def load_model(path: Path) -> Any:
-    """Returns the model in a `.keras` file; ValueError if it is none of ours."""
+    """Returns the model in a `.keras` file.
+
+    Raises:
+        ValueError: If cry-tf did not write it, or it cannot be read.
+    """
     import keras
 
     import cry_tf.models  # noqa: F401  (registers the classes)

@@ -27,15 +27,15 @@ COMMANDS = (
     "benchmark",
     "reproduce",
 )
-# Without -o they make nothing but a printout: they end where nobody reads it.
+# Without -o they only print: a closed pipe ends them.
 _PRINTERS = ("tag", "benchmark")
 
 
 def _parser() -> tuple[argparse.ArgumentParser, dict]:
     parser = argparse.ArgumentParser(
         prog="cry-tf",
-        description="Trains, evaluates and exports networks that hear babies cry.",
-        epilog="Each command has its own help with an example: cry-tf train --help",
+        description="Trains, evaluates and exports models that detect a baby's crying.",
+        epilog="Help and examples for one command: cry-tf COMMAND --help",
     )
     parser.add_argument("--version", action="version", version=f"cry-tf {__version__}")
     subparsers = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
@@ -93,12 +93,12 @@ def _run(argv: Sequence[str] | None, output: streams.Output) -> int:
                 raise
             print(f"error: {_sentence(error)}", file=sys.stderr)
             return 1
-    print("stopped: nothing was left half written", file=sys.stderr)
+    print("Stopped. No incomplete files were left.", file=sys.stderr)
     return 1
 
 
 def _fault_of_installation() -> str | None:
-    """Returns what keeps every command from working here, or None."""
+    """Returns what is missing for every command, or None."""
     try:
         check_keras()
     except ImportError as error:
@@ -108,9 +108,9 @@ def _fault_of_installation() -> str | None:
 
 @contextlib.contextmanager
 def _stopped_by(signals: list[int]) -> Iterator[None]:
-    """Lets `kill`, a shutdown and a closed terminal clean up as Ctrl-C does.
+    """Makes `kill`, a shutdown and a closed terminal clean up as Ctrl-C does.
 
-    The numbers of the signals that came are added to `signals`.
+    The numbers of the received signals are added to `signals`.
     """
     if threading.current_thread() is not threading.main_thread():
         yield

@@ -1,4 +1,4 @@
-"""`cry-tf personalize`: a reason run learns one infant from a handful of clips."""
+"""`cry-tf personalize`: adapts a reason run to one infant with a few clips."""
 
 from __future__ import annotations
 
@@ -9,27 +9,28 @@ from cry_tf.cli.console import Console, import_tensorflow_quietly
 from cry_tf.cli.data_arguments import add_data, origin_of
 
 _EPILOG = """\
-RUN is a run folder of cry-tf train --task reason. CLIPS is a folder per label
-(hungry/clip.wav) or a manifest CSV, of one infant; one clip is enough. Labels are
-those of the run; a label without clips stays as it was. NEW_RUN goes into cry-tf
-evaluate and cry-tf export like any run.
+RUN is a run folder of cry-tf train --task reason. CLIPS is a folder with one subfolder
+per label (hungry/clip.wav), or a manifest CSV, of one infant; one clip is enough. The
+labels are those of the run; a label without clips does not change. Use NEW_RUN with
+cry-tf evaluate and cry-tf export like any run.
 
-heads:
-  prototype  the mean direction of each label's clips, shrunk towards the run's. The
-             default. Where the run has a dense layer, its prototypes are measured on
-             the clips of its training, which must still be there.
-  logreg     the run's dense layer, moved as little as the clips ask for.
+heads (--head):
+  prototype  the mean embedding of each label's clips, shrunk towards the run's. The
+             default. If the run has a dense layer, its prototypes are computed from
+             its training clips, which must still exist.
+  logreg     the run's dense layer, fitted to the clips and regularized towards the
+             run's weights.
 
-The figures are of clips held out in turn; clips recorded within --minutes of one
-another are near-copies, and are left out together. --study takes all infants of
-CLIPS, for figures with and without clips of the infant.
+Figures are of clips held out in turn; clips recorded within --minutes of one another
+are near-copies and are held out together. --study compares results with and without
+clips of the infant, over all infants in CLIPS.
 
 examples:
   cry-tf personalize runs/reason our_baby/ -o runs/our_baby
   cry-tf personalize runs/reason diary.csv -o runs/mia --head logreg --infant mia
   cry-tf personalize runs/reason recordings/ -o studies/personal --study
 
-The exit code is 1 if a clip could not be decoded; the others are used all the same.
+Clips that cannot be decoded are skipped; the exit code is then 1.
 """
 
 
@@ -40,7 +41,7 @@ def add_parser(subparsers: Any) -> None:
         help="adapt a reason run to one infant",
         description=(
             "Adapts the last layer of a reason run to a few labelled clips of one "
-            "infant, and says on clips held out whether that helps."
+            "infant, and measures on held-out clips whether that helps."
         ),
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
@@ -53,7 +54,8 @@ def add_parser(subparsers: Any) -> None:
     parser.add_argument(
         "--head",
         choices=("prototype", "logreg"),
-        help="see below (default: prototype; with --study, all that the run allows)",
+        help="classifier to fit, see below (default: prototype; with --study, all that "
+        "the run allows)",
     )
     parser.add_argument(
         "--study",
@@ -61,21 +63,22 @@ def add_parser(subparsers: Any) -> None:
         help="compare seen and unseen infants over all groups of CLIPS; no model",
     )
     parser.add_argument(
-        "--infant", metavar="GROUP", help="take the clips of this group only"
+        "--infant", metavar="GROUP", help="use only the clips of this group"
     )
     parser.add_argument(
         "--minutes",
         metavar="N",
         type=_minutes,
         default=2.0,
-        help="clips so near in time are near-copies (default: %(default)g)",
+        help="clips recorded within N minutes of one another are held out together, "
+        "float >= 0 (default: %(default)g)",
     )
     parser.add_argument(
         "--time-column",
         metavar="COLUMN",
-        help="manifest column with the time of the recording, ISO 8601 or seconds "
-        "or milliseconds since 1970 "
-        "(default: time, recorded_at, timestamp, or the names of donateacry)",
+        help="manifest column with the time of the recording: ISO 8601, or seconds or "
+        "milliseconds since 1970 (default: time, recorded_at, timestamp, or the file "
+        "names of donateacry)",
     )
     parser.add_argument(
         "--group-by",
@@ -94,10 +97,14 @@ def add_parser(subparsers: Any) -> None:
         metavar="N",
         type=_positive,
         default=1000,
-        help="shuffles behind each p-value (default: %(default)s)",
+        help="permutations per p-value, int >= 1 (default: %(default)s)",
     )
     parser.add_argument(
-        "--seed", metavar="N", type=int, default=0, help="default: %(default)s"
+        "--seed",
+        metavar="N",
+        type=int,
+        default=0,
+        help="seed of every random choice, int >= 0 (default: %(default)s)",
     )
     parser.add_argument(
         "--overwrite", action="store_true", help="replace an earlier result"
@@ -111,13 +118,13 @@ def run(args: argparse.Namespace) -> int:
     """Runs the command and returns its exit code.
 
     Raises:
-        ValueError: If run, clips and settings do not fit.
+        ValueError: If run, clips and settings do not fit each other.
         OSError: If something cannot be read or written.
     """
     console = Console(is_json=args.json)
     if args.study and args.infant is not None:
         raise ValueError(
-            "--study compares all infants, --infant takes one. Give one of the two."
+            "--study compares all infants, --infant selects one. Give only one of them."
         )
     from cry_tf.data import load
     from cry_tf.runs import result_folder
@@ -151,7 +158,7 @@ def run(args: argparse.Namespace) -> int:
                 "personal": made.run.metrics["personal"],
             }
         )
-    console.line(f"written: {made.run.path} (look at report.html)")
+    console.line(f"written: {made.run.path} (open report.html)")
     return 1 if made.left_out else 0
 
 
@@ -165,7 +172,7 @@ def _study(
     if args.json:
         comparisons = [entry.to_dict() for entry in made.comparisons]
         console.json({"output": str(made.path), "comparisons": comparisons})
-    console.line(f"written: {made.path} (look at report.html)")
+    console.line(f"written: {made.path} (open report.html)")
     return 1 if made.left_out else 0
 
 

@@ -1,4 +1,4 @@
-"""`python -m cry_tf.cli.pretrain`: pretrains one of our students."""
+"""`python -m cry_tf.cli.pretrain`: pretrains a student network without labels."""
 
 from __future__ import annotations
 
@@ -12,10 +12,9 @@ from cry_tf.cli.console import Console, import_tensorflow_quietly
 
 _EPILOG = """\
 A teacher is a preset with an AudioSet head: yamnet_audioset=FILE, mn04_audioset=FILE,
-or the name alone for installed weights. Each hears every window once; what it made
-of it is kept in --cache, so that a second student, or an interrupted run, costs no
-further hearing. One group in --hold-out is never heard: the figures in the card are
-of its clips.
+or the name alone for installed weights. Each teacher scores every window once; --cache
+stores the scores for other students and interrupted runs. One group in --hold-out is
+kept out of the training; the figures in the card are of its clips.
 
 example:
   python -m cry_tf.cli.pretrain data.csv -o pretrained/ \\
@@ -27,11 +26,13 @@ example:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m cry_tf.cli.pretrain",
-        description="Teaches a small student what AudioSet networks hear, unlabelled.",
+        description="Pretrains a small student on the scores of AudioSet networks.",
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("data", metavar="DATA", help="folder or manifest CSV")
+    parser.add_argument(
+        "data", metavar="DATA", help="recordings: folder or manifest CSV"
+    )
     parser.add_argument(
         "-o", "--output", metavar="DIR", required=True, help="folder to write"
     )
@@ -40,21 +41,53 @@ def _parser() -> argparse.ArgumentParser:
         metavar="PRESET[=FILE]",
         action="append",
         required=True,
-        help="may be given several times",
-    )
-    parser.add_argument("--student", metavar="PRESET", default="ds_cnn_s")
-    parser.add_argument(
-        "--windows", metavar="N", type=int, default=6, help="of each clip"
-    )
-    parser.add_argument("--epochs", metavar="N", type=int, default=12)
-    parser.add_argument("--augment", metavar="NAME", default="strong")
-    parser.add_argument(
-        "--hold-out", metavar="N", type=int, default=5, help="one group in N"
+        help="network to learn from, and its weights; can be repeated",
     )
     parser.add_argument(
-        "--cache", metavar="DIR", help="default: windows/ in the output folder"
+        "--student",
+        metavar="PRESET",
+        default="ds_cnn_s",
+        help="network to pretrain (default: %(default)s)",
     )
-    parser.add_argument("--seed", metavar="N", type=int, default=0)
+    parser.add_argument(
+        "--windows",
+        metavar="N",
+        type=int,
+        default=6,
+        help="windows cut from each clip, int >= 1 (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--epochs",
+        metavar="N",
+        type=int,
+        default=12,
+        help="epochs, int >= 1 (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--augment",
+        metavar="NAME",
+        default="strong",
+        help="random changes to windows: none, light or strong (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--hold-out",
+        metavar="N",
+        type=int,
+        default=5,
+        help="keep one group in N out of the training (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--cache",
+        metavar="DIR",
+        help="folder of the teachers' scores (default: windows/ in the output folder)",
+    )
+    parser.add_argument(
+        "--seed",
+        metavar="N",
+        type=int,
+        default=0,
+        help="seed of every random choice (default: %(default)s)",
+    )
     return parser
 
 
@@ -87,9 +120,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _teacher(text: str) -> tuple[str, str]:
     preset, _, file = text.partition("=")
     if file and not Path(file).exists():
-        raise FileNotFoundError(
-            f"--teacher takes PRESET=FILE. There is nothing at {file}."
-        )
+        raise FileNotFoundError(f"File not found: {file}. --teacher takes PRESET=FILE.")
     return preset, file or "pretrained"
 
 

@@ -1,4 +1,4 @@
-"""`cry-tf quickstart`: the whole chain, from sounds to events, in two minutes."""
+"""`cry-tf quickstart`: trains, exports and tests a detector in two minutes."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ if TYPE_CHECKING:
 
 FORMAT = "cry-tf quickstart 1"
 _EPILOG = """\
-Without DATA everything is synthetic: cries and household sounds are computed, nothing
-is downloaded. The figures then prove that the chain works, not that real babies are
-heard. With DATA (a folder per label, or a manifest CSV) the same chain runs on real
-recordings, and the night is put together from recordings kept out of the training.
+Without --data all sounds are synthetic and nothing is downloaded. The figures then show
+that the steps work, not how well crying of real babies is detected. With --data (a
+folder with one subfolder per label, or a manifest CSV) the same steps run on real
+recordings; the test night is made of recordings kept out of the training.
 
 examples:
   cry-tf quickstart
   cry-tf quickstart --data recordings/ --output first_look
   cry-tf quickstart --weights pretrained
 
-What stands in the output: detect.tflite and reason.tflite (for cry-lite and phones),
-detect/ and reason/ (training runs with report.html), night.wav, night.png,
-night_found.csv beside night_truth.csv, and metrics.json.
+The output folder contains detect.tflite and reason.tflite (for cry-lite and phones),
+detect/ and reason/ (training runs with report.html), night.wav, night.png (a plot),
+night_found.csv (detected events), night_truth.csv (true events) and metrics.json.
 """
 
 
@@ -36,10 +36,11 @@ def add_parser(subparsers: Any) -> None:
     """Adds the command to the parser of `cry-tf`."""
     parser = subparsers.add_parser(
         "quickstart",
-        help="run the whole chain on synthetic cries, or on your recordings",
+        help="try every step on synthetic cries, or on your recordings",
         description=(
-            "Makes or loads recordings, trains a detector and a reason model, exports "
-            "both as .tflite, compares these with the models, and listens to a night."
+            "Generates or loads recordings, trains a detector and a reason model, "
+            "exports both as .tflite, checks that the files give the same scores as "
+            "the models, and analyzes a night."
         ),
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
@@ -48,8 +49,7 @@ def add_parser(subparsers: Any) -> None:
         "--data",
         metavar="DIR",
         action="append",
-        help="recordings of yours; may be given several times (default: synthetic "
-        "ones)",
+        help="your labelled recordings; can be repeated (default: synthetic ones)",
     )
     parser.add_argument(
         "--output",
@@ -60,13 +60,16 @@ def add_parser(subparsers: Any) -> None:
     parser.add_argument(
         "--weights",
         metavar="FILE|pretrained|none",
-        help="YAMNet weights; pretrained fetches them if they are not installed; none "
-        "takes a small network from scratch (default: YAMNet where its weights are "
-        "installed, else a small network with the weights that come with cry-tf: "
-        "nothing is fetched unasked)",
+        help="YAMNet weights: a file, or pretrained (downloaded if not installed); "
+        "none trains a small network from scratch (default: YAMNet if its weights are "
+        "installed, else a small network with bundled weights; downloads nothing)",
     )
     parser.add_argument(
-        "--seed", metavar="N", type=int, default=0, help="default: %(default)s"
+        "--seed",
+        metavar="N",
+        type=int,
+        default=0,
+        help="seed of every random choice, int >= 0 (default: %(default)s)",
     )
     parser.add_argument(
         "--overwrite", action="store_true", help="replace an earlier quickstart"
@@ -80,8 +83,8 @@ def run(args: argparse.Namespace, scale: Scale | None = None) -> int:
     """Runs the command and returns its exit code.
 
     Args:
-        args: Of the parser.
-        scale: How much of everything; None for the usual.
+        args: Parsed arguments.
+        scale: Amounts of data and training. None takes the standard ones.
 
     Raises:
         ValueError: If the data or the settings cannot work.
@@ -113,7 +116,7 @@ def run(args: argparse.Namespace, scale: Scale | None = None) -> int:
         )
         values = {"format": FORMAT, **summary(outcome, args.seed)}
         result_folder.write_json(part / result_folder.MARK, values)
-    tell(console, values, output)
+    report(console, values, output)
     console.line(f"done in {time.monotonic() - start:.0f} s")
     if args.json:
         console.json({"output": str(output), **values})
@@ -121,9 +124,9 @@ def run(args: argparse.Namespace, scale: Scale | None = None) -> int:
 
 
 def _check_output(output: Path) -> None:
-    """Refuses a result of another command before anything is computed.
+    """Refuses, before any work, a folder with the result of another command.
 
-    The same rules about other folders are `result_folder.writing`'s.
+    `result_folder.writing` checks the rest.
     """
     mark = output / "metrics.json"
     if not mark.is_file():
@@ -134,18 +137,18 @@ def _check_output(output: Path) -> None:
         found = None
     if found != FORMAT:
         raise FileExistsError(
-            f"--output must be a new folder or an earlier quickstart. {output} is "
-            "another result, which is left alone. Choose another folder."
+            f"--output must be a new folder or an earlier quickstart. {output} holds "
+            "the result of another command. Choose another folder."
         )
 
 
-def tell(console: Console, values: dict[str, Any], output: Path) -> None:
+def report(console: Console, values: dict[str, Any], output: Path) -> None:
     """Prints the figures of a quickstart as a table and sentences.
 
     Args:
-        console: Where to.
-        values: What `metrics.json` holds.
-        output: The folder written.
+        console: Console to print on.
+        values: Content of `metrics.json`.
+        output: The folder that was written.
     """
     is_synthetic = values["synthetic"]
     rows = []
@@ -170,59 +173,59 @@ def tell(console: Console, values: dict[str, Any], output: Path) -> None:
         rows,
     )
     console.line(
-        "  every clip is scored by a model that never heard its "
+        "  each clip is scored by a model that was not trained on its "
         + ("infant" if is_synthetic else "group")
         + "; 95 % intervals by group in brackets"
     )
     console.line(
         "  majority: balanced accuracy of always answering the commonest label; "
-        "parity: largest difference of a score, .tflite against Keras"
+        "parity: largest difference between a score of the .tflite and of the model"
     )
     for task, model in values["models"].items():
         if model["metrics"]["verdict"]:
             console.line(f"  {task}: {model['metrics']['verdict']}")
     if values["night"] is not None:
-        _tell_night(console, values["night"])
+        _print_night(console, values["night"])
     console.line()
     if is_synthetic:
         console.line(
-            "Everything here is synthetic: it shows that the chain works, and nothing "
-            "about how well real babies are heard."
+            "All sounds are synthetic: the figures show that the steps work, not how "
+            "well crying of real babies is detected."
         )
-    _tell_next(console, values, output)
+    _print_next(console, values, output)
 
 
-def _tell_night(console: Console, night: dict[str, Any]) -> None:
+def _print_night(console: Console, night: dict[str, Any]) -> None:
     from cry_tf.data.grouping import plural
 
     console.line()
     console.line(
-        f"night of {night['duration_s'] / 60:.1f} minutes, heard by detect.tflite: "
-        f"{night['found']} of {night['cries']} cries found, "
+        f"night of {night['duration_s'] / 60:.1f} minutes, analyzed with "
+        f"detect.tflite: {night['found']} of {night['cries']} cries detected, "
         f"{plural(night['false_alarms'], 'false alarm')}"
     )
     if night["false_alarms_per_hour"] is not None:
         quiet_minutes = (night["duration_s"] - night["cry_s"]) / 60
         console.line(
             f"  {night['false_alarms_per_hour']:.1f} false alarms an hour, "
-            f"in {quiet_minutes:.1f} minutes without a cry"
+            f"counted on {quiet_minutes:.1f} minutes without crying"
         )
     if night["false_alarm_labels"]:
         console.line(f"  false alarms on: {', '.join(night['false_alarm_labels'])}")
     if night["reasons"]:
         right = sum(one["true"] == one["answered"] for one in night["reasons"])
         console.line(
-            f"  reason.tflite named {right} of {len(night['reasons'])} rightly"
+            f"  reason.tflite: {right} of {len(night['reasons'])} reasons correct"
         )
 
 
-def _tell_next(console: Console, values: dict[str, Any], output: Path) -> None:
+def _print_next(console: Console, values: dict[str, Any], output: Path) -> None:
     console.line(f"written: {output}")
     has_night = values["night"] is not None
     if has_night:
-        console.line(f"  look at {output / 'night.png'}")
+        console.line(f"  open {output / 'night.png'}")
     for task in values["models"]:
-        console.line(f"  read {output / task / 'report.html'}")
+        console.line(f"  open {output / task / 'report.html'}")
     model = output / f"{next(iter(values['models']))}.tflite"
     sound = output / "night.wav" if has_night else "FILE.wav"
     console.line(f"  next: cry-lite analyze {sound} --model {model}")

@@ -1,4 +1,4 @@
-"""`cry-tf reproduce`: the tables of two papers, theirs beside ours."""
+"""`cry-tf reproduce`: reproduces the result tables of two papers."""
 
 from __future__ import annotations
 
@@ -16,21 +16,21 @@ from cry_tf.cli.data_arguments import (
 )
 
 _EPILOG = """\
-Every row is run twice: folds of clips, as the papers have them, and folds that keep
-each infant on one side. Results stand in DIR/rows as soon as they are there; after an
-interruption the same command goes on, and loses at most the row under way. Rows whose
-weights are not installed say so: nothing is downloaded and nothing is substituted.
+Every row runs twice: with folds of clips, as in the papers, and with folds that keep
+each infant in one fold. Finished rows are saved in DIR/rows; after an interruption continue
+with the same command. Rows whose weights are not installed are marked: nothing is
+downloaded or substituted.
 
-DIR holds tables.json, tables.md and report.html.
+Writes tables.json, tables.md and report.html into DIR.
 
 papers:
   infantcrynet   Tables 2-5: detection, architectures, five poolings, compression by
-                 distillation and quantization. Rows of Table 2 need clips without a
-                 cry as well. Beside them, rows of ours: CNN14 teaches ds_cnn_m and
+                 distillation and quantization. Table 2 also needs clips without
+                 crying. Additional rows: CNN14 as the teacher of ds_cnn_m and
                  ds_cnn_s, and Table 5 without pretraining (--rows scratch_teacher,
                  scratch_distilled,... need no weights).
-  vggish         Tables 2-3: five folds; precision, recall and F1 of each label. Both
-                 without pretraining too (--rows scratch).
+  vggish         Tables 2-3: five folds; precision, recall and F1 of each label, also
+                 without pretraining (--rows scratch).
 
 examples:
   cry-tf reproduce infantcrynet recordings/ -o tables/infantcrynet --budget small
@@ -46,44 +46,51 @@ def add_parser(subparsers: Any) -> None:
     """Adds the command to the parser of `cry-tf`."""
     parser = subparsers.add_parser(
         "reproduce",
-        help="run the tables of two papers, theirs beside ours",
+        help="reproduce the result tables of two papers",
         description=(
-            "Runs every row of the tables of a paper on your recordings, by clip as "
-            "the paper did and grouped by infant."
+            "Runs every row of a paper's tables on your recordings, with folds by "
+            "clip (as in the paper) and by infant, and lists the paper's figures too."
         ),
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("paper", choices=("infantcrynet", "vggish"), help="see below")
+    parser.add_argument(
+        "paper", choices=("infantcrynet", "vggish"), help="paper, see below"
+    )
     add_data(parser, nargs="*")
     parser.add_argument("-o", "--output", metavar="DIR", help="folder to write")
     parser.add_argument(
         "--synthetic",
         metavar="DIR",
-        help="in place of DATA: a synthetic set with the counts of the vggish paper, "
-        "written there if it is not there yet; without -o it is only written",
+        help="use a synthetic set with the counts of the vggish paper instead of DATA; "
+        "it is written into DIR if missing; without -o nothing else is done",
     )
     parser.add_argument(
         "--budget",
         choices=("tiny", "small", "full"),
         default="full",
-        help="small lowers epochs, folds and seconds, tiny all that further and the "
-        "batch, and the tables say so (default: %(default)s)",
+        help="small: fewer epochs, folds and seconds; tiny: fewer still, and smaller "
+        "batches; the tables name the budget (default: %(default)s)",
     )
     parser.add_argument(
         "--precision",
         choices=("float32", "bfloat16"),
-        help="bfloat16 is faster on a processor that has it (default: the recipe's)",
+        help="number format in training; bfloat16 is faster on processors that support "
+        "it (default: the recipe's)",
     )
     parser.add_argument("--rows", metavar="NAME,...", help="rows to run (default: all)")
     parser.add_argument(
         "--stand-in",
         metavar="PRESET",
-        help="a network in place of the paper's own (CNN14, VGGish), for a machine "
-        "without its weights: every row and the report say so",
+        help="network to use instead of the paper's (CNN14, VGGish) if its weights are "
+        "not available; every row and the report name it",
     )
     parser.add_argument(
-        "--seed", metavar="N", type=int, default=0, help="default: %(default)s"
+        "--seed",
+        metavar="N",
+        type=int,
+        default=0,
+        help="seed of every random choice, int >= 0 (default: %(default)s)",
     )
     add_data_arguments(parser)
     parser.add_argument(
@@ -114,7 +121,7 @@ def run(args: argparse.Namespace) -> int:
     names = None
     if args.rows is not None:
         names = [name.strip() for name in args.rows.split(",") if name.strip()]
-    papers.choose(paper, names)  # before every clip is read
+    papers.choose(paper, names)  # before the clips are read
     from cry_tf.data import load
 
     dataset = load(data, label_column=args.label_column, group_by=args.group_by)
@@ -139,40 +146,40 @@ def run(args: argparse.Namespace) -> int:
         )
     except KeyboardInterrupt:
         console.warn(
-            f"rows that were done are kept in {output}; the same command goes on"
+            f"Finished rows are saved in {output}. Continue with the same command."
         )
         raise
     if args.json:
         console.json(json.loads((output / tables.TABLES).read_text("utf-8")))
     tables.tell(console, found)
-    console.line(f"written: {output} (look at report.html)")
+    console.line(f"written: {output} (open report.html)")
     return 0
 
 
 def _check(args: argparse.Namespace) -> None:
     if bool(args.data) == (args.synthetic is not None):
         raise ValueError(
-            "The clips are either DATA or --synthetic DIR. Received: "
+            "Give either DATA or --synthetic DIR. Received: "
             f"{'both' if args.data else 'neither'}."
         )
     if args.output is None and args.data:
-        raise ValueError("-o DIR says where the tables are written. Received: none.")
+        raise ValueError("-o DIR, the folder to write the tables into, is required.")
     if args.seed < 0:
         raise ValueError(f"seed must be 0 or more. Received: seed={args.seed}.")
 
 
 def _synthetic(args: argparse.Namespace, console: Console) -> str:
-    """Writes the synthetic set unless it is there, and returns its folder."""
+    """Writes the synthetic set if it is missing, and returns its folder."""
     from cry_tf.synthesis import PAPER_INFANTS, write_paper_set
 
     folder = Path(args.synthetic).expanduser()
     if not (folder / "paper_set.json").is_file() and (folder / "manifest.csv").exists():
         raise FileExistsError(
-            f"--synthetic names a folder for a synthetic set. {folder} holds "
-            "recordings of its own; give them as DATA."
+            f"--synthetic must name a folder for a synthetic set. {folder} holds other "
+            "recordings; give them as DATA."
         )
     if not (folder / "manifest.csv").is_file():
         with console.bar("synthetic infants", len(PAPER_INFANTS)) as advance:
             write_paper_set(folder, seed=args.seed, advance=advance)
-    console.line(f"synthetic set, no recordings of infants: {folder}")
+    console.line(f"synthetic set (no recordings of infants): {folder}")
     return str(folder)

@@ -1,4 +1,4 @@
-"""`cry-tf export --search`: the best file that a device can take."""
+"""`cry-tf export --search`: finds the best file within given limits."""
 
 from __future__ import annotations
 
@@ -21,60 +21,67 @@ _LIMITS = ("max_bytes", "max_latency_ms", "max_memory", "data", "positive")
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds the arguments of a search to `cry-tf export`."""
     group = parser.add_argument_group(
-        "search", "export every RUN by every recipe, and keep the best file"
+        "search", "export every RUN with every recipe, and keep the best file"
     )
     group.add_argument(
         "--search", action="store_true", help="search; several RUNs may be given"
     )
     group.add_argument(
-        "--max-bytes", metavar="SIZE", type=_size, help="largest file, such as 300k"
+        "--max-bytes",
+        metavar="SIZE",
+        type=_size,
+        help="largest file size, bytes, such as 300k (default: no limit)",
     )
     group.add_argument(
         "--max-latency-ms",
         metavar="MS",
         type=float,
-        help="longest median run on one window, measured on this machine",
+        help="longest median run on one window, milliseconds, measured on this machine "
+        "(default: no limit)",
     )
     group.add_argument(
-        "--max-memory", metavar="SIZE", type=_size, help="most memory of the process"
+        "--max-memory",
+        metavar="SIZE",
+        type=_size,
+        help="largest peak memory of the process, bytes (default: no limit)",
     )
     group.add_argument(
         "--threads",
         metavar="N",
         type=int,
         default=1,
-        help="threads that latency is judged with (default: %(default)s)",
+        help="threads for measuring latency, int >= 1 (default: %(default)s)",
     )
     group.add_argument(
         "--data",
         metavar="DATA",
         action="append",
-        help="labelled clips to score every file on, best such as no run was trained "
-        "on (default: the out-of-fold figures of the runs)",
+        help="labelled clips to evaluate every file on, preferably clips that no run "
+        "was trained on (default: the out-of-fold figures of the runs)",
     )
     group.add_argument(
         "--positive",
         metavar="LABEL,...",
         type=names,
         action=Together,
-        help="labels of --data that mean a cry, for detectors",
+        help="for detectors: labels of --data that mean crying",
     )
 
 
 def refuse_without_search(args: argparse.Namespace) -> None:
-    """Refuses what only a search can use.
+    """Refuses arguments that only a search uses.
 
     Raises:
-        ValueError: If such an argument was given.
+        ValueError: If one was given.
     """
     given = [name for name in _LIMITS if getattr(args, name) is not None]
     if given:
         flag = f"--{given[0].replace('_', '-')}"
-        raise ValueError(f"{flag} is for --search. Add it, or leave {flag} out.")
+        raise ValueError(f"{flag} needs --search. Add --search, or omit {flag}.")
     if len(args.run) > 1:
         raise ValueError(
-            f"One RUN becomes one file. Received: {len(args.run)} of them. Add "
-            "--search to keep the best of them, or export each alone."
+            f"Give one RUN. Received: {len(args.run)}. Add --search to keep the best "
+            "of them, or export each alone."
         )
 
 
@@ -120,13 +127,13 @@ def run(args: argparse.Namespace, console: Console) -> int:
         progress=console,
     )
     record = found.to_dict(limits)
-    _tell(console, found, limits)
+    _print_table(console, found, limits)
     if args.json:
         console.json(record)
     if found.chosen is None:
         raise ValueError(
-            f"No file keeps the limits, so {output} was not written. "
-            "Allow more, or give a smaller RUN (cry-tf distill makes one)."
+            f"No file is within the limits; {output} was not written. Raise the "
+            "limits, or give a smaller RUN (cry-tf distill makes one)."
         )
     write_json(output.with_suffix(".search.json"), record)
     console.line(
@@ -137,7 +144,7 @@ def run(args: argparse.Namespace, console: Console) -> int:
 
 
 class _Exporter:
-    """Exports a run as `cry-tf export` does; reads each model and its clips once."""
+    """Exports runs; reads each model and its clips once."""
 
     def __init__(self, args: argparse.Namespace, length: Any):
         self._args, self._length = args, length
@@ -165,7 +172,7 @@ class _Exporter:
         model, check, representative = self._of(run)
         needs_clips = RECIPES[recipe].needs_representative
         with warnings.catch_warnings():
-            # `cry-tf train` has told of these clips.
+            # `cry-tf train` has already reported these clips.
             warnings.simplefilter("ignore", exporting.SkippedClipsWarning)
             exporting.export(
                 model,
@@ -177,11 +184,11 @@ class _Exporter:
                 representative=representative if needs_clips else None,
                 card=model_card(model, run),
                 seed=self._args.seed,
-                strict=True,  # the others are tried in any case
+                strict=True,  # the search tries the other recipes itself
             )
 
 
-def _tell(console: Console, found: Found, limits: Limits) -> None:
+def _print_table(console: Console, found: Found, limits: Limits) -> None:
     from cry_tf.benchmarking import benchmark_page
 
     comparison = found.comparison

@@ -1,4 +1,4 @@
-"""`cry-tf tag`: what a pretrained network hears, in AudioSet's own classes."""
+"""`cry-tf tag`: lists the AudioSet classes that a pretrained network detects."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ if TYPE_CHECKING:
     from cry_tf.tags import Tags
 
 _EPILOG = """\
-Nothing is trained: the network answers with the classes that it was published with.
-A recording is heard in windows. A class has the mean score of all windows and the
-highest of one, each from 0 to 1, and the time at which that one begins. The two
-classes of crying are always told.
+Nothing is trained: the network scores the classes that it was published with. It
+scores each recording in windows. For each class the table has the mean score over all
+windows, the highest score (both 0 to 1) and the time of the highest. The two classes
+of crying are always listed.
 
-presets (--preset), by what --over-time tells of each:
+presets (--preset) and their windows (--over-time):
   yamnet_audioset                    0.98 s, every 0.49 s
   cnn10_audioset, cnn14_audioset ..  10 s, every 5 s
   cnn14_decision_max_audioset,
@@ -33,7 +33,7 @@ examples:
   cry-tf tag recordings/ --top 10 -o tags.csv
   cry-tf tag night.mp4 --over-time --preset cnn14_decision_att_audioset
 
-The exit code is 1 if a file could not be used; the others are tagged all the same.
+Unusable files are skipped; the exit code is then 1.
 """
 
 
@@ -41,8 +41,8 @@ def add_parser(subparsers: Any) -> None:
     """Adds the command to the parser of `cry-tf`."""
     parser = subparsers.add_parser(
         "tag",
-        help="say what a pretrained network hears",
-        description="Says what a pretrained network hears in sound and video files.",
+        help="list the sounds in recordings, with a pretrained network",
+        description="Lists the AudioSet classes in sound and video files.",
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -53,7 +53,7 @@ def add_parser(subparsers: Any) -> None:
         "--preset",
         metavar="NAME",
         default="yamnet_audioset",
-        help="network to hear with (default: %(default)s)",
+        help="pretrained network (default: %(default)s)",
     )
     parser.add_argument(
         "--weights",
@@ -66,18 +66,18 @@ def add_parser(subparsers: Any) -> None:
         type=_count,
         metavar="N",
         default=5,
-        help="how many classes to tell (default: %(default)s)",
+        help="classes to list, highest mean first, int >= 1 (default: %(default)s)",
     )
     parser.add_argument(
         "--over-time",
         action="store_true",
-        help="also tell the scores of crying window by window",
+        help="also list the scores of crying window by window",
     )
     parser.add_argument(
         "--window",
         type=_seconds,
         metavar="SECONDS",
-        help="length of a window (default: that of the preset)",
+        help="length of a window (default: the preset's)",
     )
     parser.add_argument(
         "-o",
@@ -90,7 +90,7 @@ def add_parser(subparsers: Any) -> None:
         "--overwrite", action="store_true", help="replace an earlier table"
     )
     parser.add_argument(
-        "--json", action="store_true", help="print the answer as JSON on stdout"
+        "--json", action="store_true", help="print the result as JSON on stdout"
     )
 
 
@@ -124,9 +124,9 @@ def run(args: argparse.Namespace) -> int:
             console.warn(f"skipped: {error}")
             continue
         answers.append(_answer(sound, tags, notes, args))
-        _tell_classes(console, answers[-1])
+        _print_classes(console, answers[-1])
         if args.over_time and not args.output:
-            _tell_windows(console, answers[-1])
+            _print_windows(console, answers[-1])
     if args.output and answers:
         from cry_lite.events import write_text
 
@@ -148,12 +148,12 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _check_output(args: argparse.Namespace) -> None:
-    """Refuses a table that cannot be written before an hour is spent on it."""
+    """Refuses, before any work, a table that cannot be written."""
     if args.output is None:
         return
     folder = os.path.dirname(args.output) or "."
     if not os.path.isdir(folder):
-        raise FileNotFoundError(f"{folder} must be a folder. It does not exist.")
+        raise FileNotFoundError(f"Folder not found: {folder}.")
     if os.path.isdir(args.output):
         raise IsADirectoryError(f"{args.output} is a folder. Name a file in it.")
     from cry_lite.result_files import check_writable
@@ -169,7 +169,7 @@ def _load(args: argparse.Namespace) -> Tagger:
     if args.weights == "none":
         raise ValueError(
             "--weights must be pretrained or a FILE. Received: none. A network with "
-            "random weights hears nothing."
+            "random weights detects nothing."
         )
     import_tensorflow_quietly()
     from cry_tf.tagging import Tagger
@@ -180,7 +180,7 @@ def _load(args: argparse.Namespace) -> Tagger:
 def _answer(
     sound: str, tags: Tags, notes: list[str], args: argparse.Namespace
 ) -> dict[str, Any]:
-    """Returns JSON types: what is told of one recording, in every form."""
+    """Returns the result for one recording, as JSON types."""
     answer: dict[str, Any] = {
         "path": sound,
         "duration_s": round(tags.duration_s, 3),
@@ -210,7 +210,7 @@ def _answer(
     return answer
 
 
-def _tell_classes(console: Console, answer: dict[str, Any]) -> None:
+def _print_classes(console: Console, answer: dict[str, Any]) -> None:
     console.line(f"{answer['path']}: {duration(answer['duration_s'])}")
     rows = [
         (
@@ -227,7 +227,7 @@ def _tell_classes(console: Console, answer: dict[str, Any]) -> None:
     console.line()
 
 
-def _tell_windows(console: Console, answer: dict[str, Any]) -> None:
+def _print_windows(console: Console, answer: dict[str, Any]) -> None:
     windows = answer["windows"]
     labels = [key for key in windows[0] if key not in ("start_s", "end_s")]
     rows = [
@@ -247,7 +247,7 @@ def _when(seconds: float, answer: dict[str, Any]) -> str:
 
 
 def _table(answers: list[dict[str, Any]], tagger: Tagger, over_time: bool) -> str:
-    """Returns the CSV: a line for each class of a recording, or for each window."""
+    """Returns the CSV: one line per class or per window of a recording."""
     if over_time:
         part, columns = "windows", ("start_s", "end_s", *tagger.followed)
     else:

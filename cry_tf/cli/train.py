@@ -1,4 +1,4 @@
-"""`cry-tf train`: labelled recordings become a model that was cross-validated."""
+"""`cry-tf train`: trains and cross-validates a model on labelled recordings."""
 
 from __future__ import annotations
 
@@ -12,28 +12,31 @@ from cry_tf.cli.train_arguments import add_arguments
 from cry_tf.cli.train_settings import read_earlier, settings_of
 
 _EPILOG = """\
-DATA is a folder per label (hungry/clip.wav, or hungry/infant7/clip.wav to say which
-infant it is) or a manifest CSV with the columns file, label and group.
+DATA is a folder with one subfolder per label (hungry/clip.wav, or
+hungry/infant7/clip.wav to name the infant), or a manifest CSV with the columns file,
+label and group.
 
-recipes:
-  quick         the backbone stays as it came, only the head is trained: seconds on a
-                laptop. The default, unless --weights none.
-  finetune      the head first, then the last quarter of the backbone's layers, on
-                feature maps computed once, then all, deeper layers slower; warm-up,
-                cosine decay, early stopping on a fifth of each fold's training clips,
-                by group, best weights kept.
-  full          every layer is trained, from the waveform on, at learning rate 1e-3.
-                The default with --weights none.
+recipes (--recipe):
+  quick         trains only the head; the backbone is frozen. Takes seconds on a
+                laptop. The default, except with --weights none.
+  finetune      trains the head, then the last quarter of the backbone's layers (on
+                feature maps computed once), then all layers, deeper ones at a lower
+                rate. Warm-up, cosine decay; stops early on a fifth of each fold's
+                training clips, split by group, and restores the best weights.
+  full          trains every layer at learning rate 1e-3. The default with
+                --weights none.
   vggish        the VGGish paper: pre-emphasis, z-score, every layer, Adam 1e-4, 30
                 epochs, softmax on the pooled 128 values (--backbone vggish_audioset).
-  infantcrynet  the InfantCryNet paper: every layer, Adam, batch 256 of as many clips
-                at once as the memory holds (--backbone cnn14_16k_audioset).
+  infantcrynet  the InfantCryNet paper: every layer, Adam, batch 256, in micro-batches
+                that fit into memory (--backbone cnn14_16k_audioset).
 
-heads, after the pooling:
-  softmax    a dense layer. The default. mlp: with a hidden layer before it.
-  logreg     logistic regression. prototype: the nearest of one direction a label.
-  svm, gmm   support vector machine, Gaussian mixtures: to compare, not to export.
-The last four are fitted at once, on a backbone that stays as it came (quick).
+heads (--head), after the pooling:
+  softmax    one dense layer. The default.
+  mlp        a hidden layer, then a dense layer.
+  logreg     logistic regression.
+  prototype  the label whose mean embedding is nearest, by cosine.
+  svm, gmm   support vector machine, Gaussian mixtures: for comparison, no export.
+logreg, prototype, svm and gmm need a frozen backbone (quick).
 
 examples:
   cry-tf train recordings/ -o runs/reason --task reason
@@ -43,9 +46,9 @@ examples:
   cry-tf train recordings/ -o runs/again --config runs/reason/config.json
   cry-tf train recordings/ -o runs/reason --task reason --resume
 
-Files that cannot be used are named, left out and listed in config.json; the exit
-code is 0 if a model was trained. A run that was stopped or killed is kept after each
-epoch in a hidden folder beside RUN: the same command with --resume goes on with it.
+Unusable files are skipped with a warning and listed in config.json; the exit code is
+0 if a model was trained. Progress is saved after each epoch in a hidden folder beside
+RUN; after an interruption continue with the same command and --resume.
 """
 
 
@@ -55,9 +58,9 @@ def add_parser(subparsers: Any) -> None:
         "train",
         help="train a model with cross-validation by group",
         description=(
-            "Trains once a fold, so that every clip is scored by a model that never "
-            "heard its group (infant, device, recording), then trains the final "
-            "model on everything."
+            "Cross-validates by group: each clip is scored by a model that was not "
+            "trained on its group (infant, device, recording). Then trains the final "
+            "model on all clips."
         ),
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
@@ -103,14 +106,14 @@ def run(args: argparse.Namespace) -> int:
     except BaseException:
         if kept.has_progress and (args.resume or not had_progress):
             console.warn(
-                f"what was trained is kept in {kept.folder}: give the same command "
-                "with --resume to go on"
+                f"Progress is saved in {kept.folder}. Continue with the same command "
+                "and --resume."
             )
         raise
     if args.json:
         console.json({"run": str(finished.path), "metrics": finished.metrics})
     left_out = finished.config["data"]["left_out"]
     if left_out:
-        console.warn(f"{len(left_out)} clips left out, named in config.json")
-    console.line(f"written: {finished.path} (look at report.html)")
+        console.warn(f"{len(left_out)} clips skipped; config.json lists them")
+    console.line(f"written: {finished.path} (open report.html)")
     return 0

@@ -9,7 +9,7 @@ from cry_tf.heads import HEADS
 from cry_tf.training.recipe import IMBALANCES, PRECISIONS
 from cry_tf.training.settings import STRATEGIES
 
-# Augmented embeddings of a clip, each as long to compute as its own.
+# Augmented embeddings of a clip. Each takes as long to compute as the original's.
 COPIES = 4
 
 
@@ -22,79 +22,97 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--task",
         choices=("detect", "reason"),
-        help="detect: is a baby crying; reason: why (needed, unless --config has it)",
+        help="detect: is a baby crying; reason: why (required without --config)",
     )
     parser.add_argument(
         "--config",
         metavar="FILE",
-        help="config.json of an earlier run, to train as it did; what else is given "
-        "changes that",
+        help="config.json of an earlier run, whose settings are used; other arguments "
+        "override them",
     )
     parser.add_argument(
         "--backbone",
         metavar="PRESET",
-        help="network before the head (default: the recipe's, yamnet_audioset)",
+        help="pretrained network before the head, see cry-tf weights list (default: "
+        "the recipe's, yamnet_audioset)",
     )
     parser.add_argument(
         "--weights",
         metavar="pretrained|none|FILE",
-        help="weights of the backbone; pretrained ones are fetched if they are not "
-        "installed (default: pretrained)",
+        help="initial weights of the backbone: pretrained (downloaded if not "
+        "installed), none (random), or a file (default: pretrained)",
     )
     parser.add_argument(
         "--pooling",
         metavar="NAME",
-        help="max, average, max_average, statistic or attention (default: statistic)",
+        help="how frames become one vector per clip: max, average, max_average, "
+        "statistic or attention (default: statistic)",
     )
-    parser.add_argument("--recipe", metavar="NAME", help="see below")
-    parser.add_argument("--folds", metavar="K", type=int, help="default: 5")
+    parser.add_argument(
+        "--recipe", metavar="NAME", help="how the layers are trained, see below"
+    )
+    parser.add_argument(
+        "--folds",
+        metavar="K",
+        type=int,
+        help="folds of the cross-validation, int >= 2 (default: 5)",
+    )
     parser.add_argument(
         "--epochs",
         metavar="N",
         type=int,
-        help="of the last stage, where there are several (default: the recipe's)",
+        help="epochs of the last stage, int >= 1 (default: the recipe's)",
     )
     parser.add_argument(
-        "--batch-size", metavar="N", type=int, help="default: the recipe's"
+        "--batch-size",
+        metavar="N",
+        type=int,
+        help="clips per step, int >= 1 (default: the recipe's)",
     )
     parser.add_argument(
         "--micro-batch",
         metavar="N|auto",
         type=_micro_batch,
-        help="clips in memory at once, a divisor of the batch size, whose gradients "
-        "are averaged to one step; auto takes what the memory holds (default: the "
-        "recipe's)",
+        help="clips in memory at once, a divisor of the batch size; gradients are "
+        "averaged over the batch; auto: as many as fit (default: the recipe's)",
     )
     parser.add_argument(
         "--learning-rate",
         metavar="RATE",
         type=float,
-        help="of the last stage (default: the recipe's)",
+        help="learning rate of the last stage, float > 0 (default: the recipe's)",
     )
     parser.add_argument(
-        "--dropout", metavar="RATE", type=float, help="default: the recipe's"
+        "--dropout",
+        metavar="RATE",
+        type=float,
+        help="share of the head's inputs set to 0 in training, 0 to 1 (default: the "
+        "recipe's)",
     )
     parser.add_argument(
-        "--head", choices=tuple(HEADS), help="see below (default: the recipe's)"
+        "--head",
+        choices=tuple(HEADS),
+        help="classifier after the pooling, see below (default: the recipe's)",
     )
     parser.add_argument(
         "--imbalance",
         choices=IMBALANCES,
-        help="how rare labels count, from the training clips of each fold alone "
+        help="how rare labels are balanced in training "
         "(default: the recipe's, class_weight)",
     )
     parser.add_argument(
         "--augment",
         metavar="NAME",
-        help="change training clips at random: none, light or strong "
-        "(default: the recipe's, none)",
+        help="random changes to training clips: none, light (level, position, band, "
+        "noise) or strong (also pitch, tempo, reverberation) (default: the recipe's, "
+        "none)",
     )
     parser.add_argument(
         "--augment-copies",
         metavar="K",
         type=int,
-        help="augmented copies of each clip, made once, where the head or the last "
-        f"layers are trained (default with --augment: {COPIES})",
+        help="augmented copies of each clip, computed once, for recipes that train "
+        f"only the head or the last layers (default with --augment: {COPIES})",
     )
     parser.add_argument(
         "--noise", metavar="DIR", help="folder of sounds that --augment mixes in"
@@ -103,41 +121,47 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--mixup",
         metavar="ALPHA",
         type=float,
-        help="mix training clips and their labels in pairs, 0.2 for a little "
-        "(default: the recipe's, 0)",
+        help="strength of mixup, which mixes training clips and labels in pairs: 0 is "
+        "off, 0.2 is light (default: the recipe's, 0)",
     )
     parser.add_argument(
         "--spec-augment",
         action=argparse.BooleanOptionalAction,
-        help="hide stretches of time and bands from the backbone in training, with a "
-        "recipe that trains its layers (default: the recipe's, no)",
+        help="mask random stretches of time and mel bands in training; needs a recipe "
+        "that trains the backbone (default: the recipe's, no)",
     )
     parser.add_argument(
         "--precision",
         choices=PRECISIONS,
-        help="bfloat16 computes the backbone in half the digits where every layer is "
-        "trained, faster on processors that have it; the saved model is float32 "
+        help="number format of the backbone while every layer is trained; bfloat16 is "
+        "faster on processors that support it; the saved model is float32 "
         "(default: the recipe's, float32)",
     )
     parser.add_argument(
         "--no-baselines",
         action="store_true",
-        help="leave out the rows of MFCC + GMM and MFCC + SVM",
+        help="skip the baseline models (MFCC + GMM, MFCC + SVM)",
     )
     parser.add_argument(
         "--strategy",
         choices=STRATEGIES,
         help="mirrored: every GPU of this machine; multiworker: every machine of "
-        "TF_CONFIG; auto: what is there (default: auto)",
+        "TF_CONFIG; auto: whichever is available (default: auto)",
     )
-    parser.add_argument("--seed", metavar="N", type=int, help="default: 0")
+    parser.add_argument(
+        "--seed",
+        metavar="N",
+        type=int,
+        help="seed of every random choice, int >= 0 (default: 0)",
+    )
     add_data_arguments(parser)
     parser.add_argument(
         "--bandwidth",
         metavar="auto|none|HZ",
         type=_bandwidth,
-        help="auto makes clips of different sample rates equally wide, so that the "
-        "rate does not give the label away (default: auto)",
+        help="highest frequency of all clips, Hz; auto: the lowest bandwidth in DATA, "
+        "if sample rates differ, so that the rate does not reveal the label; none: no "
+        "limit (default: auto)",
     )
     parser.add_argument(
         "--tensorboard",
@@ -147,7 +171,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--resume",
         action="store_true",
-        help="go on with a run that was stopped or killed, after its last epoch",
+        help="continue an interrupted run after its last epoch",
     )
     parser.add_argument(
         "--overwrite",

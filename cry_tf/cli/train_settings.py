@@ -16,7 +16,12 @@ if TYPE_CHECKING:
 
 
 def read_earlier(path: str | None) -> dict[str, Any] | None:
-    """Returns the record of the run to make again."""
+    """Returns the content of an earlier run's config.json, None without a path.
+
+    Raises:
+        ValueError: If the file is not the config.json of a run.
+        OSError: If it cannot be read.
+    """
     if path is None:
         return None
     try:
@@ -30,14 +35,14 @@ def read_earlier(path: str | None) -> dict[str, Any] | None:
 
 
 def settings_of(args: argparse.Namespace, earlier: dict[str, Any] | None) -> Settings:
-    """Returns the settings that are asked for.
+    """Returns the settings of a run.
 
     Args:
-        args: Of the command.
-        earlier: The record of the run to make again, None for none.
+        args: Arguments of the command.
+        earlier: config.json of an earlier run, whose settings are used, or None.
 
     Raises:
-        ValueError: If they contradict each other.
+        ValueError: If the settings contradict each other.
     """
     from cry_tf.training.settings import Settings
 
@@ -63,7 +68,7 @@ def settings_of(args: argparse.Namespace, earlier: dict[str, Any] | None) -> Set
         base = recipes.get(args.recipe) if args.recipe else before.recipe
         return dataclasses.replace(before, **asked, recipe=_recipe(args, base))
     if args.task is None:
-        raise ValueError("--task must be detect or reason, where no --config says it.")
+        raise ValueError("--task detect or --task reason is required without --config.")
     weights = asked.get("weights", "pretrained")
     recipe = _recipe(args, recipes.get(args.recipe or recipes.default_name(weights)))
     asked.setdefault("strategy", "auto")

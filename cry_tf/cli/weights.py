@@ -1,4 +1,4 @@
-"""`cry-tf weights`: what is published, fetched, brought along, and still whole."""
+"""`cry-tf weights`: lists, downloads, converts and verifies pretrained weights."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from cry_tf.cli import fetching
 from cry_tf.cli.console import Console, import_tensorflow_quietly
 
 _EPILOG = """\
-Weights are kept in $CRY_TF_HOME (default: ~/.cache/cry-tf), each file with its digest,
-which is checked at every read. CRY_TF_OFFLINE=1 keeps every command off the network.
+Weights are stored in $CRY_TF_HOME (default: ~/.cache/cry-tf) with a SHA-256 digest that
+is checked at every read. With CRY_TF_OFFLINE=1 no command uses the network.
 
 examples:
   cry-tf weights list
@@ -21,17 +21,17 @@ examples:
   cry-tf weights verify
 """
 _LIST_EPILOG = """\
-digest: published (its authors give one, and the file must have it), pinned (that of
-the first download, which later ones must have), or at first use (not yet pinned).
+digest: published (the authors give it), pinned (taken from the first download; later
+ones must match), at first use (not yet pinned), with cry-tf (bundled weights).
 
 examples:
   cry-tf weights list
   cry-tf weights list --json
 """
 _FETCH_EPILOG = """\
-A download that broke off or was stopped goes on where it was. What is not the published
-file, or does not fit the network, is not kept. PyTorch files (PANNs, EfficientAT) are
-read without PyTorch, and no program in a file is ever run.
+An interrupted download continues where it stopped. A file with another digest, or one
+that does not fit the network, is refused. PyTorch files (PANNs, EfficientAT) are read
+without PyTorch; code in a file is never run.
 
 examples:
   cry-tf weights fetch yamnet_audioset
@@ -39,17 +39,17 @@ examples:
 """
 _PORT_EPILOG = """\
 SOURCE is a PyTorch .pth or .pt, a Keras .h5, a TensorFlow checkpoint, a SavedModel
-folder or an .npz. Every tensor must have its place in the network and its shape; the
-FILE is taken by --weights of every command. To put it into the cache instead, use
-cry-tf weights fetch NAME --from SOURCE.
+folder or an .npz. Every tensor must match a variable of the network in name and shape.
+Use the written file with --weights FILE of any command. To install SOURCE in the cache
+instead, use cry-tf weights fetch NAME --from SOURCE.
 
 examples:
   cry-tf weights port vggish_audioset vggish_model.ckpt -o vggish.npz
   cry-tf weights port cnn10_audioset Cnn10_mAP=0.380.pth -o cnn10.npz
 """
 _VERIFY_EPILOG = """\
-ok: as it was installed. changed: not used, to be fetched again. incomplete: a download
-or an install that did not end. The exit code is 1 unless everything is ok.
+ok: the digest matches. changed: it differs; fetch the file again. incomplete: an
+unfinished download or install. The exit code is 1 unless every file is ok.
 
 examples:
   cry-tf weights verify
@@ -76,18 +76,18 @@ def add_parser(subparsers: Any) -> None:
             formatter_class=argparse.RawDescriptionHelpFormatter,
         )
         action.add_argument(
-            "--json", action="store_true", help="print the answer as JSON on stdout"
+            "--json", action="store_true", help="print the result as JSON on stdout"
         )
         return action
 
-    add("list", "list every preset with its weights", _LIST_EPILOG)
-    fetch = add("fetch", "bring the weights of a preset into the cache", _FETCH_EPILOG)
+    add("list", "list the presets and their weights", _LIST_EPILOG)
+    fetch = add("fetch", "download and install the weights of a preset", _FETCH_EPILOG)
     fetch.add_argument("preset", metavar="NAME", help="preset, see weights list")
     fetch.add_argument(
         "--from",
         dest="source",
         metavar="SOURCE",
-        help="a file that is here already, in place of the network",
+        help="install this file instead of downloading",
     )
     port = add("port", "convert a weights file to an .npz", _PORT_EPILOG)
     port.add_argument("preset", metavar="NAME", help="preset, see weights list")
@@ -95,15 +95,15 @@ def add_parser(subparsers: Any) -> None:
     port.add_argument(
         "-o", "--output", metavar="FILE.npz", required=True, help="file to write"
     )
-    add("verify", "read every installed file again", _VERIFY_EPILOG)
+    add("verify", "check the digest of every installed file", _VERIFY_EPILOG)
 
 
 def run(args: argparse.Namespace) -> int:
     """Runs the command and returns its exit code.
 
     Raises:
-        ValueError: If there is no such preset, or a file is not what it should be.
-        OSError: If something cannot be fetched, read or written.
+        ValueError: If the preset is unknown, or a file does not fit it.
+        OSError: If something cannot be downloaded, read or written.
     """
     console = Console(is_json=args.json)
     actions = {"list": _list, "fetch": _fetch, "port": _port, "verify": _verify}
@@ -178,7 +178,7 @@ def _fetch(args: argparse.Namespace, console: Console) -> int:
         made = store.install(args.preset, args.source)
     if args.json:
         console.json({"path": str(made.path)} | dataclasses.asdict(made))
-    fetching.tell(console, made)
+    fetching.report(console, made)
     return 0
 
 
@@ -210,17 +210,17 @@ def _port(args: argparse.Namespace, console: Console) -> int:
 
 
 def _check_output(output: Path) -> None:
-    """Refuses before anything is computed what could not be written."""
+    """Refuses, before any work, an output that cannot be written."""
     if output.suffix != ".npz":
         raise ValueError(f"--output must end in .npz. Received: {output}.")
     if output.exists():
         raise FileExistsError(
-            f"{output} exists and is not overwritten: delete it or choose another name."
+            f"{output} exists already. Delete it or choose another name."
         )
     if not output.parent.is_dir():
         raise FileNotFoundError(
-            f"--output must be in a folder that exists. Received: {output}, and "
-            f"{output.parent} is none. Make it first."
+            f"Folder not found: {output.parent}. Create it first, or choose another "
+            "--output."
         )
 
 

@@ -90,7 +90,7 @@ def test_a_run_becomes_a_file_checked_on_its_own_clips(run_folder, tmp_path, cap
     path = tmp_path / "cry.tflite"
     assert command(run_folder, "-o", path) == 0
     output = capsys.readouterr().out
-    assert "4 clips of the data that it was trained on" in output
+    assert "4 clips of its training data" in output
     assert "scores differ by at most" in output
     metadata = read_metadata(path)
     assert metadata.spec.positive_label == "cry"

@@ -138,7 +138,7 @@ def test_a_stop_that_a_library_turns_into_another_error_is_one_line(
 
     before = signal.getsignal(number)
     assert failing(swallow) == 1
-    assert capsys.readouterr().err == "stopped: nothing was left half written\n"
+    assert capsys.readouterr().err == "Stopped. No incomplete files were left.\n"
     assert signal.getsignal(number) is before
 
 
@@ -163,7 +163,7 @@ def test_a_signal_that_was_to_be_ignored_stays_so(name, failing, monkeypatch, ca
 @pytest.mark.skipif(sys.platform == "win32", reason="no SIGHUP there")
 def test_a_terminal_that_is_closed_stops_as_ctrl_c_does(failing, capsys):
     failing(lambda: (signal.raise_signal(signal.SIGHUP), ValueError("went on"))[1])
-    assert "stopped" in capsys.readouterr().err
+    assert "Stopped" in capsys.readouterr().err
 
 
 def test_help_survives_a_reader_that_leaves_and_closed_streams():

@@ -130,7 +130,7 @@ def test_a_stop_leaves_tables_and_nothing_half_done(recordings, tmp_path, stop):
     rest = started.stderr.read().splitlines()
     assert started.wait(timeout=60) == 1
     assert rest[-2].endswith("the same command goes on")
-    assert rest[-1] == "stopped: nothing was left half written"
+    assert rest[-1] == "Stopped. No incomplete files were left."
     assert not list(out.glob(".work-*"))
     assert {path.name for path in out.iterdir()} == {
         "tables.json",

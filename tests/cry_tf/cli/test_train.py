@@ -196,8 +196,8 @@ def test_a_stop_in_the_middle_leaves_only_what_to_go_on_with(
     rest = started.stderr.read()
 
     assert started.wait(timeout=60) == 1
-    assert "give the same command with --resume to go on" in rest
-    assert rest.strip().endswith("stopped: nothing was left half written")
+    assert "Continue with the same command and --resume." in rest
+    assert rest.strip().endswith("Stopped. No incomplete files were left.")
     kept = [path.name for path in (tmp_path / "runs").iterdir()]
     assert kept == [".run.resume"]
 

@@ -198,7 +198,7 @@ def test_ctrl_c_leaves_a_part_to_go_on_with(published, content, home, number):
     process.send_signal(number)
     error = process.communicate(timeout=60)[1]
     assert process.returncode == 1
-    assert error.splitlines()[-1].startswith("stopped:")
+    assert error.splitlines()[-1].startswith("Stopped.")
     kept = part.stat().st_size
     assert 0 < kept < len(content)
     assert main(["weights", "verify"]) == 1

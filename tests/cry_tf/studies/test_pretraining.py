@@ -116,7 +116,7 @@ def test_the_weighted_auc_counts_a_clip_as_often_as_it_was_drawn():
 def test_a_teacher_whose_file_is_missing_is_one_sentence_and_1(tmp_path, capsys):
     argv = [str(tmp_path), "-o", str(tmp_path / "out"), "--teacher"]
     assert command.main([*argv, "yamnet_audioset=nowhere.npz"]) == 1
-    assert "There is nothing at nowhere.npz" in capsys.readouterr().err
+    assert "File not found: nowhere.npz" in capsys.readouterr().err
 
 
 @pytest.mark.slow

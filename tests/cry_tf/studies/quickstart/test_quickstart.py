@@ -91,7 +91,7 @@ def test_the_whole_chain_runs_without_data_or_network(tmp_path, capsys):
     assert "ds_cnn_s" in printed
     assert "synthetic" in printed
     assert "balanced accuracy" in printed
-    assert "of 2 cries found" in printed
+    assert "of 2 cries detected" in printed
     # Nothing half done is left beside it.
     assert [path.name for path in tmp_path.iterdir()] == ["moved"]
 
