@@ -35,8 +35,8 @@ Before writing, the command checks on real clips that the file gives the same sc
 the model: clips of --check, or those that the run was trained on. If the scores differ
 too much, it keeps the noisiest layers in float32, then tries float16 and float32, and
 prints what it wrote and why. With --strict, or if float32 differs too, no file is
-written and the exit code is 1. FILE.parity.json has the figures in each case, unless an earlier
-FILE.tflite exists. --keep-float LAYER keeps a layer in float32 from the start.
+written and the exit code is 1. FILE.parity.json has the figures in each case, unless an
+earlier FILE.tflite exists. --keep-float LAYER keeps a layer in float32 from the start.
 
 examples:
   cry-tf export runs/reason -o cry.tflite
