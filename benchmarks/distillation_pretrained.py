@@ -31,7 +31,7 @@ from distillation_detect import ALONE, add, auc, read, spread, teacher_run
 from timing import machine
 
 from cry_hub import registry
-from cry_hub.weights.shipped import heard_by
+from cry_hub.weights.shipped import trained_on
 from cry_tf.cli.console import Console
 from cry_tf.data import load
 from cry_tf.data.content import content_digests
@@ -57,7 +57,7 @@ def unheard(dataset: Any, student: str) -> np.ndarray:
     """Returns which clips the bundled weights of the student were not trained on."""
     known: frozenset[str] = frozenset()
     for file in registry.get(student).files:
-        known |= heard_by((file.digest or "").removeprefix("sha256:"))
+        known |= trained_on((file.digest or "").removeprefix("sha256:"))
     digests = content_digests(clip.path for clip in dataset.clips)
     return np.array([digest[:16] not in known for digest in digests])
 

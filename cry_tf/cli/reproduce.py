@@ -18,8 +18,8 @@ from cry_tf.cli.data_arguments import (
 _EPILOG = """\
 Every row runs twice: with folds of clips, as in the papers, and with folds that keep
 each infant in one fold. Finished rows are saved in DIR/rows; after an interruption
-continue with the same command. Rows whose weights are not installed are marked: nothing is
-downloaded or substituted.
+continue with the same command. Rows whose weights are not installed are marked: nothing
+is downloaded or substituted.
 
 Writes tables.json, tables.md and report.html into DIR.
 

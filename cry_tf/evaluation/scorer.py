@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from cry_hub.weights.shipped import heard_by
+from cry_hub.weights.shipped import trained_on
 from cry_lite.decision import Decision, decide
 from cry_lite.spec import ModelSpec
 from cry_lite.windows import score_windows
@@ -116,7 +116,7 @@ def _array_scorer(folder: Path, config: dict) -> Scorer:
         score=lambda waveform: head.scores(pool(waveform[None]).numpy())[0],
         trained_on=frozenset(config["data"]["clip_digests"]),
         data_sha256=config["data"]["sha256"],
-        pretrained_on=heard_by(config["weights"]["sha256"]),
+        pretrained_on=trained_on(config["weights"]["sha256"]),
     )
 
 
@@ -170,7 +170,7 @@ def _keras_scorer(path: Path, config: dict) -> Scorer:
         score=lambda waveform: scores(waveform[None]).numpy()[0],
         trained_on=frozenset(data.get("clip_digests", ())),
         data_sha256=data.get("sha256"),
-        pretrained_on=heard_by(config.get("weights", {}).get("sha256")),
+        pretrained_on=trained_on(config.get("weights", {}).get("sha256")),
     )
 
 
@@ -200,7 +200,7 @@ def _tflite_scorer(path: Path) -> Scorer:
         spec=spec,
         score=score,
         data_sha256=_text(provenance.get("data_sha256")),
-        pretrained_on=heard_by(_text(provenance.get("weights_sha256"))),
+        pretrained_on=trained_on(_text(provenance.get("weights_sha256"))),
     )
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from cry_hub.weights.shipped import heard_by
+from cry_hub.weights.shipped import trained_on
 from cry_tf.evaluation.judgement import pretrained_overlap
 from cry_tf.training import build_model
 from cry_tf.training.choose_trainer import make_trainer
@@ -86,7 +86,7 @@ def build_network(
     if settings.strategy not in ("none", "auto") or context.devices.replicas > 1:
         sentence = context.devices.sentence
         context.progress.line(f"strategy: {settings.strategy}, {sentence}")
-    overlap = pretrained_overlap(heard_by(backbone.weights_sha256), prepared.dataset)
+    overlap = pretrained_overlap(trained_on(backbone.weights_sha256), prepared.dataset)
     if overlap:
         context.progress.warn(overlap)
     return model, (overlap,) if overlap else ()

@@ -1,6 +1,6 @@
 """Pretrained audio backbones as native Keras 3 models, with checked weights.
 
-Importing this package loads no framework: each name does when it is first used.
+Importing this package loads no framework; the first use of a name does.
 """
 
 from __future__ import annotations

@@ -15,12 +15,12 @@ class Backbone(WaveformModel, keras.Model):
     """A network from waveform to a sequence of embeddings.
 
     A subclass builds a functional graph in its constructor and hands the two
-    ends to this one. Its first layer is a `FrontEnd` named `frontend` (but for
-    `HubBackbone`, which hears inside its program). Arguments of its own are added
-    to the config of this class.
+    ends to this one. Its first layer is a `FrontEnd` named `frontend` (except for
+    `HubBackbone`, whose program contains it). A subclass adds its arguments to the
+    config of this class.
 
     Attributes:
-        front_end_spec: How the network hears.
+        front_end_spec: Sample rate and settings of the front end.
         prefers_jit: Whether XLA (`jit_compile`) makes inference faster on a CPU, where
             there is much of one length; a measured figure per architecture in
             float32. In bfloat16 it slowed CNN10 and CNN14 down, so that no backbone
@@ -39,9 +39,8 @@ class Backbone(WaveformModel, keras.Model):
             `front_end_spec.sample_rate_hz`. A faint tail is padding
             (see `cry_lite.padding`).
     Output shape:
-        `(batch, time, embedding_features)`. Steps made of padding hold
-        whatever the network makes of silence: leave them out with the mask
-        of `time_mask`.
+        Float tensor `(batch, time, embedding_features)`. Steps made of padding
+        are not meaningful: exclude them with the mask of `time_mask`.
     """
 
     prefers_jit: bool = False

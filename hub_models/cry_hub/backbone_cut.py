@@ -22,8 +22,8 @@ ops: Any = keras.ops  # Keras types most results as perhaps None
 class BackboneCut:
     """The two parts of a backbone; its layers are theirs.
 
-    What passes from one to the other are a few tensors, `(batch, steps, ...)` each,
-    with a number of steps of its own. A clip has the same values in them alone and
+    A few tensors pass from one to the other, `(batch, steps, ...)` each; the number of
+    steps may differ. A clip has the same values in them alone and
     in a batch, but for the steps behind its last: zeros (False) may stand there as
     well, up to the longest clip of the batch.
 
@@ -105,12 +105,12 @@ def cut(backbone: Backbone, trained: Iterable[keras.layers.Layer]) -> BackboneCu
 
 
 def _check(backbone: Backbone, top: list[Any], trained: list[Any]) -> None:
-    """Refuses layers that are not in the graph, and those that hear padding."""
+    """Refuses layers that are not in the graph, and those that depend on padding."""
     safe = MaskedBatchNormalization | FrozenBatchNormalization
     if not trained or any(all(op is not layer for op in top) for layer in trained):
         raise ValueError(
-            f"{backbone.name} cannot be cut in two: the layers to train are no layers "
-            "of its own graph."
+            f"{backbone.name} cannot be cut in two: the layers to train are not in its "
+            "graph."
         )
     for layer in trained:
         is_norm = isinstance(layer, keras.layers.BatchNormalization)

@@ -21,7 +21,7 @@ ops: Any = keras.ops  # Keras types most results as perhaps None
 
 @dataclass(frozen=True)
 class _Family:
-    """How a published program hears, and how it answers."""
+    """Input and outputs of a published program."""
 
     front_end: FrontEndSpec
     outputs: int  # 0: a tensor alone; else a tuple of so many, embeddings second
@@ -176,7 +176,7 @@ class HubBackbone(Backbone):
         handle: String: the folder of a SavedModel, or a URL that tensorflow_hub
             knows (`https://tfhub.dev/google/yamnet/1`, a model of kaggle.com).
             What is behind a URL is downloaded once, without a digest to check.
-        family: String, `yamnet` or `vggish`: how the program hears and answers.
+        family: String, `yamnet` or `vggish`: inputs and outputs of the program.
         cutoff_hz: None; anything else is refused.
         **kwargs: `name`, `dtype` and `trainable` of a `keras.Model`.
     Call arguments:

@@ -26,19 +26,17 @@ def load(
 
     Args:
         preset: Name of the preset, one of `cry_hub.presets()`.
-        weights: `"pretrained"` takes the file installed in the cache, else the one
-            that comes with the package, else fetches the published one (unless
-            `CRY_TF_OFFLINE=1`);
-            None or `"none"` leaves the weights random; a path is read in any format of
-            `cry_hub.formats.read`. A file that carries the name of a known one
-            must have its digest. A file of another name is taken if every tensor
-            fits.
+        weights: `"pretrained"` takes the file installed in the cache, else bundled
+            weights, else downloads the published file (unless `CRY_TF_OFFLINE=1`).
+            None or `"none"` leaves the weights random. A path is read in any format
+            of `cry_hub.formats.read`; a file with the name of a known one must have
+            its digest, any other must fit in every tensor.
         head: None for the backbone alone, or the name of one of its heads
             (`"audioset"`).
-        cutoff_hz: Float, Hz: nothing above it is heard, so that recordings of
-            different bandwidth look alike. None keeps the whole spectrum.
-        progress: Called with (bytes that are there, bytes in all or None) while
-            weights are fetched.
+        cutoff_hz: Float > 0, Hz: the front end removes frequencies above it, so that
+            recordings of different bandwidth look alike. None keeps the whole
+            spectrum.
+        progress: Called with (bytes received, total bytes or None) during a download.
         **arguments: More arguments of the backbone's constructor, as
             `pre_emphasis=0.97, z_score=True` for `vggish_audioset`.
 
@@ -52,8 +50,8 @@ def load(
             possible.
         WeightsError: If nothing is installed or published for `"pretrained"`, or
             the file is changed, damaged, or does not fit.
-        ConnectionError: If the published file cannot be fetched.
-        FileNotFoundError: If `weights` is a path and there is nothing.
+        ConnectionError: If the published file cannot be downloaded.
+        FileNotFoundError: If `weights` is a path that does not exist.
     """
     record = registry.get(preset)
     if weights is None or weights == "none":

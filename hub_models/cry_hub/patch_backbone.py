@@ -63,7 +63,7 @@ class _Halves:
         patches = self.front(waveform, training=True)
         batch, steps = ops.shape(is_real)
         (rows,) = ops.nonzero(ops.reshape(is_real, (-1,)))
-        # Each real patch is a clip of its own.
+        # Each real patch is one clip.
         flat = ops.reshape(patches, (-1, 1, *patches.shape[2:]))
         inputs = [ops.take(flat, rows, axis=0)]
         if len(self.network.inputs) > 1:

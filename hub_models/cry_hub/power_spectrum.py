@@ -4,7 +4,7 @@ TFLite's RFFT2D runs on one thread, frame by frame in float64, and took most of 
 time of a front end and half that of a small network. The transform of Cooley and
 Tukey (1965) in two stages is two small matrix products with a table of turns between
 them; XNNPACK runs them on every thread (benchmarks/front_end.py). In TensorFlow they
-take more than twice as long as its own FFT, which Keras keeps.
+take more than twice as long as TensorFlow's FFT, which Keras keeps.
 """
 
 from __future__ import annotations

@@ -50,7 +50,7 @@ class Preset:
         backbone: `module:class` of the backbone.
         arguments: Constructor arguments of the backbone that make this preset.
         from_scratch: More of them, for a model that starts from random weights.
-        front_end: How the backbone hears.
+        front_end: Sample rate and settings of the front end.
         licence: Licence of the weights (SPDX), or of the code if there are none.
         paper: Where the architecture was published.
         source: Where the weights come from, for a person to read.
@@ -59,8 +59,8 @@ class Preset:
             `layout.Layout` of one way in which its weights are named.
         heads: Name to `module:function` that puts that head on the backbone.
         label_file: Path in this package of the head's label names, or None.
-        shipped: Path in this package of weights that come with it, or None. They
-            are `pretrained` where nothing is installed and nothing has an address.
+        shipped: Path of bundled weights in this package, or None. They are
+            `pretrained` if nothing is installed and no file has a URL.
     """
 
     name: str

@@ -1,4 +1,4 @@
-"""Says in a sentence what Keras needs here, before it fails in its own words."""
+"""Checks that Keras and TensorFlow are installed, with a clear error."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from pathlib import Path
 
 _PACKAGES = ("keras", "tensorflow", "lazy_loader")
 _TRAIN = (
-    "Models are trained and exported with Keras and TensorFlow, which the device "
-    "runtime (cry-lite) does without. Received: an installation without {missing}. "
+    "Training and exporting need Keras and TensorFlow (the device runtime cry-lite "
+    "does not). Not installed: {missing}. "
     'Install them: pip install "cry-tf[train]"'
 )
 
 
 def check_keras() -> None:
-    """Checks that Keras is there and runs on TensorFlow.
+    """Checks that Keras is installed and runs on TensorFlow.
 
     Raises:
         ModuleNotFoundError: If Keras or TensorFlow is not installed.

@@ -36,16 +36,15 @@ _SCALE = (
 
 
 class WaveformModel:
-    """Stands before `keras.Model` in the bases of a model that takes waveforms.
+    """Mixin, placed before `keras.Model`, for models that take waveforms.
 
-    `fit`, `evaluate` and `predict` take all that those of Keras take. The batches of
-    `cry_tf.data.Dataset.to_tf` get the sample rate and the labels of the model, and
-    in `fit` a new order each epoch, unless they were told otherwise.
+    `fit`, `evaluate` and `predict` take the same arguments as Keras's. The batches of
+    `cry_tf.data.Dataset.to_tf` get the sample rate and the labels of the model and,
+    in `fit`, a new order each epoch, unless their arguments say otherwise.
 
     Raises:
-        ValueError: Where a waveform has no float samples, or samples more than 24 dB
-            beyond full scale, or batches come at another sample rate; where labels
-            are none of the model's.
+        ValueError: If a waveform is not float or more than 24 dB beyond full scale,
+            if batches have another sample rate, or if labels are not the model's.
     """
 
     # Places below 0 that stand for "no label".
@@ -105,7 +104,7 @@ class WaveformModel:
         # Keras has True as the default, and warns of it where it cannot shuffle.
         if isinstance(x, (tf.data.Dataset, types.GeneratorType)):
             shuffle = False
-        with self._told_plainly():
+        with self._plain_errors():
             return super().fit(  # type: ignore[misc]
                 x,
                 y,
@@ -124,13 +123,13 @@ class WaveformModel:
         # `fit` says so where it calls it each epoch, with what was checked.
         if not kwargs.get("_use_cached_eval_dataset"):
             x = self._checked(x, y, has_labels=True)
-        with self._told_plainly():
+        with self._plain_errors():
             return super().evaluate(x, y, *args, **kwargs)  # type: ignore[misc]
 
     def predict(self, x: Any, *args: Any, **kwargs: Any) -> Any:
         """Does what `keras.Model.predict` does, after the checks of the class."""
         x = self._checked(x)
-        with self._told_plainly():
+        with self._plain_errors():
             return super().predict(x, *args, **kwargs)  # type: ignore[misc]
 
     def train_on_batch(self, x: Any, y: Any = None, *args: Any, **kwargs: Any) -> Any:
@@ -202,10 +201,10 @@ class WaveformModel:
     @property
     def _places_rule(self) -> str:
         names = self._label_names
-        told = f" ({', '.join(names)})" if names and len(names) <= 10 else ""
+        listed = f" ({', '.join(names)})" if names and len(names) <= 10 else ""
         count = self._place_count or 0
         return (
-            f"Labels must be places in the {count} of the model{told}, "
+            f"Labels must be places in the {count} of the model{listed}, "
             f"{self._lowest_place} to {count - 1}."
         )
 
@@ -256,18 +255,18 @@ class WaveformModel:
             ]
             if count is not None:
                 is_place = (y >= self._lowest_place) & (y < count)
-                told = [self._places_rule, tf.reduce_min(y), tf.reduce_max(y)]
-                rules.append(tf.debugging.Assert(tf.reduce_all(is_place), told))
+                message = [self._places_rule, tf.reduce_min(y), tf.reduce_max(y)]
+                rules.append(tf.debugging.Assert(tf.reduce_all(is_place), message))
             with tf.control_dependencies(rules):
                 element = tf.nest.map_structure(tf.identity, element)
             return element if isinstance(spec, tuple) else element[0]
 
-        # In a thread of its own, one batch ahead.
+        # In a separate thread, one batch ahead.
         return dataset.map(check, num_parallel_calls=2, deterministic=True)
 
     @contextlib.contextmanager
-    def _told_plainly(self) -> Iterator[None]:
-        """Turns the failed checks of a pipeline into what they say."""
+    def _plain_errors(self) -> Iterator[None]:
+        """Turns the failed checks of a pipeline into a `ValueError`."""
         try:
             yield
         except tf.errors.InvalidArgumentError as error:

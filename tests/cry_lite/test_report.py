@@ -32,30 +32,37 @@ def event(start_s, end_s) -> Event:
 
 def test_a_parent_reads_when_there_was_crying(spec):
     lines = analysis_lines(analysis(events=(event(0.0, 5.0),)), spec)
-    assert lines == ["a.wav: cry 0.97 over 5.0 s", "  crying 0.0-5.0 s (peak 0.99)"]
+    assert lines == [
+        "a.wav: 5 s, 1 crying episode, 5 s in all",
+        "  crying 0.0-5.0 s (peak 0.99)",
+    ]
+
+
+def test_a_night_is_summed_up_in_one_line(spec):
+    events = (event(10.0, 30.5), event(60.0, 70.5))
+    lines = analysis_lines(analysis(358.0, events), spec)
+    assert lines[0] == "a.wav: 6 min, 2 crying episodes, 31 s in all"
 
 
 def test_a_parent_reads_that_there_was_none(spec):
     assert analysis_lines(analysis(), spec) == [
-        "a.wav: no_cry over 5.0 s",
-        "  no crying (score 0.03, threshold 0.50)",
+        "a.wav: 5 s, no crying (score 0.03, threshold 0.50)"
     ]
 
 
 def test_a_high_score_below_the_threshold_reads_as_no_crying(spec):
     strict = spec.replace(decision=spec.decision.replace(onset_threshold=0.95))
     assert analysis_lines(analysis(cry=0.68), strict) == [
-        "a.wav: no_cry over 5.0 s",
-        "  no crying (score 0.68, threshold 0.95)",
+        "a.wav: 5 s, no crying (score 0.68, threshold 0.95)"
     ]
     # Rounded to two digits the two would look the same.
-    (line,) = analysis_lines(analysis(cry=0.9496), strict)[1:]
-    assert line == "  no crying (score 0.9496, threshold 0.9500)"
+    (line,) = analysis_lines(analysis(cry=0.9496), strict)
+    assert line == "a.wav: 5 s, no crying (score 0.9496, threshold 0.9500)"
 
 
 def test_a_long_sound_has_clock_times(spec):
     lines = analysis_lines(analysis(7200.0, (event(3723.0, 3740.46),)), spec)
-    assert lines[0] == "a.wav: cry 0.97 over 2:00:00.0"
+    assert lines[0] == "a.wav: 2.0 h, 1 crying episode, 17 s in all"
     assert lines[1] == "  crying 1:02:03.0-1:02:20.5 (peak 0.99)"
 
 
@@ -67,7 +74,10 @@ def test_a_reason_is_named_by_its_label(spec):
     reason = spec.replace(task="reason", positive_label=None)
     lines = analysis_lines(analysis(events=(event(0.0, 5.0),)), reason)
     assert lines[1] == "  cry 0.0-5.0 s (peak 0.99)"
-    assert analysis_lines(analysis(), reason)[1:] == ["  no clear reason"]
+    assert lines[0] == "a.wav: 5 s, cry 0.97"
+    assert analysis_lines(analysis(), reason) == [
+        "a.wav: 5 s, no clear reason (highest: no_cry 0.97)"
+    ]
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""Writes TFLite files that are proven equal to the Keras model they came from.
+"""Writes TFLite files and checks that they give the same scores as the Keras model.
 
 TensorFlow is imported when an export starts, not with this package.
 """

@@ -16,7 +16,7 @@ from cry_lite.interpreter import open_interpreter
 # ReLU the loud values are few, and all that passes on.
 _SAMPLES_PER_CLIP = 2_048
 _LOUD = 0.25  # of the peak
-# Parts of the full range that are tried; a long tail may cost more than it tells.
+# Parts of the full range that are tried; a long tail may cost precision.
 _SHRINKS = np.linspace(1.0, 0.2, 33)
 
 

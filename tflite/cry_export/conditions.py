@@ -25,7 +25,7 @@ def compare_conditions(
 
     Returns:
         Largest absolute difference of a score under each condition: `no_xnnpack`,
-        `two_threads`, `other_lengths` (one interpreter hears the clips one after
+        `two_threads`, `other_lengths` (one interpreter runs the clips one after
         the other and the first again), `batch_of_two`. None where the runtime refuses
         the condition, which is no wrong answer.
     """

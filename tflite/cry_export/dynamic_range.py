@@ -83,8 +83,8 @@ def quantize_weights(
     ]
     moments: dict[int, np.ndarray] = {}
     if probes is not None:
-        heard = {int(operator.inputs[0]) for operator in chosen}
-        moments = probes.moments(tflite, heard)
+        inputs = {int(operator.inputs[0]) for operator in chosen}
+        moments = probes.moments(tflite, inputs)
     for operator in chosen:
         code = _kind(graph, operator)
         weights = subgraph.tensors[operator.inputs[1]]

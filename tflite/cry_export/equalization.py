@@ -94,7 +94,7 @@ def _is_constant(graph: Any, subgraph: Any, operator: Any) -> bool:
 def _balance(graph: Any, subgraph: Any, first: Any, second: Any, seen: Any) -> None:
     weights = _values(graph, subgraph, second.inputs[1])
     if _kind(graph, second) == _Op.DEPTHWISE_CONV_2D:
-        # Each channel has a scale of its own among the weights: nothing is lost.
+        # Weights have a scale per channel: nothing is lost.
         factor = seen.astype(np.float64)
     else:
         read = np.abs(weights).max(axis=(0, 1, 2)).astype(np.float64)

@@ -1,4 +1,4 @@
-"""What goes wrong between a Keras model and a file."""
+"""Errors and warnings of an export."""
 
 from __future__ import annotations
 

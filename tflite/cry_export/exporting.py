@@ -255,9 +255,9 @@ def export(
     fallback = None
     if found is not first:
         fallback = sentence(first.recipe, first.parity, found)
-    for told in (fallback, shortened):
-        if told is not None:
-            warnings.warn(told, FallbackWarning, stacklevel=2)
+    for notice in (fallback, shortened):
+        if notice is not None:
+            warnings.warn(notice, FallbackWarning, stacklevel=2)
     return artefact.write(
         path,
         found.packed,

@@ -14,7 +14,7 @@ from cry_lite.windows import holds_window
 
 
 def check_model(model: keras.Model, spec: ModelSpec) -> None:
-    """Raises `ValueError` unless the model can become the file that `spec` tells of."""
+    """Raises `ValueError` unless the model fits `spec` and can be exported."""
     if not isinstance(model, keras.Model):
         raise ValueError(f"model must be a keras.Model. Received: {type(model)!r}.")
     shapes = getattr(model, "input_shape", None), getattr(model, "output_shape", None)
@@ -31,14 +31,14 @@ def check_model(model: keras.Model, spec: ModelSpec) -> None:
     front_end = front_end_of(model)
     if front_end is None:
         raise ValueError(
-            "model must hear waveforms through a layer named 'frontend', which stays "
+            "model must take waveforms through a layer named 'frontend', which stays "
             f"float. Received: {model.name!r} without one. Build it from a backbone."
         )
-    heard = getattr(front_end, "spec", spec.front_end)
-    if heard != spec.front_end:
+    actual = getattr(front_end, "spec", spec.front_end)
+    if actual != spec.front_end:
         raise ValueError(
             "spec.front_end must be that of the model's layer named 'frontend'. "
-            f"Received: {spec.front_end} beside {heard}."
+            f"Received: {spec.front_end} beside {actual}."
         )
 
 
@@ -119,14 +119,13 @@ def samples_of(length_s: float | None, spec: ModelSpec) -> int | None:
 def fit_window(spec: ModelSpec, samples: int | None) -> tuple[ModelSpec, str | None]:
     """Returns the spec of a file of that input length, and what changed in it.
 
-    A file that takes less than a window of its settings has no way to be run: its
-    windows become what it takes. Someone who asks for a short input wants a short
-    input, on a phone most of all, where the app and not the spec says how often it is
-    called; that the thresholds were chosen on longer windows has to be told.
+    If the input is shorter than the window of the settings, the window becomes as long
+    as the input. The second value then says that the thresholds were chosen on longer
+    windows; else it is None.
 
     Args:
-        spec: As the model has it.
-        samples: Fixed length of the input, None if it may be any.
+        spec: Settings of the model.
+        samples: Int > 0, fixed length of the input. None if it takes any length.
     """
     if holds_window(samples, spec):
         return spec, None
@@ -138,7 +137,7 @@ def fit_window(spec: ModelSpec, samples: int | None) -> tuple[ModelSpec, str | N
         )
     )
     return shorter, (
-        f"The file takes {window_s:g} s at once: its windows are as long, and not "
-        f"{decision.window_s:g} s. Its thresholds were set for those: compare "
-        "with cry-tf evaluate."
+        f"The input takes {window_s:g} s, so windows are {window_s:g} s long, not "
+        f"{decision.window_s:g} s. The thresholds were chosen for the longer windows: "
+        "check them with cry-tf evaluate."
     )

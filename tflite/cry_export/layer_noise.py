@@ -60,7 +60,7 @@ def measure_layers(
         float_file: The float32 flatbuffer.
         quantised: What a recipe made of it: a tensor has kept its index.
         waveforms: Clips, float32 `(samples,)`.
-        layers: Names of the Keras layers, to tell them in the paths.
+        layers: Names of the Keras layers, to find them in the paths.
 
     Returns:
         One entry a layer, in the order in which they run.

@@ -30,10 +30,10 @@ _TENSOR_AXIS_LABELS = 2  # in the enum AssociatedFileType
 def add_audio_metadata(
     tflite: bytes, spec: ModelSpec, card: Mapping[str, str] | None = None
 ) -> bytes:
-    """Tells MediaPipe how the file hears and what its scores are called.
+    """Adds the metadata that MediaPipe reads: sample rate, labels, description.
 
-    MediaPipe wants a fixed input length; with a dynamic one it loads a file and
-    then fails.
+    MediaPipe needs a fixed input length; with a dynamic one it loads a file and then
+    fails.
 
     Args:
         tflite: A TFLite flatbuffer with nothing appended yet.
@@ -58,13 +58,13 @@ def _model_metadata(spec: ModelSpec, card: Mapping[str, str]) -> bytes:
     builder = flatbuffers.Builder(1024)
     text = builder.CreateString
     audio = _table(builder, uint32={0: spec.sample_rate_hz, 1: 1})  # rate, channels
-    heard = _table(builder, offsets={1: audio}, uint8={0: _AUDIO_PROPERTIES})
+    properties = _table(builder, offsets={1: audio}, uint8={0: _AUDIO_PROPERTIES})
     waveform = _table(
         builder,
         offsets={
             0: text("waveform"),
             1: text("Mono waveform in [-1, 1]; a tail below -66 dBFS is padding."),
-            3: heard,
+            3: properties,
         },
     )
     labels = _table(
@@ -87,7 +87,7 @@ def _model_metadata(spec: ModelSpec, card: Mapping[str, str]) -> bytes:
     task = "Is a baby crying" if spec.task == "detect" else "Why a baby cries"
     lines = [f"{task}: {', '.join(spec.labels)}."]
     lines += [
-        f"{name.replace('_', ' ').capitalize()}: {told}" for name, told in card.items()
+        f"{name.replace('_', ' ').capitalize()}: {text}" for name, text in card.items()
     ]
     description = "\n".join(lines)
     model = _table(

@@ -39,8 +39,8 @@ class ParityReport:
         worst_clip: The clip with the largest difference.
         flips: Every changed decision, near ties included.
         clear_flips: Changed decisions whose margin is no near tie.
-        padding_difference: Largest difference when the Keras model hears a clip
-            alone and the TFLite file hears it followed by zeros.
+        padding_difference: Largest difference between the Keras model's scores of a
+            clip and the TFLite file's of the clip followed by zeros.
         edges: Largest difference on silence, a clip of one sample, and full-scale
             noise.
         is_finite: Whether every score on every input was finite.
@@ -97,10 +97,10 @@ class ParityReport:
 
 
 class ParityError(ValueError):
-    """The TFLite file does not answer like the Keras model; it was not written.
+    """The scores of the TFLite file differ too much; it was not written.
 
     Attributes:
-        report: The figures that led to the refusal.
+        report: Figures of the comparison.
     """
 
     def __init__(self, message: str, report: ParityReport):
@@ -169,8 +169,8 @@ def measure(
         recipe: Holds the budget.
         waveforms: Real clips, float32 `(samples,)` at the model's sample rate.
         names: One a clip.
-        samples: Fixed length of the file's input: both models hear each clip
-            cut, or completed with zeros, to it. None for a dynamic length.
+        samples: Int > 0, fixed length of the file's input: each clip is cut or
+            completed with zeros to it for both models. None for a dynamic length.
         advance: Called after each clip, for a progress bar.
         judge: Turns the Keras scores and the file's scores of the clips, float32
             `(clips, labels)` each, into the `task_metric`: JSON types, among them

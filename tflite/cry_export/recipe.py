@@ -25,8 +25,8 @@ class Budget:
         max_condition_difference: How far the file may answer from itself with other
             kernels, threads and lengths, in [0, 1]. Integer kernels round each in
             their own way.
-        max_reference_difference: How far the Keras model may answer from itself with
-            NumPy as its front end, in [0, 1]; the file may add its own difference.
+        max_reference_difference: Largest difference of the Keras model from itself
+            with NumPy as its front end, in [0, 1]; that of the file comes on top.
         max_metric_drop: How far the task metric may fall, in [0, 1], where labels are
             known; it counts as fallen if the whole 95 % interval lies below.
     """
@@ -113,7 +113,7 @@ RECIPES: dict[str, Recipe] = {
             name="dynamic",
             summary="int8 weights of convolutions and dense layers, float16 otherwise",
             weights="int8",
-            # The same heads on 34 to 40 clips that they had not heard: at most 0.07, on
+            # The same heads on 34 to 40 clips not used in training: at most 0.07, on
             # average 0.003; YAMNet fine-tuned for two epochs on 64: 0.09 and 0.008. A
             # model that guesses moves more than one that knows, so single clips get
             # more room than the average, and a margin within that room is a near tie.

@@ -57,17 +57,17 @@ def reference_scores(
         Float32 `(labels,)`.
     """
     waveform = waveform[: max(1, real_length(waveform))]
-    heard = (patches if spec.patch_frames else log_mel)(waveform, spec)
-    with _hears(front_end_of(model), heard[None]):
+    features = (patches if spec.patch_frames else log_mel)(waveform, spec)
+    with _returns(front_end_of(model), features[None]):
         scores = model(waveform[None], training=False)
     return np.asarray(keras.ops.convert_to_numpy(scores))[0]
 
 
 @contextmanager
-def _hears(layer: Any, heard: np.ndarray) -> Iterator[None]:
-    """Makes a layer answer this, whatever it is given."""
+def _returns(layer: Any, features: np.ndarray) -> Iterator[None]:
+    """Makes a layer return `features` for any input."""
     given = layer.call
-    layer.call = lambda inputs, training=None: keras.ops.convert_to_tensor(heard)
+    layer.call = lambda inputs, training=None: keras.ops.convert_to_tensor(features)
     try:
         yield
     finally:

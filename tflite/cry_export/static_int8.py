@@ -150,7 +150,8 @@ class Int8Rewriting:
 
     Attributes:
         graph: The tree.
-        heard: Float tensors that convolutions read to their scales, after `run`.
+        input_scales: Float tensors that convolutions read to their scales, after
+            `run`.
     """
 
     def __init__(
@@ -162,7 +163,7 @@ class Int8Rewriting:
     ) -> None:
         self.graph, self._subgraph, self._chosen = graph, graph.subgraphs[0], chosen
         self._observers, self._means = observers, means
-        self.heard: dict[int, Scale] = {}
+        self.input_scales: dict[int, Scale] = {}
         self._operators: list[Any] = []
         self._scales: dict[int, Scale] = {}  # of the tensors that are int8 now
         self._as_int8: dict[int, int] = {}  # float tensor -> its int8 twin
@@ -191,7 +192,7 @@ class Int8Rewriting:
             version, axis = WEIGHTED[code]
             source = operator.inputs[0]
             operator.inputs[0] = self._int8(source)
-            self.heard[source] = self._scales[operator.inputs[0]]
+            self.input_scales[source] = self._scales[operator.inputs[0]]
             self._quantize_weights(operator, axis, source)
         else:
             version = BETWEEN[code]
@@ -261,7 +262,7 @@ class Int8Rewriting:
         self._scales[index] = scale
 
     def _quantize_weights(self, operator: Any, axis: int, source: int) -> None:
-        heard = self.heard[source]
+        read = self.input_scales[source]
         tensor = self._subgraph.tensors[operator.inputs[1]]
         values = constant(self.graph, tensor)
         assert values is not None  # noqa: S101 (chosen for it)
@@ -276,7 +277,7 @@ class Int8Rewriting:
             assert bias is not None  # noqa: S101
             require_finite(bias_tensor, bias)
             # A channel with hardly any weight must still hold its bias.
-            scale = np.maximum(scale, np.abs(bias) / (heard.scale * _MAX_BIAS))
+            scale = np.maximum(scale, np.abs(bias) / (read.scale * _MAX_BIAS))
         scale[scale == 0] = 1  # a channel of zeros stays zeros
         scale = scale.astype(np.float32)
         shape = [1] * values.ndim
@@ -291,7 +292,7 @@ class Int8Rewriting:
             if source in self._means:
                 rounded = levels * scale.reshape(shape)
                 bias = bias - _shift(values, rounded, axis, self._means[source])
-            unit = np.float32(heard.scale) * scale
+            unit = np.float32(read.scale) * scale
             operator.inputs[2] = self._replace(
                 operator.inputs[2],
                 np.rint(bias / unit).astype(np.int32),
@@ -322,7 +323,7 @@ def _shift(
 
     Reference:
         Bias correction, [Nagel et al., 2019](https://arxiv.org/abs/1906.04721), for
-        weights and for activations. Edges of an image are not told apart.
+        weights and for activations. Edges of an image are treated like the rest.
     """
     if weights.shape[-1] != len(means.real):  # several outputs of one input
         return np.zeros(weights.shape[axis])
@@ -365,7 +366,7 @@ def find_noisy(
     graph = read_graph(float_file)
     last = int(graph.subgraphs[0].operators[max(chosen)].outputs[0])
     judges = [_Judge(float_file, waveforms, last, _FIRST_JUDGED_CLIPS)]
-    if len(waveforms) > _FIRST_JUDGED_CLIPS:  # what they let through, all hear
+    if len(waveforms) > _FIRST_JUDGED_CLIPS:  # what passes is judged on all
         judges.append(_Judge(float_file, waveforms, last, len(waveforms)))
 
     def is_accepted(places: Collection[int]) -> bool:
@@ -480,8 +481,8 @@ def quantize_static(
         )
     clips = representative[:: -(-len(representative) // _SCALE_CLIPS)]
     # Ahead of the clips, so that no draw leaves them out.
-    heard = [*_edges(clips, seed), *clips]
-    float_file, rewritten = _prepare(tflite, clips, heard, chosen, seed)
+    observed = [*_edges(clips, seed), *clips]
+    float_file, rewritten = _prepare(tflite, clips, observed, chosen, seed)
 
     def quantised(places: Collection[int]) -> Any:
         return rewritten(choose(graph, graph.subgraphs[0], is_spared, places))
@@ -492,7 +493,7 @@ def quantize_static(
         if not chosen:  # what is left is `dynamic`
             float_file, rewritten = tflite, lambda _: read_graph(tflite)
         else:
-            float_file, rewritten = _prepare(tflite, clips, heard, chosen, seed)
+            float_file, rewritten = _prepare(tflite, clips, observed, chosen, seed)
     paths = [_path(graph, place) for place in spared]
     return StaticInt8(write_graph(rewritten(chosen)), float_file, tuple(paths))
 
@@ -500,13 +501,13 @@ def quantize_static(
 def _prepare(
     tflite: bytes,
     representative: Sequence[np.ndarray],
-    heard: Sequence[np.ndarray],
+    observed: Sequence[np.ndarray],
     chosen: Collection[int],
     seed: int,
 ) -> tuple[bytes, Callable[[Collection[int]], Any]]:
     """Returns the equalised float file, and what makes int8 of places in it."""
     float_file = equalize(tflite, representative, chosen)
-    observers = _observe(float_file, heard, chosen, seed)
+    observers = _observe(float_file, observed, chosen, seed)
     means: dict[int, ChannelMeans] = {}
 
     def rewriting(places: Collection[int]) -> Int8Rewriting:
@@ -514,7 +515,7 @@ def _prepare(
         made.run()
         return made
 
-    means |= channel_means(float_file, representative, rewriting(chosen).heard)
+    means |= channel_means(float_file, representative, rewriting(chosen).input_scales)
     return float_file, lambda places: rewriting(places).graph
 
 

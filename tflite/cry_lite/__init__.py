@@ -1,4 +1,4 @@
-"""Hears a baby cry on a small device: specs, decisions and the LiteRT runtime.
+"""Detects a baby's crying on a small device: specs, decisions, the LiteRT runtime.
 
 This floor needs numpy, LiteRT, soundfile and soxr. It never imports TensorFlow.
 """

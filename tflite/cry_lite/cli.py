@@ -1,7 +1,7 @@
-"""The `cry-lite` command: hears files without TensorFlow.
+"""The `cry-lite` command: detects crying in sound files without TensorFlow.
 
-Only the standard library is imported before a model is needed, so that `--help`
-and a wrong flag answer at once.
+Only the standard library is imported before a model is needed, so `--help` and
+usage errors are immediate.
 """
 
 from __future__ import annotations
@@ -28,7 +28,8 @@ _ANALYZE_EPILOG = """examples:
   cry-lite analyze recordings/ -o results --format csv,audacity --model cry.tflite
   ffmpeg -i night.m4a -f wav - | cry-lite analyze - --model cry.tflite
 """
-_BENCHMARK_EPILOG = """Each file runs in a process of its own, in turns with the others.
+_BENCHMARK_EPILOG = """\
+Each file runs in a separate process, alternating with the others.
 
 example:
   cry-lite benchmark small.tflite large.tflite --threads 4
@@ -42,11 +43,10 @@ def main(argv: list[str] | None = None) -> int:
     """Runs the command.
 
     Args:
-        argv: Arguments after the program's name; None takes them from the shell.
+        argv: Arguments without the program's name. None takes `sys.argv`.
 
     Returns:
-        0 if everything was done, 1 if something failed or was stopped, 2 if the
-        command was given wrongly and nothing was begun.
+        Exit code: 0 done, 1 failed or stopped, 2 wrong usage.
     """
     code = streams.run("cry-lite", lambda output: _run(argv, output))
     if argv is None:
@@ -63,7 +63,7 @@ def _run(argv: list[str] | None, output: streams.Output) -> int:
     try:
         return args.run(args)
     except KeyboardInterrupt:
-        return _complain("stopped. Results written so far are whole.")
+        return _complain("Stopped. The result files written so far are complete.")
     except OSError as error:
         return _complain(error)
 
@@ -72,15 +72,15 @@ def _parser() -> argparse.ArgumentParser:
     from cry_lite import __version__
 
     parser = argparse.ArgumentParser(
-        prog="cry-lite", description="Hears a baby cry in sound files."
+        prog="cry-lite", description="Detects a baby's crying in sound files."
     )
     parser.add_argument("--version", action="version", version=__version__)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
     analyze = commands.add_parser(
         "analyze",
-        help="say what is heard when in sound files",
-        description="Says what is heard when in sound files.",
+        help="list what is in sound files, with times",
+        description="Lists what is in sound files, with times.",
         epilog=_ANALYZE_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -88,12 +88,12 @@ def _parser() -> argparse.ArgumentParser:
         "files",
         nargs="+",
         metavar="FILES",
-        help="sound files, and folders of them; - is standard input",
+        help="sound files, or folders of them; - is standard input",
     )
     analyze.add_argument(
         "--model",
         metavar="FILE",
-        help=f"the .tflite to hear with (default: ${_MODEL_VARIABLE})",
+        help=f"the .tflite model (default: ${_MODEL_VARIABLE})",
     )
     analyze.add_argument(
         "-o", "--output", metavar="DIR", help="also write result files into DIR"
@@ -102,50 +102,57 @@ def _parser() -> argparse.ArgumentParser:
         "--format",
         type=_formats,
         metavar="LIST",
-        help=f"formats of the result files, of {','.join(_FORMATS)} (default: csv)",
+        help="formats of the result files, separated by commas: "
+        f"{', '.join(_FORMATS)} (default: csv)",
     )
     analyze.add_argument(
         "--overwrite", action="store_true", help="replace result files that exist"
     )
     analyze.add_argument(
-        "--json", action="store_true", help="print a line of JSON for each file"
+        "--json", action="store_true", help="print one line of JSON per file"
     )
     analyze.add_argument(
         "--threads",
         type=_positive,
         default=1,
         metavar="N",
-        help="threads that the model may use (default: 1)",
+        help="threads for the model, int >= 1 (default: 1)",
     )
     analyze.set_defaults(run=_analyze)
 
     benchmark = commands.add_parser(
         "benchmark",
-        help="say how fast .tflite files answer on this machine",
-        description="Says how fast files answer on this machine, and in what memory.",
+        help="measure speed and memory of .tflite files on this machine",
+        description="Measures speed and memory of .tflite files on this machine.",
         epilog=_BENCHMARK_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    benchmark.add_argument("files", nargs="+", metavar="FILE.tflite")
+    benchmark.add_argument(
+        "files", nargs="+", metavar="FILE.tflite", help="files that cry-tf export wrote"
+    )
     benchmark.add_argument(
         "--threads",
         type=_positive,
         default=1,
         metavar="N",
-        help="threads that a model may use (default: 1)",
+        help="threads for each model, int >= 1 (default: 1)",
     )
-    benchmark.add_argument("--json", action="store_true", help="print JSON")
+    benchmark.add_argument(
+        "--json", action="store_true", help="print one line of JSON per file"
+    )
     benchmark.set_defaults(run=_benchmark)
 
     info = commands.add_parser(
         "info",
-        help="say what is inside a .tflite, and that it is whole",
-        description="Says what is inside a .tflite, and that it is whole.",
+        help="show labels and settings of a .tflite, and check its digest",
+        description="Shows labels and settings of a .tflite, and checks its digest.",
         epilog=_INFO_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    info.add_argument("model", metavar="FILE.tflite")
-    info.add_argument("--json", action="store_true", help="print JSON")
+    info.add_argument(
+        "model", metavar="FILE.tflite", help="a file that cry-tf export wrote"
+    )
+    info.add_argument("--json", action="store_true", help="print the result as JSON")
     info.set_defaults(run=_info)
     return parser
 
@@ -154,14 +161,14 @@ def _analyze(args: argparse.Namespace) -> int:
     model = args.model or os.environ.get(_MODEL_VARIABLE)
     if not model:
         return _complain(
-            "no model to hear with. Give one with --model FILE.tflite (cry-tf export "
-            f"writes it), or set {_MODEL_VARIABLE}.",
+            "No model. Give one with --model FILE.tflite (cry-tf export writes it), or "
+            f"set {_MODEL_VARIABLE}.",
             _WRONG_USE,
         )
     if args.output is None and (args.format or args.overwrite):
         flag = "--format" if args.format else "--overwrite"
         return _complain(
-            f"{flag} is about result files. Add -o DIR to write some.", _WRONG_USE
+            f"{flag} needs result files. Add -o DIR to write them.", _WRONG_USE
         )
     from cry_lite.sound_folder import find_sounds
 
@@ -197,7 +204,7 @@ def _analyze(args: argparse.Namespace) -> int:
 def _analyze_one(
     analyzer: Analyzer, sound: str, files: dict[str, Path], args: argparse.Namespace
 ) -> bool:
-    """Hears one file; a fault of that file is reported and does not end the run."""
+    """Analyzes one file; prints an error in that file and returns False."""
     from cry_lite.terminal import progress_of
 
     try:
@@ -284,7 +291,7 @@ def _formats(text: str) -> list[str]:
     wrong = [name for name in names if name not in _FORMATS]
     if wrong or not names:
         raise argparse.ArgumentTypeError(
-            f"formats must be of {', '.join(_FORMATS)}. Received: {text!r}."
+            f"formats must be among {', '.join(_FORMATS)}. Received: {text!r}."
         )
     return names
 
@@ -292,7 +299,7 @@ def _formats(text: str) -> list[str]:
 def _positive(text: str) -> int:
     if not text.isdecimal() or int(text) < 1:
         raise argparse.ArgumentTypeError(
-            f"threads must be a whole number from 1. Received: {text!r}."
+            f"threads must be a whole number >= 1. Received: {text!r}."
         )
     return int(text)
 

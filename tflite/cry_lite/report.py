@@ -1,4 +1,4 @@
-"""The lines that a person reads: what was heard in a file, what is in a model."""
+"""Text output: the analysis of a file, the description of a model, speeds."""
 
 from __future__ import annotations
 
@@ -16,20 +16,14 @@ _LABELS_SHOWN = 12
 
 
 def analysis_lines(analysis: Analysis, spec: ModelSpec) -> list[str]:
-    """Returns the block for one file: its answer and score, then a line an event.
+    """Returns a summary line for one file, then a line per event and note.
 
     Times are seconds, `0.0-5.0 s`, or hours, minutes and seconds in a file of a
     minute or more.
     """
-    answer = analysis.label
-    if analysis.events or spec.positive_label is None:
-        answer += f" {analysis.score:.2f}"
-    # Of a detector without an event the score stands below, beside the threshold.
-    lines = [
-        f"{in_one_line(analysis.path)}: {answer} over {duration(analysis.duration_s)}"
-    ]
-    if not analysis.events:
-        lines.append(f"  {_nothing(analysis, spec)}")
+    found = _summary(analysis, spec)
+    length = rough_duration(analysis.duration_s)
+    lines = [f"{in_one_line(analysis.path)}: {length}, {found}"]
     for event in analysis.events:
         what = "crying" if spec.task == "detect" else event.label
         if analysis.duration_s < 60:
@@ -41,13 +35,19 @@ def analysis_lines(analysis: Analysis, spec: ModelSpec) -> list[str]:
     return lines
 
 
-def _nothing(analysis: Analysis, spec: ModelSpec) -> str:
-    """Says that there is no event, and how far a detector was from one."""
+def _summary(analysis: Analysis, spec: ModelSpec) -> str:
+    """Returns the answer; of a detector without events, also score and threshold."""
+    count = len(analysis.events)
     if spec.positive_label is None:
-        return "no clear reason"
+        reason = f"{analysis.label} {analysis.score:.2f}"
+        return reason if count else f"no clear reason (highest: {reason})"
+    if count:
+        total_s = sum(event.end_s - event.start_s for event in analysis.events)
+        noun = "episode" if count == 1 else "episodes"
+        return f"{count} crying {noun}, {rough_duration(total_s)} in all"
     score = float(analysis.clip_scores[spec.labels.index(spec.positive_label)])
     threshold = spec.decision.onset_threshold
-    for digits in range(2, 8):  # as many as tell the two apart
+    for digits in range(2, 8):  # as many as are needed to see a difference
         reached, needed = f"{score:.{digits}f}", f"{threshold:.{digits}f}"
         if reached != needed:
             return f"no crying (score {reached}, threshold {needed})"
@@ -55,14 +55,14 @@ def _nothing(analysis: Analysis, spec: ModelSpec) -> str:
 
 
 def speed_lines(paths: Sequence[str], speeds: Sequence[Speed]) -> list[str]:
-    """Returns a block a file: how long it takes, and in what memory."""
+    """Returns three lines per file: its path, speed, load time and memory."""
     lines = []
     for path, speed in zip(paths, speeds, strict=True):
         times = speed.window_s / speed.median_s
         lines += [
             path,
             f"  {speed.window_s:g} s of audio in {1e3 * speed.median_s:.1f} ms "
-            f"({times:.0f} times faster than it sounds), 95 % of runs within "
+            f"({times:.0f} times faster than real time), 95 % of runs within "
             f"{1e3 * speed.slow_s:.1f} ms",
             f"  loaded in {1e3 * speed.load_s:.0f} ms, first run "
             f"{1e3 * speed.first_s:.0f} ms, peak memory {speed.peak_bytes / 1e6:.0f} "
@@ -72,7 +72,7 @@ def speed_lines(paths: Sequence[str], speeds: Sequence[Speed]) -> list[str]:
 
 
 def model_lines(analyzer: Analyzer, path: str, size_bytes: int) -> list[str]:
-    """Returns the block for one model: what it hears, decides and comes from."""
+    """Returns the lines for one model: path, input, labels, decision, provenance."""
     spec, decision = analyzer.spec, analyzer.spec.decision
     shown = ", ".join(spec.labels[:_LABELS_SHOWN])
     if len(spec.labels) > _LABELS_SHOWN:
@@ -80,13 +80,13 @@ def model_lines(analyzer: Analyzer, path: str, size_bytes: int) -> list[str]:
     if spec.task == "detect":
         task = f"detects crying ({spec.positive_label})"
     else:
-        task = "tells the reason"
+        task = "classifies the reason for crying"
     samples = analyzer.input_samples
     takes = f"{samples} samples" if samples else "any length"
     rows = [
         ("task", task),
         ("labels", shown),
-        ("hears", f"{spec.sample_rate_hz} Hz mono, {takes}"),
+        ("input", f"{spec.sample_rate_hz} Hz mono, {takes}"),
         ("windows", f"{decision.window_s:g} s every {decision.hop_s:g} s"),
         (
             "events",
@@ -102,6 +102,17 @@ def model_lines(analyzer: Analyzer, path: str, size_bytes: int) -> list[str]:
     rows += [(name, str(value)) for name, value in analyzer.metadata.provenance.items()]
     width = max(len(name) for name, _ in rows)
     return [path] + [f"  {name:<{width}}  {value}" for name, value in rows]
+
+
+def rough_duration(seconds: float) -> str:
+    """Returns a rounded duration: `0.5 s`, `31 s`, `6 min`, `8.0 h`."""
+    if seconds < 9.5:
+        return f"{seconds:.2g} s"
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    if seconds < 90 * 60:
+        return f"{seconds / 60:.0f} min"
+    return f"{seconds / 3600:.1f} h"
 
 
 def duration(seconds: float) -> str:

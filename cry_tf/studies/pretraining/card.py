@@ -67,7 +67,7 @@ def card(record: Mapping[str, Any], name: str) -> str:
         "## Figures on the recordings that were kept out\n",
         _agreement(record["agreement"]),
         _probe(record["probe"]),
-        _LIMITS.format(digests=f"{name}.heard.txt"),
+        _LIMITS.format(digests=f"{name}.trained_on.txt"),
         "## Licence\n",
         "The weights are given under Apache-2.0. They were learned from the outputs of "
         "YAMNet (Apache-2.0, Google) and EfficientAT mn04 (MIT, Florian Schmid) on "

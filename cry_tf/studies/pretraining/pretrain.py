@@ -74,7 +74,7 @@ def pretrain(
         wanted: What to do.
         output: Folder for `STUDENT.npz`, and beside it, under the same
             name, `.npz.sha256`, `.json` (figures and settings), `.md` (the card)
-            and `.heard.txt` (digests of the files that were trained on).
+            and `.trained_on.txt` (digests of the files that were trained on).
         cache: Folder of the teachers' answers, None for `windows` in `output`.
         progress: Takes lines, warnings and progress.
 
@@ -154,7 +154,7 @@ def pretrain(
     record["sha256"] = formats.read(target).sha256
     line = f"{record['sha256']}  {target.name}\n"
     digest_file(target).write_text(line, encoding="utf-8")
-    target.with_suffix(".heard.txt").write_text(digests, encoding="utf-8")
+    target.with_suffix(".trained_on.txt").write_text(digests, encoding="utf-8")
     target.with_suffix(".json").write_text(
         json.dumps(record, indent=1) + "\n", encoding="utf-8"
     )

@@ -45,7 +45,7 @@ class DSCNN(PatchBackbone):
 
     Args:
         size: String, the row of `SIZES` to build.
-        cutoff_hz: Float, Hz: nothing above it is heard. None keeps all.
+        cutoff_hz: Float > 0, Hz: removes frequencies above it. None keeps all.
         pre_emphasis: Float in [0, 1], see `cry_lite.spec.FrontEndSpec`.
         z_score: Bool, see there. Both come before the spectrogram.
         **kwargs: `name`, `dtype` and `trainable` of a `keras.Model`.

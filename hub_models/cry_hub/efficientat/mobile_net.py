@@ -31,7 +31,7 @@ class EfficientAT(Backbone):
     Args:
         width: Float > 0, what the channels of MobileNetV3-Large are multiplied by:
             0.1 for `mn01` to 4.0 for `mn40`.
-        cutoff_hz: Float, Hz: nothing above it is heard. None keeps all.
+        cutoff_hz: Float > 0, Hz: removes frequencies above it. None keeps all.
         **kwargs: `name`, `dtype` and `trainable` of a `keras.Model`.
     Call arguments:
         inputs: Float tensor `(batch, samples)` in [-1, 1] at 32 kHz. A faint

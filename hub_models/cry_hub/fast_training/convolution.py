@@ -156,10 +156,10 @@ class Conv2D(keras.layers.Conv2D):
     _is_prepared: bool = False
 
     def prepare_training(self, *, jit_compile: bool) -> None:
-        """Is told how training steps will run, before Keras traces one.
+        """Chooses the implementation, before Keras traces a training step.
 
         Args:
-            jit_compile: Whether XLA compiles them.
+            jit_compile: Bool, whether XLA compiles the step.
         """
         self._is_prepared = trains_here(jit_compile=jit_compile)
 

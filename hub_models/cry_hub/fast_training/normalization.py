@@ -142,10 +142,10 @@ class FusedBatchNormalization(keras.layers.BatchNormalization):
     _is_fused: bool = False
 
     def prepare_training(self, *, jit_compile: bool) -> None:
-        """Is told how training steps will run, before Keras traces one.
+        """Chooses the implementation, before Keras traces a training step.
 
         Args:
-            jit_compile: Whether XLA compiles them.
+            jit_compile: Bool, whether XLA compiles the step.
         """
         self._is_fused = trains_here(jit_compile=jit_compile)
 
@@ -215,7 +215,7 @@ class FrozenBatchNormalization(FusedBatchNormalization):
     Its offset is trained as the bias of the convolution before it. Weights in
     which batch norm was folded need this: there the convolution's output has a
     mean that the offset already makes up for, and a batch's statistics would
-    take it away a second time. A layer of its own, because neither
+    take it away a second time. A separate layer, because neither
     `training=False` in a functional graph nor `trainable=False` lasts: the outer
     model's training flag replaces the first, `backbone.trainable = True` the
     second.

@@ -1,4 +1,4 @@
-"""Tells layers how training steps will run."""
+"""Prepares layers for training steps with or without XLA."""
 
 from __future__ import annotations
 

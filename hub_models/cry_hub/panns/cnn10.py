@@ -15,7 +15,7 @@ class CNN10(PANNsBackbone):
     """CNN10: 4 blocks over 64 mel bands at 32 kHz, an embedding every 0.16 s.
 
     Args:
-        cutoff_hz: Float, Hz: nothing above it is heard. None keeps all.
+        cutoff_hz: Float > 0, Hz: removes frequencies above it. None keeps all.
         **kwargs: `name`, `dtype` and `trainable` of a `keras.Model`.
     Call arguments:
         inputs: Float tensor `(batch, samples)` in [-1, 1] at 32 kHz. A faint

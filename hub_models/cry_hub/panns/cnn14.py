@@ -19,7 +19,7 @@ class CNN14(PANNsBackbone):
     Args:
         sample_rate_hz: Int, 32000, 16000 or 8000. Weights of one rate are of no
             use at another: the mel bands are others.
-        cutoff_hz: Float, Hz: nothing above it is heard. None keeps all.
+        cutoff_hz: Float > 0, Hz: removes frequencies above it. None keeps all.
         **kwargs: `name`, `dtype` and `trainable` of a `keras.Model`.
     Call arguments:
         inputs: Float tensor `(batch, samples)` in [-1, 1] at `sample_rate_hz`.

@@ -1,9 +1,9 @@
-"""PANNs' heads that decide for each segment, and so say when something is heard.
+"""PANNs' heads that score each segment, and so give the times of a sound.
 
 PANNs calls the networks Cnn14_DecisionLevelMax and Cnn14_DecisionLevelAtt. Both are
 a CNN14 whose embeddings, a segment of 0.32 s each, go through `fc1` to logits of the
-527 classes of AudioSet. They differ in what a clip is: the most certain of its
-segments, or their mean by an attention that each class has of its own.
+527 classes of AudioSet. They differ in the score of a clip: the highest of its
+segments, or their mean weighted by an attention per class.
 """
 
 from __future__ import annotations

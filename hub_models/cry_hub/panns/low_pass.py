@@ -1,4 +1,4 @@
-"""A low-pass filter for networks that hear the waveform itself."""
+"""A low-pass filter for networks that take the waveform itself."""
 
 from __future__ import annotations
 

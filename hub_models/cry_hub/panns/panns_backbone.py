@@ -22,7 +22,7 @@ class PANNsBackbone(Backbone):
     """Blocks of two 3 x 3 convolutions and a pool over a log-mel spectrogram.
 
     A subclass says which blocks, and hands over its front end; one that is more
-    than a row of blocks has its own `network`. Pooling drops an
+    than a row of blocks overrides `network`. Pooling drops an
     incomplete pair of frames at the end, as PyTorch's does: a clip gives
     `max(1, frames // frames_per_embedding)` embeddings. One shorter than that is
     completed with frames of zeros behind `bn0` (the original refuses it).
@@ -63,10 +63,10 @@ class PANNsBackbone(Backbone):
     def network(
         self, waveform: Any, image: Any, mask: Any, spec: FrontEndSpec, dtype: Any
     ) -> Any:
-        """Puts the network over its image together.
+        """Builds the network over its image.
 
         Args:
-            waveform: Float tensor `(batch, samples)`, what the model hears.
+            waveform: Float tensor `(batch, samples)`, the model's input.
             image: Float tensor `(batch, frames, bands, 1)`, zeros where a frame
                 is padding; at least `frames_per_embedding` frames.
             mask: Bool tensor `(batch, frames, 1)`, True where a frame is real.

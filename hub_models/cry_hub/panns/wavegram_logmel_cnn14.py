@@ -42,7 +42,7 @@ class WavegramLogmelCNN14(PANNsBackbone):
     waveform passes a low-pass first.
 
     Args:
-        cutoff_hz: Float, Hz: nothing above it is heard. None keeps all.
+        cutoff_hz: Float > 0, Hz: removes frequencies above it. None keeps all.
         **kwargs: `name`, `dtype` and `trainable` of a `keras.Model`.
     Call arguments:
         inputs: Float tensor `(batch, samples)` in [-1, 1] at 32 kHz. A faint

@@ -41,7 +41,7 @@ class VGGish(PatchBackbone):
     some ports to other frameworks change by a ReLU of theirs.
 
     Args:
-        cutoff_hz: Float, Hz: nothing above it is heard. None keeps all.
+        cutoff_hz: Float > 0, Hz: removes frequencies above it. None keeps all.
         pre_emphasis: Float in [0, 1], see `cry_lite.spec.FrontEndSpec`; 0 as the
             published weights were trained.
         z_score: Bool, see there; False as the published weights were trained. With

@@ -37,8 +37,8 @@ class PartFile:
 
         Args:
             is_checked: Whether the digest of the whole is known. Without it, the
-                rest is only asked for where the server can tell that the file is
-                still the same.
+                rest is only requested if the server can confirm that the file is
+                unchanged.
         """
         note = self._read_note()
         if not self.size or note.get("url") != self.url:

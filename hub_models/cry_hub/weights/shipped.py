@@ -1,4 +1,4 @@
-"""Weights that come with the package, and which recordings they have heard."""
+"""Bundled weights, and the recordings that they were trained on."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ _PACKAGE = Path(__file__).parents[1]
 
 
 def shipped_file(record: Preset) -> Path | None:
-    """Returns the weights of a preset that come with the package, or None.
+    """Returns the path of a preset's bundled weights, or None.
 
-    None too where a file has an address: that one is fetched instead.
+    None too if a published file has a URL: that file is downloaded instead.
     """
     if record.shipped is None or any(file.url for file in record.files):
         return None
@@ -21,28 +21,28 @@ def shipped_file(record: Preset) -> Path | None:
 
 
 def bundled() -> tuple[str, ...]:
-    """Returns the presets whose weights are bundled: they need no network."""
+    """Returns the presets with bundled weights, which need no download."""
     names = registry.presets()
     return tuple(name for name in names if shipped_file(registry.get(name)))
 
 
-def heard_by(sha256: str | None) -> frozenset[str]:
-    """Returns which recordings weights that come with the package have heard.
+def trained_on(sha256: str | None) -> frozenset[str]:
+    """Returns the recordings that bundled weights were pretrained on.
 
-    A model that began from them must not be judged on these as if they were new.
+    Evaluate no model that was trained from these weights on these recordings.
 
     Args:
-        sha256: Of a weights file, in hexadecimal, or None.
+        sha256: SHA-256 of a weights file, hexadecimal, or None.
 
     Returns:
-        The first 16 digits of the SHA-256 of each recording's file; empty for
-        weights that do not come with the package.
+        The first 16 digits of the SHA-256 of each recording's file; empty if the
+        weights are not bundled.
     """
     for name in registry.presets():
         record = registry.get(name)
         path = shipped_file(record)
         known = {file.digest for file in record.files}
         if path is not None and sha256 is not None and f"sha256:{sha256}" in known:
-            heard = path.with_suffix(".heard.txt").read_text("utf-8")
-            return frozenset(heard.split())
+            digests = path.with_suffix(".trained_on.txt").read_text("utf-8")
+            return frozenset(digests.split())
     return frozenset()

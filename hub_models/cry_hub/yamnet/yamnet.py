@@ -44,7 +44,7 @@ class YAMNet(PatchBackbone):
     """YAMNet: MobileNet v1 over 0.96 s patches of 64 mel bands, every 0.48 s.
 
     Args:
-        cutoff_hz: Float, Hz: nothing above it is heard. None keeps all.
+        cutoff_hz: Float > 0, Hz: removes frequencies above it. None keeps all.
         freeze_batch_norm: Bool. True keeps batch norm on its moving statistics
             in training too, its offset being trained as a bias: pretrained
             weights have batch norm folded into them and lose their sense with a

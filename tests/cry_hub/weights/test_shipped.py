@@ -38,14 +38,14 @@ def test_a_card_says_what_the_file_is_and_what_it_heard(name):
     card = path.with_suffix(".md").read_text()
     assert sha256 in card
     assert "ODbL" in card
-    heard = shipped.heard_by(sha256)
+    heard = shipped.trained_on(sha256)
     assert len(heard) > 1000
     assert all(re.fullmatch("[0-9a-f]{16}", digest) for digest in heard)
 
 
 def test_other_weights_have_heard_nothing_that_is_known():
-    assert shipped.heard_by(None) == frozenset()
-    assert shipped.heard_by("0" * 64) == frozenset()
+    assert shipped.trained_on(None) == frozenset()
+    assert shipped.trained_on("0" * 64) == frozenset()
 
 
 def test_an_installed_file_goes_before_the_one_that_comes_along(tmp_path):

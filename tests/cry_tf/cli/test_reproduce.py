@@ -76,7 +76,7 @@ def test_a_synthetic_set_is_written_once_and_said_to_be_one(
 @pytest.mark.parametrize(
     ("more", "sentence"),
     [
-        (["DATA"], "-o DIR says where"),
+        (["DATA"], "-o DIR, the folder"),
         (["-o", "OUT"], "either DATA or --synthetic DIR. Received: neither"),
         (["DATA", "-o", "OUT", "--synthetic", "x"], "Received: both"),
         (["DATA", "-o", "OUT", "--rows", "table_9"], "rows must name rows of vggish"),
@@ -85,7 +85,7 @@ def test_a_synthetic_set_is_written_once_and_said_to_be_one(
         (["DATA", "-o", "OUT", "--stand-in", "alexnet"], "preset must be one of"),
         (["DATA/none", "-o", "OUT"], "Nothing is at"),
         (["DATA", "-o", "DATA"], "which is left alone"),
-        (["-o", "OUT", "--synthetic", "MINE"], "recordings of its own"),
+        (["-o", "OUT", "--synthetic", "MINE"], "holds other recordings"),
     ],
 )
 def test_what_cannot_work_is_one_sentence(recordings, tmp_path, capsys, more, sentence):
@@ -129,7 +129,7 @@ def test_a_stop_leaves_tables_and_nothing_half_done(recordings, tmp_path, stop):
     started.send_signal(stop)
     rest = started.stderr.read().splitlines()
     assert started.wait(timeout=60) == 1
-    assert rest[-2].endswith("the same command goes on")
+    assert rest[-2].endswith("Continue with the same command.")
     assert rest[-1] == "Stopped. No incomplete files were left."
     assert not list(out.glob(".work-*"))
     assert {path.name for path in out.iterdir()} == {

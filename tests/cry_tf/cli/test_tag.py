@@ -154,7 +154,7 @@ def test_the_table_has_a_line_for_each_class_of_a_recording(folder, tmp_path, ca
 @pytest.mark.usefixtures("_loaded_once")
 def test_a_table_that_cannot_be_written_is_said_at_once(folder, tmp_path, capsys):
     for target, message in (
-        (tmp_path / "nowhere" / "tags.csv", "must be a folder"),
+        (tmp_path / "nowhere" / "tags.csv", "Folder not found"),
         (folder, "is a folder"),
     ):
         assert main(["tag", str(folder), "-o", str(target)]) == 1

@@ -234,7 +234,7 @@ def test_port_writes_our_names_and_tells_the_digest(student, tmp_path, capsys):
     ("output", "sentence"),
     [
         ("ported.h5", "must end in .npz"),
-        ("missing/ported.npz", "must be in a folder that exists"),
+        ("missing/ported.npz", "Folder not found"),
     ],
 )
 def test_port_refuses_an_output_before_it_works(

@@ -142,7 +142,7 @@ def test_a_student_is_pretrained_and_its_card_tells_how(tmp_path, capsys):
     record = json.loads(made.with_suffix(".json").read_text())
     assert record["history"][1]["scores"] < record["history"][0]["scores"]
     assert record["windows"] == 3 * record["trained_on"]["clips"]
-    heard = made.with_suffix(".heard.txt").read_text().split()
+    heard = made.with_suffix(".trained_on.txt").read_text().split()
     assert len(heard) == record["trained_on"]["clips"]
     assert all(re.fullmatch(r"[0-9a-f]{16}", digest) for digest in heard)
     backbone = cry_hub.load("ds_cnn_s", weights=made)

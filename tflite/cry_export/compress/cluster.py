@@ -20,7 +20,7 @@ def cluster(
     targets: np.ndarray,
     tuning: FineTuning,
 ) -> tuple[tf_keras.Model, list[float]]:
-    """Clusters kernels, each around centroids of its own.
+    """Clusters kernels, each around separate centroids.
 
     Args:
         twin: Changed by it.

@@ -18,8 +18,8 @@ from cry_export.recipe import Recipe, get
 # Recipes beside which `qat` may be asked for: the default, and what it is.
 _BESIDE_QAT = ("dynamic", "int8")
 
-# What was trained answers a little differently even before it is rounded: a detector
-# (ds_cnn_m) by at most 0.17, on average 0.004, on 165 clips that it had not heard.
+# Fine-tuning moves scores even before rounding: those of a detector (ds_cnn_m) by at
+# most 0.17, on average 0.004, on 165 clips that it was not trained on.
 _QAT_ROOM = {
     "max_score_difference": 0.25,
     "max_mean_difference": 0.03,

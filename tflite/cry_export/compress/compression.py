@@ -86,14 +86,15 @@ class Compression:
 class FineTuning:
     """How the compressed network is trained.
 
-    It learns to answer as the network did before: no label is needed, and
-    thresholds and calibration keep their meaning.
+    It learns the scores of the network before compression: labels are not needed, and
+    thresholds and calibration stay valid.
 
     Attributes:
-        epochs: Times that each clip is heard.
-        learning_rate: Adam's, at the start; it falls to a tenth along a cosine.
-        batch_size: Clips a step.
-        seed: Draws the order of the clips.
+        epochs: Int >= 1, passes over the clips. Default: 10.
+        learning_rate: Float > 0, Adam's at the start; it falls to a tenth along a
+            cosine. Default: 1e-4.
+        batch_size: Int >= 1, clips per step. Default: 16.
+        seed: Int, seed of the order of the clips. Default: 0.
     """
 
     epochs: int = 10
@@ -103,11 +104,11 @@ class FineTuning:
 
     @classmethod
     def of(cls, compression: Compression, epochs: int | None = None) -> FineTuning:
-        """Returns how a compression trains unless told otherwise.
+        """Returns the default fine-tuning of a compression.
 
         Args:
-            compression: What is done.
-            epochs: Times that each clip is heard, None for the default.
+            compression: The compression.
+            epochs: Int >= 1, passes over the clips. None takes the default.
         """
         chosen = cls()
         if compression.name == "prune":  # what is gone takes long ways to make up for

@@ -1,4 +1,4 @@
-"""Sounds that a device hears and a training set seldom has."""
+"""Sounds that a device records and a training set seldom contains."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ _SAMPLES = 16_000
 def edges() -> list[np.ndarray]:
     """Returns silence, a click, and noise at full scale, float32 `(samples,)` each.
 
-    NoProgress is the bottom of the spectrogram's range: a network that is rounded to
-    the range of its training clips answers anything to it.
+    Silence is the bottom of the spectrogram's range: a network that is rounded to the
+    range of its training clips gives arbitrary scores for it.
     """
     noise = np.random.default_rng(1).choice((-1.0, 1.0), _SAMPLES)
     silence, click = np.zeros(_SAMPLES), np.array([0.5])

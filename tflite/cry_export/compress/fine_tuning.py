@@ -67,14 +67,14 @@ def fine_tune(
     tuning: FineTuning,
     callbacks: Sequence[tf_keras.callbacks.Callback] = (),
 ) -> list[float]:
-    """Trains a twin; one JSON line on stdout tells of each epoch.
+    """Trains a twin; prints one line of JSON per epoch on stdout.
 
     Args:
         twin: Prepared by tensorflow-model-optimization.
-        clips: What it hears.
-        targets: The scores that it should give, `(clips, labels)`.
-        tuning: How to train.
-        callbacks: Of tensorflow-model-optimization.
+        clips: Training clips.
+        targets: Float `(clips, labels)`, the scores to learn.
+        tuning: Epochs, learning rate, batch size and seed.
+        callbacks: Callbacks of tensorflow-model-optimization.
 
     Returns:
         The loss of each epoch: the mean cross-entropy between scores.
@@ -98,7 +98,7 @@ def fine_tune(
 
 
 class _Batches(tf_keras.utils.Sequence):
-    """The clips of an epoch, in an order of its own."""
+    """The clips of an epoch, in a new random order each epoch."""
 
     def __init__(self, clips: Clips, targets: np.ndarray, tuning: FineTuning):
         self._clips, self._targets, self._tuning = clips, targets, tuning

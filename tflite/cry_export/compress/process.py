@@ -95,7 +95,7 @@ def compress(
     check_model(model, compression)
     with tempfile.TemporaryDirectory(prefix="cry-tf-compress-") as name:
         folder = Path(name)
-        heard = _write_clips(folder, clips)
+        count = _write_clips(folder, clips)
         model.save(folder / "model.keras")
         job = {
             "compression": dataclasses.asdict(compression),
@@ -112,7 +112,7 @@ def compress(
             "learning_rate": tuning.learning_rate,
             "batch_size": tuning.batch_size,
             "seed": tuning.seed,
-            "clips": heard,
+            "clips": count,
             "loss": result["losses"],
             "largest_change_of_a_training_score": result["largest_change_of_a_score"],
         }
@@ -129,8 +129,8 @@ def compress(
 
 
 def _write_clips(folder: Path, clips: Iterable[np.ndarray]) -> int:
-    """Writes what the twin hears; returns how many clips that are, edges left out."""
-    lengths, heard = [], 0
+    """Writes the twin's training clips; returns their number without the edges."""
+    lengths, count = [], 0
     with open(folder / SAMPLES_FILE, "wb") as file:  # one clip in memory at a time
         for clip in edges():
             lengths.append(len(clip))
@@ -140,14 +140,14 @@ def _write_clips(folder: Path, clips: Iterable[np.ndarray]) -> int:
             if clip.ndim == 1 and clip.any():
                 lengths.append(len(clip))
                 file.write(clip.tobytes())
-                heard += 1
-    if not heard:
+                count += 1
+    if not count:
         raise ValueError(
             "clips must hold at least one waveform (samples,) that is not silent, to "
             "train the compressed network on. Received: none."
         )
     np.save(folder / "ends.npy", np.cumsum(lengths))
-    return heard
+    return count
 
 
 def _modules(model: keras.Model) -> Iterator[str]:

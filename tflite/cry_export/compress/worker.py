@@ -1,7 +1,7 @@
 """The other process: reads a job from a folder, compresses, writes the answer there.
 
-`python -m cry_export.compress.worker FOLDER`. One JSON line on stdout tells of each
-epoch; what goes wrong is the last line on stderr.
+`python -m cry_export.compress.worker FOLDER`. It prints one line of JSON per epoch on
+stdout; after a failure the last line on stderr is the error.
 """
 
 from __future__ import annotations

@@ -146,7 +146,7 @@ def test_the_command_takes_one_infant_or_all(make_run, many_infants, tmp_path, c
     argv = ["personalize", str(make_run()), str(many_infants)]
     argv += ["-o", str(tmp_path / "s"), "--infant", "infant1"]
     assert main([*argv, "--study"]) == 1
-    assert "Give one of the two" in capsys.readouterr().err
+    assert "Give only one of them" in capsys.readouterr().err
     assert main([*argv, "--permutations", "9", "--head", "logreg"]) == 0
     assert RunFolder.open(tmp_path / "s").config["data"]["clips"] == 6
     assert main([*argv, "--permutations", "0"]) == 2
