@@ -256,7 +256,7 @@ def test_sounds_without_a_recording_are_named(model, rng):
         return list(names[scores.argsort()[::-1][:count]])
 
     time_s = np.arange(32_000) / 16_000
-    assert best(np.zeros(32_000), 1) == ["NoProgress"]
+    assert best(np.zeros(32_000), 1) == ["Silence"]
     assert "Sine wave" in best(np.sin(2 * np.pi * 440 * time_s), 10)
     assert "White noise" in best(rng.uniform(-0.1, 0.1, 32_000), 2)
 
