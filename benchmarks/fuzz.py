@@ -322,8 +322,7 @@ class Watchdog:
             block = os.read(worker.stdout.fileno(), 1 << 16) if ready else b""
             if not block:
                 fault = "death" if ready else "hang"
-                worker.kill()
-                detail = f"exit code {worker.wait()}"
+                detail = f"exit code {self._end()}"
                 self._start()
                 return {"number": number, "fault": fault, "detail": detail}
             line += block
@@ -336,9 +335,14 @@ class Watchdog:
 
     def close(self) -> None:
         """Ends the worker."""
-        self._worker.kill()
-        self._worker.wait()
+        self._end()
         self._errors.close()
+
+    def _end(self) -> int:
+        """Ends the process and closes its pipes; returns its exit code."""
+        self._worker.kill()
+        with self._worker as ended:
+            return ended.wait()
 
 
 def run_as_command(bench: Bench, number: int) -> dict[str, Any] | None:

@@ -346,7 +346,8 @@ def test_a_reader_that_goes_away_is_no_traceback(model_file, make_sound, tmp_pat
     assert process.stdout is not None
     process.stdout.close()
     assert process.stderr is not None
-    assert process.stderr.read() == ""
+    with process.stderr as errors:
+        assert errors.read() == ""
     assert process.wait(timeout=30) == 141  # as of other tools, by SIGPIPE
 
 

@@ -52,7 +52,12 @@ def test_a_fifo_gives_what_the_file_gives(fifo, content, tmp_path):
 
 def test_an_open_pipe_gives_what_the_file_gives(content, tmp_path):
     out, into = os.pipe()
-    thread = threading.Thread(target=lambda: os.fdopen(into, "wb").write(content))
+
+    def feed():
+        with os.fdopen(into, "wb") as pipe:
+            pipe.write(content)
+
+    thread = threading.Thread(target=feed)
     thread.start()
     waveform = sound_file.read(f"/dev/fd/{out}", RATE_HZ)
     thread.join()

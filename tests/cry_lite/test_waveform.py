@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from cry_lite.sound_file import SoundStream
+from cry_lite import sound_file
 from cry_lite.waveform import MAX_PEAK, check_dtype, check_waveform
 
 
@@ -50,7 +50,7 @@ def test_files_and_arrays_have_one_rule(tmp_path):
         waveform = np.full(100, peak, np.float32)
         soundfile.write(tmp_path / "loud.wav", waveform, 8_000, subtype="FLOAT")
         for read in (
-            lambda: list(SoundStream(tmp_path / "loud.wav", 8_000)),
+            lambda: sound_file.read(tmp_path / "loud.wav", 8_000),
             lambda waveform=waveform: check_waveform(waveform),
         ):
             if is_taken:

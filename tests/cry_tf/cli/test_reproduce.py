@@ -127,7 +127,8 @@ def test_a_stop_leaves_tables_and_nothing_half_done(recordings, tmp_path, stop):
             break
     time.sleep(0.5)
     started.send_signal(stop)
-    rest = started.stderr.read().splitlines()
+    with started.stderr as errors:
+        rest = errors.read().splitlines()
     assert started.wait(timeout=60) == 1
     assert rest[-2].endswith("Continue with the same command.")
     assert rest[-1] == "Stopped. No incomplete files were left."

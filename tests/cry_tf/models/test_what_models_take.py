@@ -253,6 +253,8 @@ def test_places_beyond_the_labels_are_refused(model):
             model.fit(WAVES, places, verbose=0)
 
 
+# Keras tells so at the end of every generator.
+@pytest.mark.filterwarnings("ignore:Your input ran out of data:UserWarning")
 def test_shares_of_the_labels_are_no_places(toy_backbone):
     model = CryClassifier(toy_backbone, LABELS)
     model.compile("sgd", "categorical_crossentropy")
