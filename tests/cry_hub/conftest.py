@@ -199,3 +199,15 @@ def check_gradients(rng) -> Callable[[Any], None]:
             assert np.abs(gradient).max() > 0, variable.path
 
     return check
+
+
+@pytest.fixture(scope="session")
+def handles(tmp_path_factory) -> dict[str, str]:
+    """A SavedModel of each family, by its name."""
+    from .hub_programs import TinyVGGish, TinyYAMNet, save
+
+    folder = tmp_path_factory.mktemp("handles")
+    return {
+        "yamnet": save(TinyYAMNet(6), folder / "yamnet"),
+        "vggish": save(TinyVGGish(5), folder / "vggish"),
+    }

@@ -15,8 +15,8 @@ from cry_hub.front_end import FrontEnd
 pytestmark = pytest.mark.usefixtures("few_filters")
 
 # CNN14 is the same network at its other two rates and with the heads that decide for
-# each segment: what they add is compared with the original's in panns/test_cnn.py and
-# panns/test_decision_level.py.
+# each segment: what they add is compared with the original's in
+# panns/test_cnn10_and_cnn14.py and panns/test_decision_level.py.
 PRESETS = [
     name
     for name in cry_hub.presets()

@@ -16,7 +16,7 @@ import tensorflow as tf
 import cry_hub
 from cry_hub.hub_handle import HubProgram
 
-from .conftest import (
+from .hub_programs import (
     PATCH,
     VGGISH_HOP,
     WAVEFORM,

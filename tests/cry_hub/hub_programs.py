@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import numpy as np
-import pytest
 import tensorflow as tf
 
 WAVEFORM = tf.TensorSpec([None], tf.float32)
@@ -57,12 +56,3 @@ def clip(rng, samples: int) -> np.ndarray:
 def save(program, path) -> str:
     tf.saved_model.save(program, str(path))
     return str(path)
-
-
-@pytest.fixture(scope="session")
-def handles(tmp_path_factory) -> dict[str, str]:
-    """A SavedModel of each family, by its name."""
-    folder = tmp_path_factory.mktemp("handles")
-    for name, program in (("yamnet", TinyYAMNet(6)), ("vggish", TinyVGGish(5))):
-        tf.saved_model.save(program, str(folder / name))
-    return {name: str(folder / name) for name in ("yamnet", "vggish")}

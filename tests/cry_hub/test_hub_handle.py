@@ -11,7 +11,7 @@ import cry_hub
 from cry_lite.front_ends import VGGISH, YAMNET
 from cry_lite.log_mel import num_steps
 
-from .conftest import (
+from .hub_programs import (
     PATCH,
     VGGISH_HOP,
     WAVEFORM,
