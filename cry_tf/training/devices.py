@@ -24,6 +24,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from cry_hub import keras_internals
 from cry_hub.fast_training.normalization import FrozenBatchNormalization
 from cry_tf.training.settings import STRATEGIES, StrategyName
 
@@ -211,8 +212,7 @@ class Devices:
                 return figures
             return {name: tf.reshape(value, [1]) for name, value in figures.items()}
 
-        model.train_step = step
-        model._maybe_symbolic_build = lambda **_: None  # `distribute` builds
+        keras_internals.replace_train_step(model, step)  # `distribute` builds
 
     def distribute(self, model: Any, batches: Any) -> Any:
         """Returns batches for `fit`, of which each device gets its share.
@@ -235,7 +235,7 @@ class Devices:
             batches.element_spec,
         )
         with self._engine.scope():
-            model._symbolic_build(data_batch=symbolic)
+            keras_internals.build_for(model, symbolic)
         replicas = self.replicas
 
         def shares_of_worker(context):

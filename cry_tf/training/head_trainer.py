@@ -10,6 +10,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from cry_hub import keras_internals
 from cry_tf.augment import Mixup, Policy
 from cry_tf.data import Dataset, EmbeddingCache, Embeddings
 from cry_tf.data.epoch_order import EpochOrder
@@ -111,10 +112,9 @@ class WholeEpochs:
         self._done: Any = tf.Variable(tf.constant(0), trainable=False)
         self._now: Any = None
         self.batches = tf.data.Dataset.from_tensors(0).repeat()
-        untyped: Any = model
-        untyped._symbolic_build(data_batch=tuple(specs))
-        untyped._maybe_symbolic_build = lambda **_: None  # `batches` has no inputs
-        untyped.train_step = self._epoch
+        # Built from the specs, as `batches` has no inputs.
+        keras_internals.build_for(model, tuple(specs))
+        keras_internals.replace_train_step(model, self._epoch)
 
     def begin(self, order: EpochOrder, stage: Stage, weights: np.ndarray) -> None:
         """Sets the clips to train on.

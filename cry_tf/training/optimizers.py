@@ -8,6 +8,8 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from cry_hub import keras_internals
+
 
 class FusedAdam(keras.optimizers.Adam):
     """`keras.optimizers.Adam`, with TensorFlow's own kernel for the step.
@@ -23,12 +25,12 @@ class FusedAdam(keras.optimizers.Adam):
             super().update_step(gradient, variable, learning_rate)
             return
         optimizer: Any = self
-        number = optimizer._get_variable_index(variable)
+        first, second = keras_internals.adam_moments(optimizer, variable)
         steps = tf.cast(optimizer.iterations + 1, tf.float32)
         tf.raw_ops.ResourceApplyAdam(
             var=variable.handle,
-            m=optimizer._momentums[number].value.handle,
-            v=optimizer._velocities[number].value.handle,
+            m=first.value.handle,
+            v=second.value.handle,
             beta1_power=tf.pow(self.beta_1, steps),
             beta2_power=tf.pow(self.beta_2, steps),
             lr=tf.cast(learning_rate, tf.float32),
@@ -60,8 +62,7 @@ class LayerwiseRates:
     def update_step(self, gradient: Any, variable: Any, learning_rate: Any) -> None:
         """Updates one variable at its own rate."""
         if self.factors is not None:
-            optimizer: Any = self
-            factor = self.factors[optimizer._get_variable_index(variable)]
+            factor = self.factors[keras_internals.variable_index(self, variable)]
             learning_rate = learning_rate * factor
         base: Any = super()
         base.update_step(gradient, variable, learning_rate)
@@ -69,7 +70,3 @@ class LayerwiseRates:
 
 class Adam(LayerwiseRates, FusedAdam):
     """Adam with a share of the learning rate for each variable."""
-
-
-class SGD(LayerwiseRates, keras.optimizers.SGD):
-    """Gradient descent with a share of the learning rate for each variable."""

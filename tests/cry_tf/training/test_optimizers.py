@@ -2,7 +2,11 @@ import keras
 import numpy as np
 import pytest
 
-from cry_tf.training.optimizers import SGD, Adam
+from cry_tf.training.optimizers import Adam, LayerwiseRates
+
+
+class SGD(LayerwiseRates, keras.optimizers.SGD):
+    """The simplest optimizer that takes shares of the rate."""
 
 
 def moved(optimizer, steps=1):
