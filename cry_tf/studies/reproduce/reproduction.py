@@ -16,12 +16,12 @@ from cry_tf.papers import papers
 from cry_tf.papers.papers import Paper
 from cry_tf.papers.row import Row
 from cry_tf.runs.progress import NoProgress, Progress
-from cry_tf.studies.reproduce import clips, result, tables, teaching
+from cry_tf.studies.reproduce import clips, result, tables, teacher_scores
 from cry_tf.studies.reproduce.budget import Budget, loss_for, settings_for
 from cry_tf.studies.reproduce.cells import NOT_ASKED, Cell, Reproduced
 from cry_tf.studies.reproduce.clips import SPLITS, Split, TaskClips
 from cry_tf.studies.reproduce.result import Identity, Result
-from cry_tf.studies.reproduce.teaching import Teaching
+from cry_tf.studies.reproduce.teacher_scores import TeacherScores
 from cry_tf.training.preparation import leave_out_bad_clips
 
 NOT_YET = "not run yet: run the same command again to continue"
@@ -51,8 +51,8 @@ class Runner:
         self._progress, self._embeddings_dir = progress, embeddings_dir
         self._rows = {row.name: row for row in found.rows}
         # Rows of one training give the same teacher scores.
-        taught = {row.teacher for row in found.rows if row.teacher}
-        self._teachers = {self._rows[name].experiment for name in taught}
+        teachers = {row.teacher for row in found.rows if row.teacher}
+        self._teachers = {self._rows[name].experiment for name in teachers}
 
     def earlier(self, row: Row, split: Split) -> Cell:
         """Returns an earlier result, why there can be none, or that it is to be run."""
@@ -74,18 +74,20 @@ class Runner:
         Raises:
             OSError: If something cannot be read or written.
         """
-        taught = None
+        from_teacher = None
         if row.teacher:
-            taught = self._taught_by(self._rows[row.teacher], split)
-            if taught is None:
+            from_teacher = self._scores_of(self._rows[row.teacher], split)
+            if from_teacher is None:
                 reason = self._found.cells[row.teacher, split].reason
                 self._fail(row, split, f"its teacher has none: {reason}")
                 return
         self._progress.line()
         self._progress.line(f"{row.table}, {row.title}, {_words(split)}")
-        self._train(row, split, taught)
+        self._train(row, split, from_teacher)
 
-    def _train(self, row: Row, split: Split, taught: Teaching | None) -> None:
+    def _train(
+        self, row: Row, split: Split, from_teacher: TeacherScores | None
+    ) -> None:
         from cry_tf.studies.reproduce import training
 
         identity = self._identity(row, split)
@@ -100,8 +102,8 @@ class Runner:
                 work,
                 self._progress,
                 self._embeddings_dir,
-                teaching=taught,
-                teaches=row.experiment in self._teachers,
+                teacher_scores=from_teacher,
+                is_teacher=row.experiment in self._teachers,
             )
         except ValueError as error:
             self._progress.warn(f"{row.title}, {_words(split)}: {error}")
@@ -110,21 +112,21 @@ class Runner:
         finally:
             shutil.rmtree(work, ignore_errors=True)
         folder = self._path / ROWS
-        if made.teaching is not None:
-            teaching.write(folder, identity, made.teaching)
+        if made.teacher_scores is not None:
+            teacher_scores.write(folder, identity, made.teacher_scores)
         result.write(folder, identity, made.result, made.predictions)
         for other in self._sharing(row):
             self._found.cells[other.name, split] = _cell(other, made.result)
 
-    def _taught_by(self, teacher: Row, split: Split) -> Teaching | None:
-        """Returns what a row teaches, which is run if that is not kept."""
+    def _scores_of(self, teacher: Row, split: Split) -> TeacherScores | None:
+        """Returns the teacher scores of a row, which is run if they are not kept."""
         folder = self._path / ROWS
         identity = self._identity(teacher, split)
-        found = teaching.read(folder, identity)
+        found = teacher_scores.read(folder, identity)
         cell = self._found.cells[teacher.name, split]
         if found is None and (cell.result or cell.reason in (NOT_YET, NOT_ASKED)):
             self.run(teacher, split)
-            found = teaching.read(folder, identity)
+            found = teacher_scores.read(folder, identity)
         return found
 
     def _fail(self, row: Row, split: Split, reason: str) -> None:

@@ -23,10 +23,10 @@ from cry_tf.runs.predictions import Predictions
 from cry_tf.runs.progress import Progress
 from cry_tf.studies.reproduce.clips import Split, by_clip
 from cry_tf.studies.reproduce.result import Measured, Result, measure_part
-from cry_tf.studies.reproduce.teaching import (
+from cry_tf.studies.reproduce.teacher_scores import (
+    DistillingTrainer,
     ScoreKeepingTrainer,
-    TaughtTrainer,
-    Teaching,
+    TeacherScores,
 )
 from cry_tf.training.baselines import score_baselines
 from cry_tf.training.context import RunContext
@@ -41,7 +41,7 @@ from cry_tf.training.settings import Settings
 from cry_tf.training.trainer import History, Trainer
 
 QUANTIZATIONS = ("none", "dynamic")
-# To be compared with the model before a file is judged on all, as in `cry-tf distill`.
+# To be compared with the model before a file scores all clips, as in `cry-tf distill`.
 _CHECKED_CLIPS = 16
 
 
@@ -129,12 +129,12 @@ class Trained:
     Attributes:
         result: Its figures.
         predictions: Of each variant, with the true groups.
-        teaching: What its networks say of every clip, if that was asked for.
+        teacher_scores: Scores of every clip by the network of each fold, if asked for.
     """
 
     result: Result
     predictions: dict[str, Predictions]
-    teaching: Teaching | None = None
+    teacher_scores: TeacherScores | None = None
 
 
 def run(
@@ -147,8 +147,8 @@ def run(
     progress: Progress,
     embeddings_dir: Path | None = None,
     *,
-    teaching: Teaching | None = None,
-    teaches: bool = False,
+    teacher_scores: TeacherScores | None = None,
+    is_teacher: bool = False,
 ) -> Trained:
     """Cross-validates an experiment on one split.
 
@@ -161,15 +161,15 @@ def run(
         work: An empty folder for files on the way.
         progress: Takes lines, warnings and progress.
         embeddings_dir: Where embeddings are kept, see `EmbeddingCache`.
-        teaching: What the teacher of each fold says, or None for the labels alone.
-        teaches: Whether the networks are to say what they make of every clip.
+        teacher_scores: Scores of each fold's teacher; None trains on labels alone.
+        is_teacher: Whether to keep the scores that each network gives every clip.
 
     Raises:
         ValueError: If labels or groups do not suffice, or a loss is not finite.
     """
     started = time.monotonic()
     infant_of = {clip.path: clip.group for clip in dataset.clips}
-    # The clips were checked once for all rows, so nothing is told again here.
+    # The clips were checked once for all rows, so this step prints nothing.
     split_clips = by_clip(dataset) if split == "by_clip" else dataset
     cache = EmbeddingCache(embeddings_dir)
     prepared = prepare(split_clips, settings, RunContext(embeddings=cache))
@@ -181,7 +181,7 @@ def run(
     else:
         keras.backend.clear_session()
         plan, kept, exporting = _plan(
-            prepared, experiment, settings, teaching, teaches, work, context
+            prepared, experiment, settings, teacher_scores, is_teacher, work, context
         )
         prepared, weights = plan.prepared, plan.model.backbone.weights_source
         out = cross_validate(plan, context, is_final=False)
@@ -206,30 +206,32 @@ def run(
         training_accuracy=accuracy,
         seconds=time.monotonic() - started,
     )
-    return Trained(result, predictions, kept.teaching(folds) if kept else None)
+    return Trained(result, predictions, kept.teacher_scores(folds) if kept else None)
 
 
 def _plan(
     prepared: Prepared,
     experiment: Experiment,
     settings: Settings,
-    teaching: Teaching | None,
-    teaches: bool,
+    teacher_scores: TeacherScores | None,
+    is_teacher: bool,
     work: Path,
     context: RunContext,
 ) -> tuple[Plan, ScoreKeepingTrainer | None, ExportingTrainer | None]:
     """Returns the plan of a row, with what notes scores and makes files of it."""
-    if teaching is None:
+    if teacher_scores is None:
         plan = build(prepared, settings, context)
     else:
         how = DistillSettings(student=settings)
         model, warnings = build_network(prepared, settings, context)
         folds = prepared.dataset.fold_indices(settings.folds, settings.seed)
         check_folds(prepared.dataset, folds, settings, context)
-        trainer = TaughtTrainer(model, prepared.dataset, how, teaching, context)
+        trainer = DistillingTrainer(
+            model, prepared.dataset, how, teacher_scores, context
+        )
         plan = Plan(settings, prepared, model, trainer, folds, warnings)
     noting, exporting = None, None
-    if teaches:
+    if is_teacher:
         noting = ScoreKeepingTrainer(plan.trainer, len(plan.prepared.dataset))
         plan = plan.replace(trainer=noting)
     if experiment.exports:

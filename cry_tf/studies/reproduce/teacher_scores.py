@@ -1,4 +1,4 @@
-"""A network of one row teaches the student of another, fold by fold."""
+"""Scores of a row's network that train the student of another row, fold by fold."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _LEAST_SCORE = 1e-7
 
 
 @dataclass(frozen=True)
-class Teaching:
+class TeacherScores:
     """The scores of a network that was trained once a fold.
 
     Attributes:
@@ -39,7 +39,7 @@ class Teaching:
     folds: np.ndarray
 
     def logits(self, fold: int, train: np.ndarray) -> np.ndarray:
-        """Returns what the teacher of a fold says, `(clips, 1, 1, labels)`.
+        """Returns the logits of the teacher of a fold, `(clips, 1, 1, labels)`.
 
         Args:
             fold: Number of the fold, from 0.
@@ -66,7 +66,7 @@ class ScoreKeepingTrainer:
         clips: How many clips there are.
 
     Attributes:
-        epochs: Of the other trainer.
+        epochs: Epochs of each stage of the other trainer.
         scores: A float array `(clips, labels)` a fold, in their order.
     """
 
@@ -88,29 +88,29 @@ class ScoreKeepingTrainer:
         self.scores.append(self._trainer.predict(np.arange(self._clips)))
         return self.scores[-1][indices]
 
-    def teaching(self, folds: np.ndarray) -> Teaching:
+    def teacher_scores(self, folds: np.ndarray) -> TeacherScores:
         """Returns what was noted.
 
         Args:
             folds: Int `(clips,)`, the fold that held each clip out.
         """
-        return Teaching(np.stack(self.scores).astype(np.float32), folds)
+        return TeacherScores(np.stack(self.scores).astype(np.float32), folds)
 
 
-def read(folder: Path, identity: Identity) -> Teaching | None:
-    """Returns what the row of that identity teaches, None if it is not kept whole."""
+def read(folder: Path, identity: Identity) -> TeacherScores | None:
+    """Returns the teacher scores of a row, None if they are not kept whole."""
     try:
         with np.load(_path(folder, identity), allow_pickle=False) as archive:
             values = dict(archive)
         if json.loads(str(values["identity"])) != identity.to_dict():
             return None
-        return Teaching(values["scores"], values["folds"])
+        return TeacherScores(values["scores"], values["folds"])
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
         return None
 
 
-def write(folder: Path, identity: Identity, teaching: Teaching) -> None:
-    """Keeps what a row teaches beside its result, whole or not at all.
+def write(folder: Path, identity: Identity, teacher_scores: TeacherScores) -> None:
+    """Keeps teacher scores beside the result of their row, whole or not at all.
 
     Raises:
         OSError: If it cannot be written.
@@ -121,8 +121,8 @@ def write(folder: Path, identity: Identity, teaching: Teaching) -> None:
         np.savez_compressed(
             file,
             identity=np.array(json.dumps(identity.to_dict())),
-            scores=teaching.scores,
-            folds=teaching.folds,
+            scores=teacher_scores.scores,
+            folds=teacher_scores.folds,
         )
 
 
@@ -130,14 +130,14 @@ def _path(folder: Path, identity: Identity) -> Path:
     return (folder / identity.file_name).with_suffix(".teaching.npz")
 
 
-class TaughtTrainer:
+class DistillingTrainer:
     """Distils, as `cry-tf distill` does, with a teacher for each fold.
 
     Args:
         model: The student, a `CryModel`.
         dataset: The clips.
         settings: How, with the student's own settings.
-        teaching: What the teacher of each fold says of these clips.
+        teacher_scores: Scores that each fold's teacher gives these clips.
         context: Progress, cache and checkpoint of the run.
 
     Attributes:
@@ -152,16 +152,16 @@ class TaughtTrainer:
         model: Any,
         dataset: Dataset,
         settings: DistillSettings,
-        teaching: Teaching,
+        teacher_scores: TeacherScores,
         context: RunContext,
     ):
         shape = (len(dataset), len(dataset.labels))
-        if teaching.scores.shape[1:] != shape:
+        if teacher_scores.scores.shape[1:] != shape:
             raise ValueError(
                 "Teacher and student must take the same clips. Received: "
-                f"{teaching.scores.shape[1]} and {shape[0]}."
+                f"{teacher_scores.scores.shape[1]} and {shape[0]}."
             )
-        self._teaching = teaching
+        self._teacher_scores = teacher_scores
         student = settings.student
         recipe = student.recipe
         self._lesson = Lesson(dataset, (), None, 0, student.seed, recipe.max_seconds)
@@ -190,7 +190,7 @@ class TaughtTrainer:
                 the loss does not stay finite.
         """
         number = int(fold.name) if fold else 0
-        logits = self._teaching.logits(number, indices)
+        logits = self._teacher_scores.logits(number, indices)
         return self._trainer.fit(indices, logits, self._lesson.truth, tell, fold)
 
     def predict(self, indices: np.ndarray) -> np.ndarray:

@@ -8,14 +8,14 @@ from cry_tf.distillation.settings import DistillSettings
 from cry_tf.evaluation.figures import Estimate
 from cry_tf.models import CryClassifier
 from cry_tf.papers import papers
-from cry_tf.studies.reproduce import teaching, training
+from cry_tf.studies.reproduce import teacher_scores, training
 from cry_tf.studies.reproduce.budget import settings_for
 from cry_tf.studies.reproduce.reproduction import reproduce
 from cry_tf.studies.reproduce.result import Identity, Measured, Result
-from cry_tf.studies.reproduce.teaching import (
+from cry_tf.studies.reproduce.teacher_scores import (
+    DistillingTrainer,
     ScoreKeepingTrainer,
-    TaughtTrainer,
-    Teaching,
+    TeacherScores,
 )
 from cry_tf.training.context import RunContext
 from cry_tf.training.trainer import Fold
@@ -24,13 +24,13 @@ pytestmark = pytest.mark.usefixtures("shallow_student")
 
 
 @pytest.fixture
-def teaches():
+def kept_scores():
     """Two folds of four clips, two labels."""
     scores = np.array(
         [[[0.9, 0.1], [0.8, 0.2], [0.0, 1.0], [0.5, 0.5]]] * 2, np.float32
     )
     scores[1] = scores[1, ::-1]
-    return Teaching(scores, np.array([0, 1, 0, 1]))
+    return TeacherScores(scores, np.array([0, 1, 0, 1]))
 
 
 @pytest.fixture
@@ -39,29 +39,29 @@ def identity():
     return Identity(row.experiment, None, "by_clip", "0", None)  # type: ignore[arg-type]
 
 
-def test_each_fold_has_the_teacher_that_did_not_hear_its_test_clips(teaches):
-    found = teaches.logits(1, np.array([2, 0]))
+def test_each_fold_has_the_teacher_not_trained_on_its_test_clips(kept_scores):
+    found = kept_scores.logits(1, np.array([2, 0]))
     assert found.shape == (4, 1, 1, 2)
     scores = np.exp(found[:, 0, 0])
-    np.testing.assert_allclose(scores, teaches.scores[1], atol=1e-6)
+    np.testing.assert_allclose(scores, kept_scores.scores[1], atol=1e-6)
     assert np.isfinite(found).all()
     with pytest.raises(ValueError, match="same clips of a fold"):
-        teaches.logits(1, np.array([0, 1]))
+        kept_scores.logits(1, np.array([0, 1]))
 
 
-def test_what_is_taught_is_read_back_as_it_was_or_not_at_all(
-    teaches, identity, tmp_path
+def test_what_is_given_is_read_back_as_it_was_or_not_at_all(
+    kept_scores, identity, tmp_path
 ):
-    teaching.write(tmp_path, identity, teaches)
-    found = teaching.read(tmp_path, identity)
+    teacher_scores.write(tmp_path, identity, kept_scores)
+    found = teacher_scores.read(tmp_path, identity)
     assert found is not None
-    np.testing.assert_array_equal(found.scores, teaches.scores)
-    np.testing.assert_array_equal(found.folds, teaches.folds)
+    np.testing.assert_array_equal(found.scores, kept_scores.scores)
+    np.testing.assert_array_equal(found.folds, kept_scores.folds)
     other = dataclasses.replace(identity, data_sha256="1")
-    assert teaching.read(tmp_path, other) is None
+    assert teacher_scores.read(tmp_path, other) is None
     (kept,) = tmp_path.iterdir()
     kept.write_bytes(kept.read_bytes()[:100])
-    assert teaching.read(tmp_path, identity) is None
+    assert teacher_scores.read(tmp_path, identity) is None
 
 
 def test_a_teacher_is_asked_about_every_clip_of_each_fold():
@@ -76,7 +76,7 @@ def test_a_teacher_is_asked_about_every_clip_of_each_fold():
     trainer = ScoreKeepingTrainer(Counts(), 4)  # type: ignore[arg-type]
     np.testing.assert_array_equal(trainer.predict(np.array([1, 3]))[:, 0], [1, 3])
     trainer.predict(np.array([0, 2]))
-    found = trainer.teaching(np.array([1, 0, 1, 0]))
+    found = trainer.teacher_scores(np.array([1, 0, 1, 0]))
     assert found.scores.shape == (2, 4, 2)
     np.testing.assert_array_equal(found.scores[1, :, 1], 2)
 
@@ -90,20 +90,20 @@ def test_a_student_takes_a_step_of_several_micro_batches(few, tiny):
     )
     model = CryClassifier.from_preset("ds_cnn_s", dataset.labels, weights=None)
     folds = np.arange(20) % 5
-    taught = Teaching(np.full((5, 20, 2), 0.5, np.float32), folds)
-    trainer = TaughtTrainer(
-        model, dataset, DistillSettings(student=settings), taught, RunContext()
+    given = TeacherScores(np.full((5, 20, 2), 0.5, np.float32), folds)
+    trainer = DistillingTrainer(
+        model, dataset, DistillSettings(student=settings), given, RunContext()
     )
     trainer.reset()
     trainer.fit(np.flatnonzero(folds != 2), fold=Fold("2"))
     optimizer = trainer._trainer._distiller.optimizer
     assert int(optimizer.iterations) == 2  # 16 clips, 8 a step
     with pytest.raises(ValueError, match="take the same clips"):
-        TaughtTrainer(
+        DistillingTrainer(
             model,
             dataset.subset(range(8)),
             DistillSettings(student=settings),
-            taught,
+            given,
             RunContext(),
         )
 
@@ -113,15 +113,17 @@ def test_a_teacher_is_trained_once_for_its_row_and_all_its_students(
 ):
     runs, lessons = [], []
 
-    def made(dataset, experiment, settings, split, *rest, teaching, teaches):
+    def made(dataset, experiment, settings, split, *rest, teacher_scores, is_teacher):
         runs.append((experiment.preset, experiment.teacher, split))
-        lessons.append(teaching)
+        lessons.append(teacher_scores)
         part = Measured(20, 10, {"accuracy": Estimate(0.5)}, "a", {"accuracy": 0.5})
         every = {name: {"all": part} for name in ("keras", "none", "dynamic")}
         found = Result(every, {"none": 9, "dynamic": 3}, {}, 0, "", 0.5, 1.0)
         scores = np.full((2, len(dataset), 2), 0.5, np.float32)
-        said = Teaching(scores, np.arange(len(dataset)) % 2) if teaches else None
-        return training.Trained(found, {}, said)
+        given = (
+            TeacherScores(scores, np.arange(len(dataset)) % 2) if is_teacher else None
+        )
+        return training.Trained(found, {}, given)
 
     monkeypatch.setattr(training, "run", made)
     first, second = (f"scratch_ds_cnn_{size}_distilled" for size in "sm")
@@ -143,12 +145,12 @@ def test_a_teacher_is_trained_once_for_its_row_and_all_its_students(
         for name in (first, "scratch_ds_cnn_s_quantized_distilled", "scratch_teacher"):
             assert found.cells[name, split].measured is not None, name
         assert found.cells[second, split].measured is None
-    assert "[taught by ds_cnn_s]" in (tmp_path / "out" / "tables.md").read_text()
+    assert "[given by ds_cnn_s]" in (tmp_path / "out" / "tables.md").read_text()
     # Another student, another day.
     run(second, first)
     student = ("ds_cnn_m", "scratch_teacher")
     assert runs == [(*student, "by_clip"), (*student, "by_infant")]
-    # What was taught is gone: its row stays, until a student needs it.
+    # What was given is gone: its row stays, until a student needs it.
     for path in [*folder.glob("*.npz"), *folder.glob("*ds_cnn_m*by_clip*.json")]:
         path.unlink()
     run("scratch_teacher", first, second)
