@@ -167,13 +167,13 @@ def main() -> int:
             for what, part in parts.items():
                 part.mkdir(parents=True, exist_ok=True)
                 write_files(model, what, sounds, args.epochs, part)
-        judged = waveforms(test, sample_rate_hz, args.seconds)
-        table += rows(name, args.files, judged, truth)
+        test_sounds = waveforms(test, sample_rate_hz, args.seconds)
+        table += rows(name, args.files, test_sounds, truth)
     widths = [max(len(row[i]) for row in table) for i in range(len(header))]
     print(machine("tensorflow", "keras", "tensorflow-model-optimization"))
     print(
-        f"trained and compressed on {len(train)} clips, judged on {len(test)} of other "
-        f"groups ({int(truth.sum())} cries), {args.seconds:g} s of each, "
+        f"trained and compressed on {len(train)} clips, evaluated on {len(test)} of "
+        f"other groups ({int(truth.sum())} cries), {args.seconds:g} s of each, "
         f"{FineTuning.of(Compression('qat'), args.epochs).epochs} epochs of compression"
     )
     majority = max(truth.mean(), 1 - truth.mean())

@@ -39,11 +39,11 @@ def courses(student: str, teacher: str, clips: int, batch: int) -> dict[str, Any
         keras.utils.set_random_seed(0)
         return cry_tf.CryDetector.from_preset(preset, weights=None)
 
-    taught = network(teacher)
+    teacher_model = network(teacher)
     rate_hz = network(student).spec.sample_rate_hz
     x = rng.normal(0, 0.1, (clips, round(SECONDS * rate_hz))).astype(np.float32)
     y = rng.integers(0, 2, clips)
-    outputs_of = TeacherOutputs(taught, rate_hz, with_features=True)
+    outputs_of = TeacherOutputs(teacher_model, rate_hz, with_features=True)
     made = [outputs_of(x[at : at + 8]) for at in range(0, clips, 8)]
     known = np.concatenate(made)[:, 0]
     logits, features = known[:, :2], known[:, 2:]
@@ -64,7 +64,7 @@ def courses(student: str, teacher: str, clips: int, batch: int) -> dict[str, Any
             cry_tf.Distiller(None, network(student), features=matching),
             both,
         ),
-        ("teacher at each step", cry_tf.Distiller(taught, network(student)), x),
+        ("teacher at each step", cry_tf.Distiller(teacher_model, network(student)), x),
     ):
         distiller.compile("adam", metrics=["accuracy"])
         found[name] = (distiller, batches(inputs))

@@ -175,7 +175,7 @@ def drawn_aucs(rows: Sequence[dict[str, Any]], key: str) -> np.ndarray:
 def table(rows: Sequence[dict[str, Any]]) -> str:
     """Returns the rows as Markdown, mean and spread over the seeds."""
     lines = [
-        "| first weights | taught by | seeds | AUC, mean (lowest to highest) | 95 % | "
+        "| first weights | teacher | seeds | AUC, mean (lowest to highest) | 95 % | "
         "teacher's AUC | above its teacher, 95 % | above random alone, 95 % | dynamic "
         "file's AUC | bytes |",
         f"|{'---|' * 10}",
@@ -207,7 +207,7 @@ def table(rows: Sequence[dict[str, Any]]) -> str:
     first = rows[0]
     lines.append("")
     lines.append(
-        f"{first['student']}, learned from {first['trained_on']:,} clips; judged on "
+        f"{first['student']}, learned from {first['trained_on']:,} clips; evaluated on "
         f"{first['clips']} others ({sum(first['truth'])} cries) in "
         f"{len(set(first['groups']))} groups, which nothing was trained on; a constant "
         f"answer has 0.5. 95 %: over draws of whole groups, the mean of the seeds. "

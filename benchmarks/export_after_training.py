@@ -124,13 +124,13 @@ def export(args: argparse.Namespace, folder: Path) -> None:
         waves = [wave for _, wave in checked.waveforms(rate, max_seconds=seconds)]
         with tempfile.TemporaryDirectory() as work:
             made = cry_tf.export(model, Path(work) / "cry.tflite", check=waves)
-            told = json.loads(made.parity_path.read_text("utf-8"))
+            record = json.loads(made.parity_path.read_text("utf-8"))
         found = {
             "weights": "real" if weights else "random",
             "clips": len(waves),
-            "asked": told["recipe"]["asked"],
-            "got": told["recipe"]["got"],
-            "left_float": told["recipe"]["left_float"],
+            "asked": record["recipe"]["asked"],
+            "got": record["recipe"]["got"],
+            "left_float": record["recipe"]["left_float"],
             "bytes": made.file_bytes,
             "max": made.parity.max_score_difference,
             "mean": made.parity.mean_score_difference,

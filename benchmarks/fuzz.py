@@ -224,7 +224,7 @@ def facts(path: Path) -> tuple[int, int, int, str]:
 
 
 def judge(bench: Bench, number: int, whole_facts: dict[str, Any]) -> dict[str, Any]:
-    """Runs a case and says what came of it."""
+    """Runs a case and returns its outcome."""
     what, kind, path = bench.make(number)
     verdict = {"what": what, "kind": kind, "fault": "", "detail": ""}
     if what == "model":
@@ -251,9 +251,9 @@ def judge(bench: Bench, number: int, whole_facts: dict[str, Any]) -> dict[str, A
 
 
 def is_silent(what: str, kind: str, came: Any, whole: Any) -> bool:
-    """Returns whether sound is missing and could have been told."""
+    """Returns whether sound is missing and could have been detected."""
     if came[1:] != whole[1:]:
-        return False  # Another rate: nobody can say how long it was.
+        return False  # Another rate: the length is unknown.
     if what.startswith("unsaid") and kind in ("cut", "leave out", "splice", "zeros"):
         return False
     return came[0] < whole[0] - TOLERANCE

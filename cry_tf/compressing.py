@@ -40,7 +40,7 @@ def compress(
         compression: `prune=0.8` sets four of five weights to zero, `cluster=16` lets
             a layer have 16 different weights, `qat` trains for int8.
         clips: Clips that the model was trained on, 10 s of each; their labels are
-            not needed. Never clips that it will be judged on.
+            not needed. Never clips that it is evaluated on.
         tuning: Epochs and learning rate; None takes the defaults.
         lengths: For `qat`: the lengths that it will be exported with, seconds or
             `dynamic`.

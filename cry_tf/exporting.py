@@ -405,8 +405,8 @@ def length_path(path: str | Path, length: float | Literal["dynamic"]) -> Path:
     `cry.tflite` becomes `cry_5s.tflite` or `cry_dynamic.tflite`.
     """
     path = Path(path)
-    told = length if isinstance(length, str) else f"{length:g}s"
-    return path.with_name(f"{path.stem}_{told}{path.suffix}")
+    name = length if isinstance(length, str) else f"{length:g}s"
+    return path.with_name(f"{path.stem}_{name}{path.suffix}")
 
 
 def _judge(spec: ModelSpec, chosen: Dataset) -> Any:

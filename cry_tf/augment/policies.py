@@ -25,7 +25,7 @@ def get(name: str, noise: NoiseFolder | str | os.PathLike[str] | None = None) ->
 
     Steps follow the sound's way: the infant (pitch, tempo), the moment, the
     room, background sounds, the distance, the recorder. The ranges are
-    judgement, not taken from a paper.
+    our choice, not taken from a paper.
 
     Args:
         name: `none` changes nothing. `light` changes level, place in the clip

@@ -36,7 +36,7 @@ class Limits:
         max_bytes: Largest file, or None.
         max_latency_s: Longest median run, seconds, or None.
         max_memory_bytes: Most memory of the process, or None.
-        threads: Number of threads that latency is judged with.
+        threads: Number of threads of the latency measurement.
     """
 
     max_bytes: int | None = None

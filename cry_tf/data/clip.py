@@ -109,7 +109,7 @@ class LabelledClips(Protocol):
 
     @property
     def grouping(self) -> str:
-        """How sources were told apart, in words."""
+        """How clips were grouped by source, in words."""
         ...
 
     @property

@@ -65,7 +65,7 @@ def map_labels(
         positive: Labels that mean a cry; None takes those of `remembered` that
             occur, and where none does the well-known names.
         is_training: True requires both sides. A finished detector may also be
-            judged on one side alone, for instance on nights without a cry.
+            evaluated on one side alone, for instance on nights without a cry.
         remembered: What was stated as positive when the detector was trained.
 
     Returns:

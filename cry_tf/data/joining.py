@@ -39,7 +39,7 @@ def join(
     clips = [*_renamed(one, folder), *_renamed(other, folder)]
     joined, copies = join_copies(clips)
     if joined == tuple(clips):
-        copies = ""  # What each of the two has is told already.
+        copies = ""  # The notes of both are kept already.
     new = [label for label in other.labels if label not in one.labels]
     labels = [*one.labels, *new]
     if all(sorted(each.labels) == list(each.labels) for each in (one, other)):

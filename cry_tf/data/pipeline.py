@@ -38,45 +38,46 @@ def to_tf(
 ) -> tf.data.Dataset:
     """Returns batches: decoded, resampled, augmented, padded.
 
-    What is left out here comes from the model that the batches are given to: `fit`,
-    `evaluate` and `predict` of a `CryClassifier`, a `CryDetector`, a `Distiller` or
-    a backbone take clips at the model's rate, with the model's places for labels,
-    and `fit` shows them in a new order each epoch.
+    Sample rate, labels and shuffling default to those of the model that takes the
+    batches: `fit`, `evaluate` and `predict` of a `CryClassifier`, a `CryDetector`, a
+    `Distiller` or a backbone take clips at the model's rate with the model's label
+    indices, and `fit` shuffles them in each epoch.
 
     Files are decoded and augmented in threads while the model works. The order
     and the augmentation are the same in every run with the same seed.
 
     Args:
         dataset: The clips.
-        batch_size: Clips in a batch; the last batch may be smaller.
-        sample_rate_hz: Rate of the waveforms, Hz. None takes the model's; needed
-            for anything else than a model of ours, as to iterate or to `map`.
-        shuffle: True draws a new order each epoch, False keeps that of the clips.
-            None draws in `fit` alone.
-        seed: Draws the orders and the augmentation.
-        max_seconds: Keeps the beginning of longer clips, None the whole.
-            What augmentation makes longer is cut again.
+        batch_size: Clips per batch, int >= 1; the last batch may be smaller.
+            Default: 32.
+        sample_rate_hz: Sample rate of the waveforms, Hz. None takes the model's;
+            required to iterate, to `map`, or for any other model.
+        shuffle: True shuffles in each epoch, False keeps the order of the clips.
+            None, the default, shuffles in `fit` only.
+        seed: Int, random seed of order and augmentation. Default: 0.
+        max_seconds: Longer clips are cut to this, s, also after augmentation; None
+            keeps all.
         on_error: `raise` ends the epoch at a file that cannot be decoded, with
             its name in the error; `skip` leaves it out and adds it to
             `dataset.problems`.
-        augment: What is done to each clip, anew in each epoch and alike for the
-            same seed, epoch and place of the clip, or None. It is for training
-            batches: they are shuffled, and `seed` is not negative.
+        augment: Augmentation policy, drawn again in each epoch and reproducible by
+            seed, epoch and position; None for none. For training batches only:
+            they are shuffled, and `seed` is not negative.
         order: Gives for each epoch which places of `dataset.clips` are shown and
             in which order, in place of all of them shuffled by `seed`.
             Augmentation is then drawn from the seed, the epoch's number and the
             position in it.
-        labels: Names of the places. None takes the model's, elsewhere those of
-            `dataset`.
+        labels: Names of the label indices. None takes the model's, without a model
+            those of `dataset`.
 
     Returns:
         A `tf.data.Dataset` of (float32 `(batch, samples)` in [-1, 1], int32
-        `(batch,)` places in the labels). Waveforms are as long as the longest of
+        `(batch,)` label indices). Waveforms are as long as the longest of
         their batch; the others end in zeros, which is padding.
 
     Raises:
         ValueError: If the dataset is empty or an argument breaks its rule. Later,
-            if labels of clips are none of the model's.
+            if a clip has a label that the model does not have.
     """
     check_arguments(sample_rate_hz or 1, on_error, max_seconds)
     if sample_rate_hz is not None:

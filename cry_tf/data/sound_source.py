@@ -96,7 +96,7 @@ def read_native(
 
     Returns:
         float32 `(samples,)` in [-1, 1]; its rate, Hz; and what was noticed
-        while decoding, a sentence each (a file cut short, say).
+        while decoding, a sentence each (for example of a truncated file).
 
     Raises:
         SoundFileError: If the file cannot be read, see `open_stream`.

@@ -74,12 +74,12 @@ class WaveformBatches(tf.data.Dataset):
         """Returns the pipeline for a model.
 
         Args:
-            sample_rate_hz: Rate that the model takes, None if it does not say.
+            sample_rate_hz: Rate that the model takes, None if unknown.
             labels: Names of its outputs, None if they have none or do not matter.
             is_training: Whether it is trained on them.
 
         Raises:
-            ValueError: If the batches were told another rate or other labels, or
+            ValueError: If the batches have another rate or other labels, or
                 are for training alone.
         """
         rate_hz = self.sample_rate_hz or sample_rate_hz

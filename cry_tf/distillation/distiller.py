@@ -183,9 +183,9 @@ class Distiller(WaveformModel, keras.Model):
         wanted = self._teachers.features or matching.teacher_features
         if not wanted:
             raise ValueError(
-                "features without a teacher must say how long its embedding is. "
-                "Received: teacher_features=None. Give "
-                "features=FeatureMatching(teacher_features=1024), say."
+                "features without a teacher needs the length of its embedding. "
+                "Received: teacher_features=None. Give for example "
+                "features=FeatureMatching(teacher_features=1024)."
             )
         layer = keras.layers.Dense(wanted, name="projection", dtype="float32")
         layer.build((None, self._tap.features))

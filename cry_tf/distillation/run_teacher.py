@@ -206,13 +206,13 @@ class RunTeacher:
             backbone = ResampledBackbone(backbone, self._rate_hz)
         title = f"embeddings of {self.name}"
         with progress.bar(title, len(lesson.dataset)) as advance:
-            told = 0
+            shown = 0
 
             def tell(done: int, _: int) -> None:
-                nonlocal told
-                for _ in range(done - told):
+                nonlocal shown
+                for _ in range(done - shown):
                     advance()
-                told = done
+                shown = done
 
             found = self._cache.embed(
                 backbone,

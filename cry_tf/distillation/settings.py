@@ -35,7 +35,7 @@ class DistillSettings:
             (0, 1).
         window_s: Length into which unlabelled recordings are cut, seconds.
         alone: Whether the student is trained without a teacher too.
-        quantized: Whether each fold's model is judged as a dynamic-range file too.
+        quantized: Whether each fold's model is evaluated as a dynamic-range file too.
     """
 
     student: Settings

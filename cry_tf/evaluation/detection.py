@@ -1,4 +1,4 @@
-"""How a detector is judged: false alarms per hour at a recall, not accuracy."""
+"""Evaluates a detector: false alarms per hour at a recall, not accuracy."""
 
 from __future__ import annotations
 

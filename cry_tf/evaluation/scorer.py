@@ -19,7 +19,7 @@ from cry_tf.heads import storing
 
 @dataclass(frozen=True)
 class Scorer:
-    """A model that can be judged.
+    """A model that can be evaluated.
 
     Attributes:
         path: The file that holds the model.

@@ -49,7 +49,7 @@ class PrototypeHead:
     ) -> PrototypeHead:
         """Fits on the training fold; see `cry_tf.heads.fitting.fit`.
 
-        A prototype knows no shares of the labels, so `is_balanced` only says how
+        A prototype has no label frequencies, so `is_balanced` only decides how
         the scale is fitted.
         """
 

@@ -65,7 +65,7 @@ class SVMHead:
         return _fit(features, truth, labels, is_balanced, scale)
 
     def decisions(self, features: np.ndarray) -> np.ndarray:
-        """Returns `(clips, labels)`, positive where a machine says its label."""
+        """Returns `(clips, labels)`, positive where a machine accepts its label."""
         x = self.standardize(features)
         squares = (x**2).sum(1)[:, None] + (self.vectors**2).sum(1)
         squares -= 2 * x @ self.vectors.T

@@ -55,7 +55,7 @@ def maximum_over_time(values: Any, real: Any) -> Any:
 
 
 class SequencePooling(keras.layers.Layer):
-    """The part that every pooling layer shares: shapes, masks and the head's dtype.
+    """Base class of the pooling layers: shapes, masks and dtype.
 
     Sums are accumulated in float32 under a 16-bit policy; the result is in the
     policy's compute dtype.
@@ -314,7 +314,7 @@ class AttentionPooling(SequencePooling):
     untrained layer is the average. A masked step takes no part.
 
     The paper writes `alpha = W h` with W an N x N matrix, N being the number of
-    steps, and has no more to say about heads or signs. Taken literally W needs
+    steps, and does not specify heads or signs. Taken literally W needs
     clips of one length and ties a weight to a position in the clip, which
     contradicts the paper's aim of "audio clips of varying lengths", and signed
     weights let the sum below the fraction vanish. We therefore read W as a map

@@ -1,4 +1,4 @@
-"""Logits from the cosine to one direction a label."""
+"""Logits from the cosine to one prototype per label."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _SHORTEST = 1e-6
 
 @keras.saving.register_keras_serializable(package="cry_tf")
 class PrototypeLogits(keras.layers.Layer):
-    """Compares a standardised vector with one prototype a label.
+    """Compares a standardised vector with one prototype per label.
 
     `logit = scale * cos((x - center) / deviation, prototype) + bias`. The
     prototypes, the scale and the bias can be trained; the standardisation is set
@@ -23,8 +23,8 @@ class PrototypeLogits(keras.layers.Layer):
         labels: Number of prototypes, positive.
         **kwargs: Arguments of `keras.layers.Layer`.
     Call arguments:
-        inputs: Float tensor `(batch, features)`. A vector on the center has no
-            direction, and the bias for logits.
+        inputs: Float tensor `(batch, features)`. A vector equal to the center has no
+            direction; its logits are the bias.
     Output shape:
         `(batch, labels)`, in `bias ± scale`.
 

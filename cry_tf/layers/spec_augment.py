@@ -16,7 +16,7 @@ class SpecAugment(keras.layers.Layer):
     Each clip gets its own. A hidden value becomes the mean of the clip's real
     values, whatever the unit. Padding is neither hidden nor changed, and the
     length of what is hidden is drawn from the clip's own length. Outside
-    training the inputs pass as they are.
+    training the inputs are unchanged.
 
     Patches are taken as windows on one time axis: where they overlap, the same
     moment is hidden in each of them, so no patch shows what another one hides.
@@ -32,14 +32,14 @@ class SpecAugment(keras.layers.Layer):
         patch_hop_frames: Frames from the beginning of one patch to that of the
             next, for inputs of patches. None takes the length of a patch: no
             overlap.
-        seed: Int that draws the stretches, None for another each time.
+        seed: Int, random seed of the stretches; None for a new one each time.
         **kwargs: Arguments of `keras.layers.Layer`.
     Call arguments:
         inputs: Float tensor `(batch, frames, bands)` or `(batch, patches,
             frames, bands)`.
         mask: Bool tensor `(batch, frames)` or `(batch, patches)`, True where a
             step is real, or None if all are.
-        training: Whether to hide anything.
+        training: Bool; True hides, False returns the inputs.
     Output shape:
         That of the inputs, with the same mask.
 
@@ -55,7 +55,7 @@ class SpecAugment(keras.layers.Layer):
 
     Reference:
         [Park et al., 2019](https://arxiv.org/abs/1904.08779), without time
-        warping. The defaults are judgement.
+        warping. The defaults are our choice.
     """
 
     def __init__(

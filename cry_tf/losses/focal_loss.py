@@ -1,4 +1,4 @@
-"""The focal loss: what is answered well already counts less."""
+"""The focal loss: clips that are already classified well count less."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ ops: Any = keras.ops  # typed, wrongly, as often None
 
 @keras.saving.register_keras_serializable(package="cry_tf")
 class FocalLoss(keras.losses.Loss):
-    """Cross-entropy in which a surely right answer counts less.
+    """Cross-entropy in which a confident correct score counts less.
 
     `-(1 - p)^gamma * log(p)` with `p` the score of the true label. It needs no
-    counts of the labels: a common label is soon answered surely, and then leaves
-    the gradient to the others. With shares for labels (mixup) it is the sum of
+    counts of the labels: clips of a common label soon have confident scores, so the
+    others dominate the gradient. With shares for labels (mixup) it is the sum of
     the terms, each times its share.
 
     Args:

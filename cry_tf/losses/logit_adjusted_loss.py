@@ -1,4 +1,4 @@
-"""Logit adjustment: the training answers for the shares of the labels."""
+"""Logit adjustment: the training loss corrects for rare labels."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ class LogitAdjustedLoss(keras.losses.Loss):
     """Cross-entropy of logits to which the labels' log shares were added.
 
     In training, a label's logit is raised by `tau * log(share)`, so the network
-    need not learn which labels are common; its own logits, which answer after
-    the training, then treat the labels as equally likely. A softmax does not mind
-    a constant, so the logarithms of the scores serve as logits.
+    need not learn which labels are common; its own logits, used after
+    the training, then treat the labels as equally likely. A softmax ignores an
+    added constant, so the logarithms of the scores serve as logits.
 
     Args:
         label_counts: Number of training clips of each label, in the order of the

@@ -1,4 +1,4 @@
-"""What the losses share: scores from a softmax, labels as places or as shares."""
+"""Base class of the losses: softmax scores, labels as indices or as shares."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Why does a baby cry: a waveform to one score a reason."""
+"""Classifies why a baby cries: one score per reason from a waveform."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from cry_tf.models.preset import load_backbone, split_arguments
 
 @keras.saving.register_keras_serializable(package="cry_tf")
 class CryClassifier(CryModel):
-    """Gives every label a score: why a baby cries, or any other labels.
+    """Classifies why a baby cries, or any other labels: one score per label.
 
     A functional Keras model, see `CryModel` for its parts. Compile it with a
     string loss such as `sparse_categorical_crossentropy`: it returns scores, not
@@ -26,9 +26,9 @@ class CryClassifier(CryModel):
         pooling: `max`, `average`, `max_average`, `statistic` or `attention`, or a
             layer that takes embeddings `(batch, time, features)` and a `mask`
             `(batch, time)`.
-        dropout: Rate in [0, 1) of the dropout before the last dense layer.
-        decision: How the scores of successive windows become events, a
-            `cry_lite.spec.DecisionSpec`; None takes its defaults.
+        dropout: Dropout rate in [0, 1) before the last dense layer. Default: 0.
+        decision: A `cry_lite.spec.DecisionSpec`: windows and thresholds that turn
+            scores into events. None takes its defaults.
         head: `softmax`, `mlp` or `prototype`, see `CryModel`.
         **kwargs: `name` and `trainable` of a `keras.Model`.
     Call arguments:
@@ -81,7 +81,8 @@ class CryClassifier(CryModel):
             cutoff_hz: Hz. Frequencies above it are removed; None keeps all.
                 For recordings of different bandwidth.
             trainable_backbone: False freezes the backbone, batch norm included.
-            dropout: Rate in [0, 1) before the last dense layer.
+                Default: True.
+            dropout: Dropout rate in [0, 1) before the last dense layer. Default: 0.
             **kwargs: More arguments of the constructor, and any others of the
                 backbone's, as `pre_emphasis=0.97, z_score=True`.
 

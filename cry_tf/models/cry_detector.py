@@ -1,4 +1,4 @@
-"""Does a baby cry: a waveform to the score of a cry."""
+"""Detects crying: the score of a cry from a waveform."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from cry_tf.models.preset import load_backbone, split_arguments
 
 @keras.saving.register_keras_serializable(package="cry_tf")
 class CryDetector(CryModel):
-    """Says whether a baby cries in a clip.
+    """Detects whether a baby cries in a clip.
 
     A functional Keras model, see `CryModel` for its parts. Compile it with a
     string loss such as `sparse_categorical_crossentropy`: it returns scores, not
     logits. On a long recording it scores windows of `decision.window_s` (3 s)
-    every `decision.hop_s` (1 s) unless told otherwise.
+    every `decision.hop_s` (1 s) by default.
 
     Args:
         backbone: A `cry_hub` backbone, waveform to embeddings.
@@ -29,12 +29,12 @@ class CryDetector(CryModel):
         pooling: `max`, `average`, `max_average`, `statistic` or `attention`, or a
             layer that takes embeddings `(batch, time, features)` and a `mask`
             `(batch, time)`.
-        dropout: Rate in [0, 1) of the dropout before the last dense layer.
-        decision: How the scores of successive windows become events, a
-            `cry_lite.spec.DecisionSpec`; None takes its defaults.
+        dropout: Dropout rate in [0, 1) before the last dense layer. Default: 0.
+        decision: A `cry_lite.spec.DecisionSpec`: windows and thresholds that turn
+            scores into events. None takes its defaults.
         positive_label: The one of `labels` that means a cry.
-        positive_names: Labels of the recordings that mean a cry where these have
-            others than `labels`; `cry-tf evaluate` takes them from the model.
+        positive_names: Labels of the data set that mean a cry, where they differ
+            from `labels`; `cry-tf evaluate` reads them from the model.
         head: `softmax`, `mlp` or `prototype`, see `CryModel`.
         **kwargs: `name` and `trainable` of a `keras.Model`.
     Call arguments:
@@ -123,7 +123,8 @@ class CryDetector(CryModel):
                 For cries and other sounds that were recorded with different
                 bandwidth, which a detector would otherwise learn.
             trainable_backbone: False freezes the backbone, batch norm included.
-            dropout: Rate in [0, 1) before the last dense layer.
+                Default: True.
+            dropout: Dropout rate in [0, 1) before the last dense layer. Default: 0.
             **kwargs: More arguments of the constructor, as `positive_label`, and
                 any others of the backbone's, as `z_score=True`.
 

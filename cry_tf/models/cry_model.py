@@ -1,4 +1,4 @@
-"""What the detector and the classifier share: waveform in, scores out."""
+"""Base class of detector and classifier: from waveform to scores."""
 
 from __future__ import annotations
 
@@ -21,19 +21,18 @@ class CryModel(WaveformModel, keras.Model):
     """A backbone, a pooling layer and a softmax over labels.
 
     A functional Keras model: `compile`, `fit`, `evaluate`, `predict`, `save` and
-    `keras.saving.load_model` do what they do for any other. Its layers are
+    `keras.saving.load_model` work as usual. Its layers are
     `waveform`, the backbone under its own name, `time_mask`, `pooling`, `dropout`,
     `logits` and `scores`; an `mlp` head has `hidden` and `hidden_dropout` before
     `logits`, and in a `prototype` head `logits` is a `PrototypeLogits`.
 
-    The faint tail of a waveform is padding (see `cry_lite.padding`): a clip has the
-    same scores alone and in a batch of longer ones. Logits and scores are float32
+    The faint tail of a waveform counts as padding (see `cry_lite.padding`): a clip has
+    the same scores alone and in a batch of longer ones. Logits and scores are float32
     under any dtype policy.
 
-    Waveforms are checked before they are used: integers, samples far beyond full
-    scale and batches at another sample rate are refused, and so are labels that
-    are none of the model's. The batches of `Dataset.to_tf` come at the rate and
-    with the labels of the model, and in a new order each epoch of `fit`.
+    Inputs are checked: integers, samples far beyond full scale, another sample rate
+    and unknown labels raise. Batches of `Dataset.to_tf` take the model's sample rate
+    and labels, and are shuffled in each epoch of `fit`.
 
     Attributes:
         task: `detect` or `reason`.
@@ -100,12 +99,12 @@ class CryModel(WaveformModel, keras.Model):
 
     @property
     def positive_label(self) -> str | None:
-        """The label that means a cry; None where every label is an answer."""
+        """The label that means a cry; None for a classifier."""
         return None
 
     @property
     def positive_names(self) -> tuple[str, ...]:
-        """Labels of the recordings that were said to mean a cry, see `ModelSpec`."""
+        """Labels of the data set that mean a cry, see `ModelSpec`."""
         return ()
 
     @property
@@ -125,7 +124,7 @@ class CryModel(WaveformModel, keras.Model):
 
     @property
     def spec(self) -> ModelSpec:
-        """All that a device needs to know of this model."""
+        """Labels, front end and decision of this model, as a device needs them."""
         return ModelSpec(
             task=self.task,
             labels=self.labels,
@@ -163,7 +162,7 @@ class CryModel(WaveformModel, keras.Model):
         return keras.Model([embeddings, mask], x, name=f"{self.name}_head")
 
     def logits_model(self) -> WaveformClassifier:
-        """Returns the same model without its softmax, for calibration and so on.
+        """Returns the same model without its softmax, for example for calibration.
 
         Its layers are those of this model.
 
@@ -175,11 +174,11 @@ class CryModel(WaveformModel, keras.Model):
         return WaveformClassifier(self.input, logits, name=name, labels=self.labels)
 
     def compile(self, *args: Any, jit_compile: bool | str = "auto", **kwargs: Any):
-        """Does what `keras.Model.compile` does, but for one default.
+        """Compiles as `keras.Model.compile` does, with one other default.
 
-        `jit_compile="auto"` takes no XLA. Keras would take it on every GPU, and there
-        compile again for every length of waveform. On a processor a training step
-        without it is faster, see `cry_hub.fast_training.prepare`.
+        `jit_compile="auto"` means no XLA. Keras would use XLA on every GPU, and compile
+        again for every length of waveform. On a CPU a training step is faster
+        without it, see `cry_hub.fast_training.prepare`.
         """
         jit_compile = jit_compile is True
         prepare_training(self, jit_compile=jit_compile)

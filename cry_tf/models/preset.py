@@ -22,7 +22,7 @@ def load_backbone(
     trainable: bool,
     **arguments: Any,
 ) -> Backbone:
-    """Returns the backbone of a preset, frozen if it shall not be trained.
+    """Returns the backbone of a preset, frozen unless it is to be trained.
 
     Raises:
         ValueError: If the preset is unknown, the cutoff impossible, or the backbone

@@ -15,16 +15,13 @@ def with_spec_augment(backbone: Backbone, layer: SpecAugment | None) -> Backbone
 
     The front end is a layer inside the backbone; what it gives to the next layer in
     training has parts hidden, the same moments in all patches of a clip. Evaluation,
-    prediction and the `.tflite` are what they were, bit for bit. Nothing of it is
-    saved: it belongs to the training, and a model that was loaded or copied hides
-    nothing until this is called again.
+    prediction and the `.tflite` do not change. It is not saved: a model that was
+    loaded or copied hides nothing until this is called again.
 
     Args:
-        backbone: Changed in place, before a training step of it was compiled: what
-            Keras has traced already stays as it was. For `tf.distribute`, within
-            its scope.
-        layer: What to hide; a layer with its arguments is used, and the distance
-            of patches is filled in. None hides nothing again.
+        backbone: Changed in place. Call this before a training step is compiled, and
+            within the scope of `tf.distribute`.
+        layer: A `SpecAugment`, whose patch hop is filled in; None removes it.
 
     Returns:
         The same backbone.
@@ -64,8 +61,8 @@ def with_spec_augment(backbone: Backbone, layer: SpecAugment | None) -> Backbone
 def spec_augment_of(backbone: Backbone) -> SpecAugment | None:
     """Returns the layer that hides parts from a backbone in training, if one does.
 
-    Its `variables`, the state of its draws, are none of the backbone's: who repeats
-    a training from the beginning puts them back as well.
+    Its `variables`, the state of its draws, are not the backbone's: restore
+    them as well to repeat a training.
     """
     for layer in backbone.layers:
         if isinstance(layer, FrontEnd) and isinstance(layer.in_training, _Hiding):

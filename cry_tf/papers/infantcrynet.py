@@ -10,7 +10,7 @@ teacher to its student. In each fold the teacher
 is the CNN14 that was trained on that fold's training clips, so that neither teacher
 nor student was trained on the clips that they are evaluated on.
 
-Beside the paper's rows: CNN14 teaches our own students, which begin from random
+Beside the paper's rows: CNN14 as the teacher of our students, which start from random
 weights and have the recipe of `cry-tf distill`; and all of it once more with a CNN14
 and a ResNet22 from random weights, for a machine without those of PANNs.
 """
@@ -84,14 +84,14 @@ def _of_our_students(table: str, prefix: str, teacher: str) -> Iterator[Row]:
 def _without_pretraining() -> Iterator[Row]:
     table, cnn14 = _SCRATCH, {"weights": None}
     resnet22 = {"weights": None, "preset": _RESNET22}
-    taught = {**resnet22, "teacher": "scratch_teacher"}
+    distilled = {**resnet22, "teacher": "scratch_teacher"}
     yield _ours(table, "scratch_teacher", "CNN14 (teacher)", "none", **cnn14)
     yield _ours(table, "scratch_student", "Resnet22 (student)", "none", **resnet22)
     title = "CNN14 -> Resnet22"
-    yield _ours(table, "scratch_distilled", title, "none", **taught)
+    yield _ours(table, "scratch_distilled", title, "none", **distilled)
     yield _ours(table, "scratch_quantized", "CNN14 + quantization", "dynamic", **cnn14)
     title += " + quantization"
-    yield _ours(table, "scratch_quantized_distilled", title, "dynamic", **taught)
+    yield _ours(table, "scratch_quantized_distilled", title, "dynamic", **distilled)
     yield from _of_our_students(table, "scratch_", "scratch_teacher")
 
 

@@ -173,7 +173,7 @@ def with_stand_in(paper: Paper, preset: str, recipe: str = "") -> Paper:
 
     def replaced(row: Row) -> Row:
         if row.teacher in own:
-            title = f"{row.title} [taught by {preset}]"
+            title = f"{row.title} [teacher: {preset}]"
             row = dataclasses.replace(row, title=title)
         if row.preset != paper.network or row.classical:
             return row

@@ -36,8 +36,8 @@ class Experiment:
         recipe: Name of the recipe.
         classical: Name of a classical method that takes the network's place, or "".
         exports: Whether each fold's model becomes a file as well.
-        teacher: Name of the row whose network, trained on the same folds, teaches
-            this one, or "" for the labels alone.
+        teacher: Name of the row whose network, trained on the same folds, is the
+            teacher of this one, or "" for the labels alone.
     """
 
     task: Literal["detect", "reason"]
@@ -66,7 +66,7 @@ class Row:
             them), `fold:1`, `label:hunger` or `weighted` (the mean over labels,
             each by its clips).
         file: "" for the model in memory; `none` or `dynamic` for the `.tflite` of
-            that quantization, which then has its size told.
+            that quantization, whose size is then given.
         task: `detect` or `reason`, see `Experiment`.
         preset: Backbone, see `Experiment`.
         weights: Weights of the backbone, see `Experiment`.

@@ -1,6 +1,6 @@
 """The tables of "Infant cry recognition based on deep transfer learning" (VGGish).
 
-Tables 2 and 3 come from one cross-validation of five folds. The paper does not say
+Tables 2 and 3 come from one cross-validation of five folds. The paper does not state
 how it makes one vector of the patches of a clip longer than 0.96 s; their mean is
 taken here. Both stand here once more for a network from random weights, for a machine
 without those of AudioSet.

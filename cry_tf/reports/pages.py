@@ -29,7 +29,7 @@ def render(template: str, **values: Any) -> str:
 def write(
     path: Path, page: Callable[[], str | bytes], warn: Callable[[str], None]
 ) -> None:
-    """Writes a page or a picture, or says in one line why there is none.
+    """Writes a page or a picture, or warns in one line why there is none.
 
     A report shows figures that are already in other files, so nothing that goes
     wrong with it may cost them.

@@ -539,7 +539,7 @@ def _drawn(
     width_px: float = WIDTH_PX,
     caption: str = "",
 ) -> Plot:
-    """Returns a plot; one that fails says why and does not cost the page."""
+    """Returns a plot; one that fails holds the reason in its place."""
     try:
         svg = _svg(title, draw, height_px, width_px)
     except Exception as error:

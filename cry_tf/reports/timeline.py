@@ -33,7 +33,7 @@ def timeline(
         night: What was in it.
         analysis: What the detector found.
         spec: Spec of the detector, for its thresholds.
-        is_synthetic: Whether to say so in the title.
+        is_synthetic: Whether the title is marked as synthetic.
 
     Returns:
         A PNG file.

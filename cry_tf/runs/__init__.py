@@ -1,4 +1,4 @@
-"""What a run leaves on disk, and what it says on the way."""
+"""Run folders, checkpoints and progress of a run."""
 
 import lazy_loader
 

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 class Forecast:
     """Forecasts from the mean time of an epoch of each stage.
 
-    Stages are told apart, as an epoch on cached embeddings is a hundred times as
+    Stages are timed separately, as an epoch on cached embeddings is a hundred times as
     fast as one from the waveform. It is an upper bound where a stage may stop
     early, and there is none before every stage has had two epochs, or all of its
     few: the first compiles, and is no measure of the others.

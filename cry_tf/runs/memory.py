@@ -1,4 +1,4 @@
-"""Says what to do when the memory is full."""
+"""Errors for a full memory, with advice."""
 
 from __future__ import annotations
 

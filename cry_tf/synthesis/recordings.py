@@ -67,7 +67,7 @@ def _detection_clips(
     """Half cries, half other sounds (the odd one out is another sound)."""
     names = list(HOUSEHOLD_SOUNDS)
     # Every kind before any again, so that few clips hold many kinds; the hard ones
-    # twice, as a detector is judged by its false alarms.
+    # twice, as false alarms matter most for a detector.
     turn = itertools.cycle(rng.permutation([*names, *LIKE_A_CRY]).tolist())
     made = []
     for index in range(clips):

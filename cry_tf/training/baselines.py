@@ -27,7 +27,7 @@ from cry_tf.training.preparation import Prepared
 from cry_tf.training.settings import Settings
 
 COEFFICIENTS = 20
-# A long recording is judged by its beginning: this is a yardstick, not a model.
+# A long recording is scored by its beginning: this is a baseline, not a model.
 MAX_SECONDS = 30.0
 _HIGHEST_HZ = 8_000.0
 _DELTA_REACH = 2

@@ -52,13 +52,13 @@ def embed(
         ValueError: If no clip could be decoded, or the backbone gives NaN.
     """
     with progress.bar("embeddings", (1 + copies) * len(dataset)) as advance:
-        told = 0
+        shown = 0
 
         def tell(done: int, _: int) -> None:
-            nonlocal told
-            for _ in range(done - told):
+            nonlocal shown
+            for _ in range(done - shown):
                 advance()
-            told = done
+            shown = done
 
         advice = "What was computed is kept. Cut the longest clips into shorter ones."
         with memory.explained("clips went through the backbone", advice):

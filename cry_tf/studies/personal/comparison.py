@@ -163,12 +163,12 @@ def compare(
     """Evaluates personal models beside the run and the baselines.
 
     Args:
-        infants: The infants; those that the design cannot judge are left out.
+        infants: The infants; those without a test clip are left out.
         labels: Names of the labels, in the order of the scores.
         heads: Personal heads, of `HEAD_NAMES`.
-        design: What is learned from and what is judged.
+        design: Chooses training and test clips.
         title: Name of the design.
-        with_siblings: True learns from near-copies of the clip that is judged.
+        with_siblings: True trains on near-copies of the test clip.
         commonest: Index of the commonest label of the whole data set.
         run_kind: `UNSEEN`, or `TRAINED_ON` if the run was trained on these clips.
         permutations: Shuffles behind each p-value, positive.
@@ -181,7 +181,7 @@ def compare(
         )
         for head in heads
     }
-    judged = found[heads[0]]  # every head is judged on the same clips
+    judged = found[heads[0]]  # every head scores the same clips
     pairs = set(zip(judged.infants.tolist(), judged.clips.tolist(), strict=True))
     total = sum(len(infant.truth) for infant in infants)
     rows: list[Row] = []

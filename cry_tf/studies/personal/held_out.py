@@ -25,17 +25,17 @@ class LeaveOneOut:
 
     @property
     def sentence(self) -> str:
-        """Says what is done."""
+        """A sentence on the design."""
         others = "clips" if self.what == "clip" else "recordings"
         return (
-            f"each {self.what} is judged by a model that learned from the infant’s "
+            f"each {self.what} is scored by a model trained on the infant’s "
             f"other {others}"
         )
 
     def splits(
         self, truth: np.ndarray, apart: np.ndarray, seed: int
     ) -> list[tuple[np.ndarray, np.ndarray]]:
-        """Returns (learned from, judged) pairs of places.
+        """Returns (training, test) pairs of places.
 
         Args:
             truth: Int array `(clips,)`; leaving one out does not look at it.
@@ -55,7 +55,7 @@ class LeaveOneOut:
 class FewShots:
     """Judges what is left after learning from `k` clips of each label.
 
-    A label with fewer than `k + 1` clips teaches nothing, and its clips are judged
+    A label with fewer than `k + 1` clips is not trained on, and its clips are scored
     all the same.
 
     Attributes:
@@ -76,16 +76,16 @@ class FewShots:
 
     @property
     def sentence(self) -> str:
-        """Says what is done."""
+        """A sentence on the design."""
         return (
             f"{plural(self.k, 'clip')} of each label with more are learned from, the "
-            f"rest of the infant’s clips are judged; {self.draws} draws"
+            f"rest of the infant’s clips are scored; {self.draws} draws"
         )
 
     def splits(
         self, truth: np.ndarray, apart: np.ndarray, seed: int
     ) -> list[tuple[np.ndarray, np.ndarray]]:
-        """Returns (learned from, judged) pairs of places.
+        """Returns (training, test) pairs of places.
 
         Args:
             truth: Int array `(clips,)`.
@@ -148,17 +148,17 @@ class Adapter(Protocol):
 
 
 class Design(Protocol):
-    """Says what is learned from and what is judged; `LeaveOneOut` is one."""
+    """Chooses training and test clips; `LeaveOneOut` is one."""
 
     @property
     def sentence(self) -> str:
-        """Says what is done."""
+        """A sentence on the design."""
         ...
 
     def splits(
         self, truth: np.ndarray, apart: np.ndarray, seed: int
     ) -> list[tuple[np.ndarray, np.ndarray]]:
-        """Returns (learned from, judged) pairs of places."""
+        """Returns (training, test) pairs of places."""
         ...
 
 
@@ -189,7 +189,7 @@ class Infant:
 
 @dataclass(frozen=True)
 class Judged:
-    """What was answered; a clip stands once for each time it was judged.
+    """Scores; a clip occurs once for each time it was scored.
 
     Attributes:
         infants: Int array `(judged,)`, place among the infants.
@@ -215,8 +215,8 @@ def judge(
     Args:
         infants: The infants.
         head: Which personal head.
-        design: What is learned from and what is judged.
-        with_siblings: True learns from near-copies of the clip that is judged.
+        design: Chooses training and test clips.
+        with_siblings: True trains on near-copies of the test clip.
         seed: Of the draws.
     """
     rows: list[tuple[int, int, np.ndarray]] = []
@@ -254,8 +254,8 @@ def permutation_p(
     Args:
         infants: The infants.
         head: Which personal head.
-        design: What is learned from and what is judged.
-        with_siblings: True learns from near-copies of the clip that is judged.
+        design: Chooses training and test clips.
+        with_siblings: True trains on near-copies of the test clip.
         permutations: Number of shuffles, positive.
         seed: Draws the shuffles.
         tell: Called after each infant.

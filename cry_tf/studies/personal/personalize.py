@@ -74,7 +74,7 @@ def personalize(
 ) -> Personal:
     """Adapts the last layer of a reason run to the clips of one infant.
 
-    The backbone and the pooling stay as they are. The new run is judged on clips of
+    The backbone and the pooling stay as they are. The new run is evaluated on clips of
     the infant that are held out in turn, beside the run as it was.
 
     Args:

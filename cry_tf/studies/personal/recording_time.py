@@ -42,7 +42,7 @@ def recording_times(dataset: Dataset, column: str | None = None) -> np.ndarray:
             that there is, and then the names of donateacry.
 
     Returns:
-        Float64 `(clips,)`, seconds since 1970, NaN where nothing says so.
+        Float64 `(clips,)`, seconds since 1970, NaN where unknown.
 
     Raises:
         ValueError: If `column` is missing, or a value cannot be read, names a day
@@ -73,7 +73,7 @@ def are_siblings(times_s: np.ndarray, minutes: float) -> np.ndarray:
 
 
 def time_sentence(times_s: Sequence[float] | np.ndarray) -> str:
-    """Says of how many clips the time is known; empty if of all."""
+    """Warns of clips without a known time; empty if there is none."""
     unknown = int(np.isnan(times_s).sum())
     if not unknown:
         return ""

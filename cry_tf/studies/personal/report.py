@@ -40,7 +40,7 @@ _SHORT = 14
 
 @dataclass(frozen=True)
 class PersonalReport:
-    """What a report says.
+    """The content of a report.
 
     Attributes:
         title: First line.
@@ -113,7 +113,7 @@ def infant_dots(comparison: Comparison) -> Plot:
         ],
         ("seen", "unseen", "majority within"),
         "share of the infant’s clips right",
-        f"n: clips judged. Seen: {seen.split(', ', 1)[1]}.",
+        f"n: test clips. Seen: {seen.split(', ', 1)[1]}.",
     )
 
 
@@ -127,7 +127,7 @@ def _sentence(entry: Comparison) -> str:
         count += f", {entry.answers:,} answers"
     sentence = f"{count}: {entry.sentence}."
     if entry.not_judged:
-        sentence += f" {entry.not_judged:,} more could not be judged: nothing that may "
+        sentence += f" {entry.not_judged:,} more could not be scored: nothing that may "
         sentence += "be learned from is left."
     return sentence
 

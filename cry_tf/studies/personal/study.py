@@ -90,7 +90,7 @@ def study(
             near-copies.
         time_column: See `recording_times`.
         permutations: Shuffles behind each p-value, positive; a tenth where each
-            shuffle is judged on 20 draws.
+            shuffle is evaluated on 20 draws.
         seed: Draws clips and shuffles.
         overwrite: True replaces an earlier result.
         progress: Takes lines, warnings and progress; None ignores them.

@@ -41,7 +41,7 @@ class BackboneChoice:
 
         Raises:
             FileNotFoundError: If there is nothing at the path.
-            WeightsError: If the cache holds weights that cannot be told apart.
+            WeightsError: If the cache holds several weights that fit.
         """
         from cry_hub.weights import store
 

@@ -22,7 +22,7 @@ from cry_tf.synthesis.voice import SAMPLE_RATE_HZ
 
 @dataclass(frozen=True, kw_only=True)
 class NightScore:
-    """The events found in a night, judged.
+    """The events found in a night, compared with the truth.
 
     Attributes:
         duration_s: Length of the night, seconds.

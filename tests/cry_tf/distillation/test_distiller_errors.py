@@ -62,7 +62,7 @@ def make_sequence():
         ("teacher", "student", {"features": "missing"}, "name a layer of the teacher"),
         ("teacher", "student", {"features": ("a", "b")}, "2 names for 1 teachers"),
         ("teacher", "student", {"activation": "relu"}, "softmax, sigmoid or None"),
-        (None, "student", {"features": True}, "how long its embedding is.*1024"),
+        (None, "student", {"features": True}, "the length of its embedding.*1024"),
         ([], "student", {}, "none in a list"),
     ],
 )

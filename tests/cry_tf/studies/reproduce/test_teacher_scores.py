@@ -49,7 +49,7 @@ def test_each_fold_has_the_teacher_not_trained_on_its_test_clips(kept_scores):
         kept_scores.logits(1, np.array([0, 1]))
 
 
-def test_what_is_given_is_read_back_as_it_was_or_not_at_all(
+def test_teacher_scores_are_read_back_as_they_were_or_not_at_all(
     kept_scores, identity, tmp_path
 ):
     teacher_scores.write(tmp_path, identity, kept_scores)
@@ -145,12 +145,12 @@ def test_a_teacher_is_trained_once_for_its_row_and_all_its_students(
         for name in (first, "scratch_ds_cnn_s_quantized_distilled", "scratch_teacher"):
             assert found.cells[name, split].measured is not None, name
         assert found.cells[second, split].measured is None
-    assert "[given by ds_cnn_s]" in (tmp_path / "out" / "tables.md").read_text()
+    assert "[teacher: ds_cnn_s]" in (tmp_path / "out" / "tables.md").read_text()
     # Another student, another day.
     run(second, first)
     student = ("ds_cnn_m", "scratch_teacher")
     assert runs == [(*student, "by_clip"), (*student, "by_infant")]
-    # What was given is gone: its row stays, until a student needs it.
+    # The teacher scores are gone: its row stays, until a student needs it.
     for path in [*folder.glob("*.npz"), *folder.glob("*ds_cnn_m*by_clip*.json")]:
         path.unlink()
     run("scratch_teacher", first, second)
