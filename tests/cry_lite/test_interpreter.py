@@ -95,7 +95,7 @@ def test_a_foreign_file_is_refused(tmp_path):
 
 
 def test_a_missing_file_is_refused(tmp_path):
-    with pytest.raises(ModelFileError, match="cannot be opened"):
+    with pytest.raises(ModelFileError, match="File not found"):
         LiteRTModel(tmp_path / "none.tflite")
 
 

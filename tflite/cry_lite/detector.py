@@ -22,14 +22,13 @@ from cry_lite.windows import holds_window, score_windows, window_samples_of
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Analysis:
-    """What a model heard in a sound file.
+    """Scores and events of a sound file.
 
     Attributes:
-        path: The file, as it was named.
-        duration_s: Its length, seconds.
-        source_sample_rate_hz: Its rate, Hz; the model's own is
-            `sample_rate_hz`, and the sound was resampled if they differ.
-        sample_rate_hz: Rate that the model hears, Hz.
+        path: The path of the file, as given.
+        duration_s: Length of the file, seconds.
+        source_sample_rate_hz: Sample rate of the file, Hz.
+        sample_rate_hz: Sample rate of the model, Hz. The sound is resampled to it.
         labels: Names of the scores.
         windows: Float64 `(windows, 2)`: start and end of each window, seconds.
         scores: Float32 `(windows, labels)`.
@@ -39,8 +38,8 @@ class Analysis:
         clip_scores: Float32 `(labels,)`, the file's score of each label. `detect`:
             the positive label has the highest onset threshold at which there would
             be an event, see `cry_lite.decision`. `reason`: means over the windows.
-        events: What was heard when, in order of time.
-        notes: What was done to the sound or is doubtful in it, a sentence each.
+        events: The detected events, in order of time.
+        notes: Sentences: what was done to the sound or is doubtful in it.
     """
 
     path: str
@@ -57,15 +56,15 @@ class Analysis:
 
     @property
     def score(self) -> float:
-        """The score of `label`, of the whole file.
+        """The score of `label` for the whole file, 0 to 1.
 
-        Of a detector's other label it is what the positive one leaves of 1: below
-        0.5 where the threshold is above.
+        A detector's other label has 1 minus the score of the positive one; this is
+        below 0.5 if the threshold is above 0.5 and the score between them.
         """
         return float(self.clip_scores[self.labels.index(self.label)])
 
     def to_dict(self) -> dict[str, Any]:
-        """Returns JSON types: everything but the scores of single windows."""
+        """Returns JSON types: all fields except the scores of single windows."""
         scores = [round(float(score), 6) for score in self.clip_scores]
         return {
             "path": self.path,
@@ -81,17 +80,17 @@ class Analysis:
 
 
 class Analyzer:
-    """Hears sound files with a `.tflite` that cry-tf exported.
+    """Detects events in sound files with a `.tflite` that cry-tf exported.
 
-    Not for two threads at once: give each its own.
+    Not thread-safe: create one per thread.
 
     Args:
         path: The `.tflite` file, with labels and settings inside.
-        num_threads: Int > 0, threads that scoring may use.
+        num_threads: Int >= 1, threads for scoring. Default: 1.
 
     Attributes:
-        spec: Labels, front end and decision, as read from the file.
-        metadata: The same with provenance and digest.
+        spec: Labels, front end and decision, read from the file.
+        metadata: The spec, provenance and digest.
         model: The network, window `(samples,)` to scores `(labels,)`.
 
     Raises:
@@ -106,7 +105,7 @@ class Analyzer:
     """
 
     def __init__(self, path: str | os.PathLike[str], num_threads: int = 1) -> None:
-        # First of all: a damaged network must not reach the C++ that runs it.
+        # First: a damaged network can crash the C++ code that runs it.
         self.metadata: Metadata = read_metadata(path)
         self.spec: ModelSpec = self.metadata.spec
         self._name = describe_source(path)
@@ -117,7 +116,7 @@ class Analyzer:
 
     @property
     def input_samples(self) -> int | None:
-        """The fixed length that the network takes, None if it may be any."""
+        """Fixed input length of the network, samples; None if it takes any length."""
         return self.model.input_samples
 
     def scores(self, waveform: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -152,11 +151,14 @@ class Analyzer:
         path: str | os.PathLike[str],
         progress: Callable[[float], None] | None = None,
     ) -> Analysis:
-        """Hears a whole file, block by block, however long it is.
+        """Analyzes a whole file of any length, in blocks.
 
         Args:
             path: The sound file.
-            progress: Called now and then with the share that is done, 0 to 1.
+            progress: Called repeatedly with the share that is done, 0 to 1.
+
+        Returns:
+            Scores, events and notes.
 
         Raises:
             SoundFileError: If the file cannot be used.

@@ -17,7 +17,7 @@ class Event:
     Attributes:
         start_s: Where it starts, seconds from the start of the sound.
         end_s: Where it ends, seconds.
-        label: What was heard.
+        label: Label of the event.
         peak: Highest score of the label over the windows of the event.
         mean: Mean score of the label over the windows of the event.
     """
@@ -68,7 +68,7 @@ def to_raven(events: Sequence[Event], max_hz: float) -> str:
 
     Args:
         events: The events.
-        max_hz: Top of the selections, Hz: half the rate that the model hears.
+        max_hz: Top of the selections, Hz: half the model's sample rate.
     """
     header = (
         ("Selection", "View", "Channel", "Begin Time (s)", "End Time (s)")
@@ -99,7 +99,7 @@ def write_text(
         OSError: If it cannot be written.
     """
     if os.path.exists(path) and not overwrite:
-        raise FileExistsError(f"{path} exists. Ask to overwrite it, or name another.")
+        raise FileExistsError(f"{path} exists already. Overwrite it or name another.")
     atomic.write_bytes(path, text.encode("utf-8", "backslashreplace"))
 
 

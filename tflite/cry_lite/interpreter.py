@@ -19,12 +19,12 @@ class LiteRTModel:
 
     One float32 input, `(samples,)` or `(1, samples)`, of a fixed length or of any;
     one float32 output, `(labels,)` or `(1, labels)`. A file is mapped, not copied,
-    into memory. `read_metadata` tells beforehand whether a file is damaged: this
-    class sees only whether it is a flatbuffer.
+    into memory. `read_metadata` checks whether a file is damaged: this class checks
+    only whether it is a flatbuffer.
 
     Args:
         path_or_bytes: A `.tflite` file, or its content.
-        num_threads: Int > 0, threads that a call may use.
+        num_threads: Int >= 1, threads for a call. Default: 1.
 
     Call arguments:
         waveform: Float32 array `(samples,)`, at least one sample.

@@ -1,4 +1,4 @@
-"""The labels and settings inside a `.tflite`, and the proof that it is whole.
+"""The labels, settings and digest inside a `.tflite`.
 
 A zip is appended to the flatbuffer: LiteRT reads the front of the file, any zip
 program the back. It holds `labels.txt`, one label a line, and `cry_tf.json`:
@@ -120,9 +120,9 @@ def pack(
             f"provenance must map names to text or finite numbers. Received: {wrong!r}."
         )
     odd = {
-        name: told
-        for name, told in (card or {}).items()
-        if not isinstance(name, str) or not isinstance(told, str)
+        name: text
+        for name, text in (card or {}).items()
+        if not isinstance(name, str) or not isinstance(text, str)
     }
     if odd:
         raise ValueError(f"card must map names to text. Received: {odd!r}.")
@@ -143,7 +143,7 @@ def pack(
             (_LABELS, "".join(f"{label}\n" for label in spec.labels)),
             (_SETTINGS, json.dumps(settings, separators=(",", ":"), allow_nan=False)),
         ):
-            # A ZipInfo of its own carries no clock, unlike a bare name.
+            # An explicit ZipInfo stores no time, unlike a bare name.
             archive.writestr(zipfile.ZipInfo(name), text.encode())
     return file.getvalue()
 
@@ -202,6 +202,8 @@ def open_model(path_or_bytes: str | os.PathLike[str] | bytes) -> IO[bytes]:
             file: IO[bytes] = io.BytesIO(path_or_bytes)
         else:
             file = open(name, "rb")  # noqa: SIM115 (the caller closes it)
+    except FileNotFoundError as error:
+        raise ModelFileError(f"File not found: {name}.") from error
     except OSError as error:
         raise ModelFileError(
             f"{name} cannot be opened ({error.strerror}). Check the path."
@@ -245,7 +247,7 @@ def _parse(name: str, text: str) -> Metadata:
             flatbuffer_bytes=int(settings["flatbuffer"]["bytes"]),
             flatbuffer_sha256=str(settings["flatbuffer"]["sha256"]),
             card={
-                str(key): str(told) for key, told in settings.get("card", {}).items()
+                str(key): str(text) for key, text in settings.get("card", {}).items()
             },
         )
     except _SHAPE_ERRORS as error:

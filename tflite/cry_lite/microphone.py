@@ -18,23 +18,23 @@ _BLOCK_S = 0.1
 
 
 class Microphone:
-    """The waveform of a microphone at a wanted rate, block by block, without end.
+    """The waveform of a microphone, in blocks, without end.
 
-    Iterating yields float32 arrays `(samples,)`, mono in [-1, 1], as they are heard,
-    for `cry_lite.windows.stream_windows`. A device that cannot record at the wanted
-    rate records at its own and is resampled (soxr, high quality).
+    Iterating yields float32 arrays `(samples,)`, mono in [-1, 1], while recording, for
+    `cry_lite.windows.stream_windows`. A device that does not support the sample rate
+    records at its default rate and is resampled (soxr, high quality).
 
-    Use it as a context manager, and iterate once. Blocks that nobody takes are kept
-    for a moment by PortAudio and then lost, which `lost_blocks` counts.
+    Use it as a context manager, and iterate once. PortAudio drops blocks that are not
+    read in time; `lost_blocks` counts them.
 
     Args:
-        sample_rate_hz: Int > 0, the rate of the waveform, Hz.
-        device: Number or part of the name of an input device, as `python -m
-            sounddevice` lists them; None takes the system's default.
+        sample_rate_hz: Int > 0, sample rate of the waveform, Hz.
+        device: Number, or part of the name, of an input device as listed by `python -m
+            sounddevice`. None takes the system's default. Default: None.
 
     Attributes:
         device_rate_hz: Rate at which the device records, Hz.
-        lost_blocks: Blocks before which sound was lost.
+        lost_blocks: Number of blocks before which sound was lost.
 
     Raises:
         ValueError: If `sample_rate_hz` is not positive.

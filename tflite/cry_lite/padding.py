@@ -1,7 +1,7 @@
 """What counts as padding at the end of a waveform, for every part of cry-tf.
 
 A batch and a window of fixed length are filled up with zeros, and these must not
-change the answer. A model is given the waveform alone, so it has to tell the filling
+change the scores. A model takes only the waveform, so it has to distinguish the padding
 from the sound. Exact zeros alone would be a rule that one bit breaks: what an encoder,
 a dither or a telephone's A-law makes of digital silence is not exactly zero. So the
 rule is a level: the tail of a waveform is padding as long as no sample is above

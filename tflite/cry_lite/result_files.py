@@ -1,4 +1,4 @@
-"""Which files the results of many sound files go to, and what stands in them."""
+"""Names and contents of the result files of many sound files."""
 
 from __future__ import annotations
 
@@ -70,14 +70,14 @@ def plan(
 
 
 def check_writable(folder: str | os.PathLike[str]) -> None:
-    """Refuses a folder that nothing can be written into, before any work is done.
+    """Refuses, before any work, a folder that is not writable.
 
     Args:
-        folder: A folder that exists, or one that is to be made.
+        folder: A folder that exists or will be created.
 
     Raises:
-        NotADirectoryError: If it, or what it would be made in, is a file.
-        PermissionError: If it, or what it would be made in, is not writable.
+        NotADirectoryError: If it, or a parent folder, is a file.
+        PermissionError: If it, or the parent folder, is not writable.
     """
     place = Path(folder).absolute()
     while not os.path.lexists(place) and place != place.parent:
@@ -94,8 +94,8 @@ def write(
     """Writes the result files of one sound file.
 
     Args:
-        analysis: What was heard.
-        analyzer: The model that heard it; the JSON names it with its digest.
+        analysis: Scores and events of the sound file.
+        analyzer: The model; the JSON includes its digest.
         files: Format to file, as `plan` gives them.
         overwrite: Replace files that exist.
 

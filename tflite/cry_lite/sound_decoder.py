@@ -246,7 +246,7 @@ def _open_bytes(path: str) -> IO[bytes]:
     except SoundFileError:
         raise
     except FileNotFoundError as error:
-        raise SoundFileError(f"{path} does not exist. Check the path.") from error
+        raise SoundFileError(f"File not found: {path}.") from error
     except OSError as error:
         raise _unopened(path, error) from error
     except ValueError as error:  # A path with a NUL inside.
@@ -257,7 +257,7 @@ def _unopened(path: str, error: OSError) -> SoundFileError:
     if isinstance(error, SoundFileError):
         return error
     return SoundFileError(
-        f"{path} cannot be opened ({error.strerror}). Check who may read it."
+        f"{path} cannot be opened ({error.strerror}). Check its permissions."
     )
 
 

@@ -111,7 +111,7 @@ class SoundStream:
 
     @property
     def share_read(self) -> float:
-        """The share of the sound that was decoded, 0 to 1; 0 if nobody can tell."""
+        """The share of the sound that was decoded, 0 to 1; 0 if unknown."""
         if not self.info.frames:
             return 0.0
         return min(1.0, self.frames_read / self.info.frames)
@@ -204,7 +204,7 @@ class SoundStream:
 def read(path: str | os.PathLike[str], sample_rate_hz: int) -> np.ndarray:
     """Reads a sound file as a waveform at the wanted rate.
 
-    The samples are those of `SoundStream`, which also tells what it did to them.
+    The samples are those of `SoundStream`, which also has notes on what it changed.
 
     Args:
         path: Path of the file: WAV, FLAC, Ogg, MP3, AIFF, what libsndfile reads.

@@ -33,7 +33,7 @@ def is_pipe(path: str) -> bool:
     """Returns whether a path is standard input, a pipe, a FIFO or a socket.
 
     Raises:
-        OSError: If there is nothing at the path.
+        OSError: If the path does not exist.
     """
     if path == STANDARD_INPUT:
         return True
@@ -44,14 +44,14 @@ def is_pipe(path: str) -> bool:
 def read_pipe(path: str) -> IO[bytes]:
     """Reads a pipe to its end.
 
-    Whoever waits for longer than two seconds is told once, through `logging`: a FIFO
-    that nobody writes to, or a terminal, would be waited for without a word.
+    After two seconds without data it logs one message, because a FIFO without a writer,
+    or a terminal, would otherwise wait silently.
 
     Args:
         path: The pipe, or `-` for standard input.
 
     Returns:
-        What came, a file open for reading from any place. It is gone once closed.
+        A seekable file with the data, open for reading. Closing deletes it.
 
     Raises:
         SoundFileError: If more than 4 GiB come, or nothing can be stored.

@@ -1,7 +1,7 @@
-"""What a model hears and how its scores become events, as frozen records.
+"""Settings of a model's front end and decision, as frozen records.
 
-Training and the device read the same records, so they cannot disagree. Each one
-checks itself when it is made and survives a round trip through JSON.
+Training and the device read the same records, so they cannot disagree. A record
+checks its fields and can be written to JSON and read back.
 """
 
 from __future__ import annotations
@@ -131,14 +131,13 @@ class FrontEndSpec(_Record):
             None keeps the whole spectrum.
         window: `hann` is periodic, `hann_symmetric` has the same value at both
             ends (EfficientAT).
-        pre_emphasis: In [0, 1]. Where it is not 0, the front end hears
-            `x[i + 1] - pre_emphasis * x[i]`, one sample fewer than it was given.
-        z_score: True takes the mean of what is heard (after pre-emphasis) from it
-            and divides it by its deviation: over the real samples, biased, at
-            least 1e-5, so that silence stays silence. The statistics are those of
-            what is given at once: of a clip in training, of each window where
-            windows of a recording are scored. Sound above `cutoff_hz` counts in
-            them.
+        pre_emphasis: Float in [0, 1]. If it is not 0, the spectrogram is that of
+            `x[i + 1] - pre_emphasis * x[i]`, one sample shorter than the input.
+        z_score: Bool. True subtracts the mean of the waveform (after pre-emphasis)
+            and divides by its standard deviation over the real samples (biased, at
+            least 1e-5, so that silence stays silence). The statistics are per input:
+            of a clip in training, of each window of a recording. They include sound
+            above `cutoff_hz`.
         level_mean: Subtracted from every level, in its unit (dB or nat).
         level_std: Float > 0, what every level is then divided by. The levels
             of a spec with another mean or deviation than 0 and 1 have no unit.
@@ -312,18 +311,18 @@ class DecisionSpec(_Record):
 
 @dataclass(frozen=True, kw_only=True)
 class ModelSpec(_Record):
-    """What a trained model answers, and how to read its answer.
+    """Task, labels, front end and decision of a trained model.
 
     Attributes:
         task: `detect` (is a baby crying) or `reason` (why).
         labels: Names of the scores, in the order of the output.
-        front_end: How the model hears.
+        front_end: Settings of the front end.
         decision: How scores become events.
-        positive_label: For `detect`, the label that means a cry; None for
-            `reason`, where every label has events of its own.
-        positive_names: For `detect`, the labels of the recordings that were said to
-            mean a cry in training (`--positive`), by which recordings with the same
-            labels are evaluated; empty where well-known names told.
+        positive_label: For `detect`, the label that means crying; None for
+            `reason`, where every label can have events.
+        positive_names: For `detect`, the labels of recordings that mean crying, as
+            given in training (`--positive`); evaluation uses them too. Empty if known
+            names were used.
     """
 
     task: Literal["detect", "reason"]

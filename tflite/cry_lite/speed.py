@@ -1,4 +1,4 @@
-"""How fast a `.tflite` answers here, and how much memory it takes."""
+"""Measures speed and memory of `.tflite` files on this machine."""
 
 from __future__ import annotations
 
@@ -21,19 +21,18 @@ TURNS = 15
 
 @dataclass(frozen=True, kw_only=True)
 class Speed:
-    """What one file costs with so many threads.
+    """Speed and memory of one file with a number of threads.
 
     Attributes:
-        threads: Threads that the network may use.
-        window_s: Seconds of audio that one run hears.
-        load_s: From the file to a network that is ready, its digest checked,
-            seconds; without the start of Python.
-        first_s: The first run, seconds.
+        threads: Threads for the network.
+        window_s: Length of the audio of one run, seconds.
+        load_s: Time to load the network and check its digest, seconds, without the
+            start of Python.
+        first_s: Time of the first run, seconds.
         median_s: Median of the later runs, seconds.
         slow_s: 95th percentile of the later runs, seconds.
         runs: Number of later runs.
-        peak_bytes: Most memory that a process held that did nothing else, Python
-            included.
+        peak_bytes: Peak memory of a process that does nothing else, including Python.
     """
 
     threads: int
@@ -47,11 +46,11 @@ class Speed:
 
     @property
     def per_audio_second_s(self) -> float:
-        """Seconds of work for a second of audio: the real-time factor."""
+        """Real-time factor: seconds of computing per second of audio."""
         return self.median_s / self.window_s
 
     def to_dict(self) -> dict[str, Any]:
-        """Returns JSON types, the real-time factor among them."""
+        """Returns JSON types, including the real-time factor."""
         return asdict(self) | {"real_time_factor": self.per_audio_second_s}
 
 
@@ -62,22 +61,21 @@ def measure_speeds(
     turns: int | None = None,
     advance: Callable[[], None] | None = None,
 ) -> list[list[Speed]]:
-    """Measures files side by side.
+    """Measures several files under the same conditions.
 
-    Each file runs in a process of its own for each number of threads. They take
-    turns of a tenth of a second, so that whatever else the machine does meets all
-    of them alike.
+    Each file and number of threads runs in a separate process. The processes take
+    turns of a tenth of a second, so that other load on the machine affects all alike.
 
     Args:
         paths: Files that cry-tf exported.
-        threads: Numbers of threads, each positive.
-        seconds: Length of the audio for files that take any; None takes the window
-            that the file's own decision uses. A fixed length is never changed.
-        turns: How often each has its turn, positive; None for 15 times.
-        advance: Called after each turn of all, for a progress bar.
+        threads: Numbers of threads, int >= 1 each. Default: 1.
+        seconds: Length of the audio, seconds, for files that take any length. None
+            takes the window of the file's settings. A fixed length is not changed.
+        turns: Number of turns of each process, int >= 1. None takes 15.
+        advance: Called after each round of turns, for a progress bar.
 
     Returns:
-        One list a file, one entry a number of threads.
+        One list per file, with one `Speed` per number of threads.
 
     Raises:
         ModelFileError: If a file is missing, damaged, or cannot be run here.

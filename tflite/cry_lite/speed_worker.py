@@ -1,4 +1,4 @@
-"""A process of its own that loads one `.tflite` and runs it when asked to.
+"""A separate process that loads one `.tflite` and runs it on request.
 
 Started by `cry_lite.speed`; a line of JSON answers its start and each line it reads.
 """

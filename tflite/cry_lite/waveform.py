@@ -19,7 +19,7 @@ def check_waveform(waveform: np.ndarray, name: str = "waveform") -> None:
 
     Args:
         waveform: Array of any shape.
-        name: What it is, for the error.
+        name: Name of the array in the error.
 
     Raises:
         ValueError: If the samples are integers, not finite, or more than 24 dB
@@ -44,14 +44,14 @@ def check_dtype(dtype: object, name: str = "waveform") -> None:
 
     Args:
         dtype: Of NumPy, TensorFlow or Keras.
-        name: What has it, for the error.
+        name: Name of the array in the error.
 
     Raises:
         ValueError: If they are integers or anything else.
     """
-    told = str(getattr(dtype, "name", dtype))
-    if "float" not in told:
+    received = str(getattr(dtype, "name", dtype))
+    if "float" not in received:
         raise ValueError(
-            f"{name} must hold float samples in [-1, 1]. Received: dtype={told}. "
+            f"{name} must hold float samples in [-1, 1]. Received: dtype={received}. "
             "Divide 16-bit samples by 32768 first."
         )

@@ -1,8 +1,8 @@
 """Cuts a long waveform into the overlapping windows that a model scores.
 
 Windows start every hop. If the last of them does not reach the end, one more is
-taken whose end is the end of the waveform, so every sample is heard and no
-window is padded. A waveform no longer than a window is one window, as it is.
+taken whose end is the end of the waveform, so every sample is scored and no
+window is padded. A waveform no longer than a window is one window.
 """
 
 from __future__ import annotations

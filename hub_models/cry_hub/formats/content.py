@@ -109,7 +109,7 @@ def read(path: str | os.PathLike[str]) -> Source:
             a SavedModel folder. Its content decides, not its name.
 
     Raises:
-        FileNotFoundError: If there is nothing at `path`.
+        FileNotFoundError: If `path` does not exist.
         WeightsError: If a folder is not a SavedModel, or a checkpoint lacks one
             of its files.
     """
@@ -120,8 +120,7 @@ def read(path: str | os.PathLike[str]) -> Source:
     if not path.is_file():
         if not index.is_file():
             raise FileNotFoundError(
-                f"Weights must be {signature.TAKEN}. Received: {str(path)!r}, where "
-                "there is nothing."
+                f"File not found: {path}. Weights must be {signature.TAKEN}."
             )
         return Source(path, _checkpoint_files(index, path.name, path))
     content = path.read_bytes()

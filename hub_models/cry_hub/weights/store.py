@@ -98,7 +98,7 @@ def install(preset: str, source: str | os.PathLike[str]) -> Installation:
     Raises:
         WeightsError: If the file is not what its name promises, cannot be read,
             or does not fit the preset. Nothing is installed then.
-        FileNotFoundError: If there is nothing at `source`.
+        FileNotFoundError: If `source` does not exist.
         OSError: If the cache cannot be written.
     """
     with locked(registry.get(preset).name):

@@ -41,7 +41,7 @@ def test_the_home_folder_is_known_where_a_shell_leaves_its_sign(
 ):
     monkeypatch.setenv("HOME", str(tmp_path))
     assert cli.main(["export", "~/gone.keras", "-o=~/cry.tflite"]) == 1
-    assert f"{tmp_path}/gone.keras must be" in capsys.readouterr().err
+    assert f"File not found: {tmp_path}/gone.keras." in capsys.readouterr().err
 
 
 def test_without_a_command_the_whole_help_is_shown(capsys):
