@@ -179,7 +179,7 @@ def test_what_is_no_waveform_is_refused(analyzer, waveform):
 
 
 def test_a_bad_sound_file_is_refused(analyzer, tmp_path):
-    with pytest.raises(SoundFileError, match="does not exist"):
+    with pytest.raises(SoundFileError, match="File not found"):
         analyzer.analyze_file(tmp_path / "none.wav")
 
 

@@ -69,7 +69,7 @@ def download(
     """
     if is_offline():
         raise ConnectionError(
-            f"CRY_TF_OFFLINE is set, so {url} is not fetched. Unset it to use the "
+            f"CRY_TF_OFFLINE is set, so {url} is not downloaded. Unset it to use the "
             "network."
         )
     import pooch
@@ -93,7 +93,7 @@ def download(
 
 
 class _BrokenOffError(Exception):
-    """The connection ended before the file did; the rest can be asked for."""
+    """The connection ended early; the rest can be requested."""
 
 
 class _Resuming:

@@ -1,4 +1,4 @@
-"""What is known of an installed weights file, kept beside it."""
+"""The record of an installed weights file, stored beside it."""
 
 from __future__ import annotations
 
@@ -23,21 +23,21 @@ FORMAT = "cry-tf weights 1"
 
 @dataclass(frozen=True, kw_only=True)
 class Installation:
-    """How a file came into the cache.
+    """Origin of an installed weights file.
 
     Attributes:
-        preset: Whose weights it holds.
+        preset: Name of the preset.
         file: Name of the `.npz` in the cache.
-        sha256: Digest of that file, in hexadecimal.
-        source_file: Name of the file that it was made of.
-        source_url: Where that was fetched from, or None if a user gave it.
+        sha256: Digest of that file, hexadecimal.
+        source_file: Name of the file that it was converted from.
+        source_url: URL of that file, or None if a user gave it.
         source_digest: `sha256:HEX` or `md5:HEX` of the source.
         origin: Whether the digest of the source is one that its authors
             published, that of a known file which others rebuilt, one that was
             pinned at first use, or none of these.
-        head: Name of the head whose weights are in it too, or None.
-        date: When it was installed, ISO 8601.
-        licence: Licence of the weights as the preset names it.
+        head: Name of the head whose weights are included, or None.
+        date: Time of the installation, ISO 8601.
+        licence: Licence of the weights, as in the preset.
     """
 
     preset: str

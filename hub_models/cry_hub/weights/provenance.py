@@ -20,9 +20,8 @@ def published(record: Preset) -> tuple[WeightsFile, str]:
             return file, file.url
     if record.shipped is not None:
         raise WeightsError(
-            f"Only published weights can be fetched. Those of {record.name} come with "
-            "the package: weights='pretrained' (`--weights pretrained`) takes them as "
-            "they are."
+            f"The weights of {record.name} are bundled with the package and need no "
+            "download. Use weights='pretrained' (`--weights pretrained`)."
         )
     raise WeightsError(
         f"Only published weights can be fetched. Nothing is published for "
@@ -59,7 +58,7 @@ def origin_of(record: Preset, source: Source) -> Origin:
             raise WeightsError(
                 f"{source.path} is not the {kind} file of that name and is not used: "
                 f"expected {digest}, found {found}. Fetch it again, or rename it if it "
-                "is a file of your own."
+                "is your own file."
             )
     return "own"
 

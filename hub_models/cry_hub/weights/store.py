@@ -84,20 +84,20 @@ def read_installed(path: Path) -> Source:
 
 
 def install(preset: str, source: str | os.PathLike[str]) -> Installation:
-    """Puts a weights file into the cache, once it is proven to fit.
+    """Checks a weights file and installs it in the cache.
 
     Args:
         preset: Name of the preset.
-        source: A file in any format of `cry_hub.formats.read`. It is left as it
-            is. Under the name of a published file it must be that file.
+        source: A file in any format of `cry_hub.formats.read`; it is not changed. A
+            file with the name of a published one must have its digest.
 
     Returns:
-        What was installed. An installed file of the same name is replaced. A
-        `.npz` is copied, anything else becomes one with our names.
+        The record of the installed file, which replaces one of the same name. A
+        `.npz` is copied; any other format is converted to `.npz`.
 
     Raises:
-        WeightsError: If the file is not what its name promises, cannot be read,
-            or does not fit the preset. Nothing is installed then.
+        WeightsError: If the digest is wrong, or the file cannot be read or does not
+            fit the preset. Nothing is installed then.
         FileNotFoundError: If `source` does not exist.
         OSError: If the cache cannot be written.
     """
@@ -110,7 +110,7 @@ def fetch(
     progress: Progress | None = None,
     arrived: Callable[[], None] | None = None,
 ) -> Installation:
-    """Brings the published weights of a preset into the cache.
+    """Downloads and installs the published weights of a preset.
 
     If they are there and whole, nothing is fetched. Of several processes one
     fetches, and the others wait for it.
@@ -137,7 +137,7 @@ def fetch(
         return earlier
     if is_offline():
         raise ConnectionError(
-            f"CRY_TF_OFFLINE is set, so {url} is not fetched. Unset it, or "
+            f"CRY_TF_OFFLINE is set, so {url} is not downloaded. Unset it, or "
             f"{by_hand(preset)}."
         )
     with locked(preset):
@@ -158,7 +158,7 @@ def fetch(
 
 
 def obtain(preset: str, progress: Progress | None = None) -> Path:
-    """Returns the installed file of a preset, else what ships, else what is fetched.
+    """Returns the installed file of a preset, else the bundled, else downloads it.
 
     Raises:
         WeightsError: If nothing is installed or ships, and nothing is published or
@@ -172,9 +172,9 @@ def obtain(preset: str, progress: Progress | None = None) -> Path:
     _, url = published(registry.get(preset))
     if is_offline():
         raise WeightsError(
-            "weights='pretrained' needs an installed file where CRY_TF_OFFLINE is "
-            f"set. Found none for {preset} in {weights_dir(preset)}, and {url} is not "
-            f"fetched. Unset it, give a file of yours (`--weights FILE`), or "
+            f"weights='pretrained': no file for {preset} is installed in "
+            f"{weights_dir(preset)}, and CRY_TF_OFFLINE is set, so {url} is not "
+            f"downloaded. Unset it, give your own file (`--weights FILE`), or "
             f"{by_hand(preset)}."
         )
     made = fetch(preset, progress)
@@ -188,9 +188,9 @@ def obtain(preset: str, progress: Progress | None = None) -> Path:
 
 
 def by_hand(preset: str) -> str:
-    """Returns how to install a file that came without the network."""
+    """Returns how to install a file without the network, as part of a sentence."""
     return (
-        "bring the file on another way and install it with "
+        "copy the file to this machine and install it with "
         f"`cry-tf weights fetch {preset} --from FILE`, or take a backbone whose "
         f"weights are bundled ({', '.join(bundled())})"
     )

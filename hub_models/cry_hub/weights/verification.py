@@ -12,7 +12,7 @@ from cry_hub.weights.cache_folder import cache_dir, digest_file
 
 @dataclass(frozen=True, kw_only=True)
 class Finding:
-    """What was found of one file.
+    """The state of one file.
 
     Attributes:
         preset: Whose folder it is in.
@@ -29,7 +29,7 @@ class Finding:
 
 
 def verify() -> tuple[Finding, ...]:
-    """Reads every file of weights in the cache again, and changes nothing.
+    """Checks the digest of every weights file in the cache; changes nothing.
 
     Returns:
         One finding a file, by preset. None of them loads a framework.

@@ -1,4 +1,4 @@
-"""Weights that come with the package."""
+"""Bundled weights."""
 
 import dataclasses
 import re

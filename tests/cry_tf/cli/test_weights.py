@@ -152,7 +152,7 @@ def test_fetch_from_a_file_uses_no_network(student, capsys):
 @pytest.mark.parametrize(
     ("name", "sentence"),
     [
-        ("ds_cnn_s", "come with the package"),
+        ("ds_cnn_s", "are bundled with the package"),
         ("yamnet_audioset", "CRY_TF_OFFLINE is set"),
         ("nonsense", "preset must be one of"),
     ],
