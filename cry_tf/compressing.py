@@ -33,7 +33,7 @@ def compress(
     lengths: Sequence[float | str] = ("dynamic",),
     advance: Callable[[], None] | None = None,
 ) -> Compressed:
-    """Compresses a model, training it on clips to answer as it did before.
+    """Compresses a model, with training that keeps its scores.
 
     Args:
         model: A `CryClassifier` or `CryDetector`. It is not changed.

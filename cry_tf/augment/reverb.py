@@ -76,7 +76,7 @@ class Reverb(Transform[Room]):
 
 
 def impulse_response(room: Room, sample_rate_hz: float) -> np.ndarray:
-    """Returns what a room makes of a click, float32 `(rt60_s * rate,)`.
+    """Returns the impulse response of a room, float32 `(rt60_s * rate,)`.
 
     The first sample is 1, the direct sound; the reflections end at -60 dB.
     """

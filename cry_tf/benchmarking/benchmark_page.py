@@ -41,7 +41,7 @@ def rows(comparison: Comparison) -> list[list[str]]:
 
 
 def sentences(comparison: Comparison) -> list[str]:
-    """Returns what a reader of the table must know."""
+    """Returns the notes below the table."""
     first = comparison.candidates[0].speeds[0]
     windows = {each.speeds[0].window_s for each in comparison.candidates}
     window_s = ", ".join(f"{window:g}" for window in sorted(windows))

@@ -38,7 +38,7 @@ class Comparison:
         groups: Number of their groups.
         majority_label: The commonest label of the clips, `""` without.
         majority: The figures of always answering it.
-        warnings: Sentences that the reader must know.
+        warnings: Sentences for the reader.
         accuracy_note: What the accuracies were measured on, `""` without any.
     """
 

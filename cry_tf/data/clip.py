@@ -114,7 +114,7 @@ class LabelledClips(Protocol):
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """What else the user should know about how it was read."""
+        """Further remarks on how it was read."""
         ...
 
     @property

@@ -1,4 +1,4 @@
-"""A labelled set of recordings that knows which of them share a source."""
+"""A labelled set of recordings, grouped by source."""
 
 from __future__ import annotations
 

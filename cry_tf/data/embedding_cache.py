@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 class EmbeddingCache:
-    """Keeps what a frozen backbone makes of recordings.
+    """Caches the embeddings that a frozen backbone gives of recordings.
 
     An entry belongs to the bytes of a sound file and to one backbone (class,
     settings, weights, and what it makes of a fixed waveform), so a renamed file

@@ -68,7 +68,7 @@ class Shelf:
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """What the user should know about the folder."""
+        """Sentences for the user about the folder."""
         notes = []
         if self.damaged:
             notes.append(

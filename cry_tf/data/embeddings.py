@@ -1,4 +1,4 @@
-"""What a frozen backbone made of each clip."""
+"""The embeddings of a frozen backbone, clip by clip."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class Embeddings:
         dataset: The clips that have embeddings, in the same order. Split this
             one: places in it are places in `values`.
         problems: The clips that could not be decoded, and why.
-        notes: What the user should know, such as how many came from the cache.
+        notes: Sentences for the user, such as how many came from the cache.
         copies: For each clip the embeddings of its augmented copies, `(time,
             features)` each; empty where none were asked for. They are for
             training only: a clip in a test fold takes its copies with it.

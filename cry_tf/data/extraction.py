@@ -56,7 +56,7 @@ class Extractor:
         )
 
     def probe(self) -> np.ndarray:
-        """Returns what the backbone makes of a fixed waveform, `(time, features)`.
+        """Returns the embeddings of a fixed waveform, `(time, features)`.
 
         Two backbones that differ in their code alone differ here. It runs
         without a graph: tracing takes longer than one short batch.

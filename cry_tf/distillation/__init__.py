@@ -1,8 +1,8 @@
-"""Distillation: a small student keeps what a large teacher knows.
+"""Distillation: a large teacher trains a small student.
 
-`Distiller` trains, `TeacherCache` keeps on disk what a teacher makes of each clip
+`Distiller` trains, `TeacherCache` keeps on disk the logits of a teacher for each clip
 and augmented copy, `FeatureMatching` adds its embedding, `schedule` lets
-temperature and alpha follow a course.
+temperature and alpha follow a schedule.
 """
 
 import lazy_loader

@@ -44,17 +44,17 @@ def distil(
 ) -> RunFolder:
     """Distils runs of `cry-tf train` into a student, and writes a run folder.
 
-    Every clip is scored by models that never saw its group: in each fold the
-    student is trained on the fold's training clips, and so is its teacher where the
-    run had seen the fold's test clips. The student that is kept is trained on
-    every clip, by the final models of the runs.
+    Every clip is scored by models that were not trained on its group: in each fold
+    the student is trained on the fold's training clips, and so is a teacher whose run
+    was trained on the fold's test clips. The final student is trained on every clip,
+    with the final models of the runs as teachers.
 
     Args:
         teacher_runs: At least one run folder; of several the scores are averaged.
         dataset: Labelled clips with their groups.
         settings: What to train and how.
-        path: The run folder to write; it appears whole or not at all.
-        unlabelled: Folder of recordings that take part without labels, or None.
+        path: The run folder to write; it appears only when complete.
+        unlabelled: Folder of recordings without labels to train on, or None.
         overwrite: True replaces an earlier run.
         resume: True continues an interrupted run.
         progress: Takes lines, warnings and progress; None ignores them.

@@ -1,4 +1,4 @@
-"""Trains a small network on what a large one makes of the same sound."""
+"""Trains a small network on the scores of a large one."""
 
 from __future__ import annotations
 
@@ -24,8 +24,7 @@ class Distiller(WaveformModel, keras.Model):
     """Trains a student on its labels and on a teacher's softened scores.
 
     A Keras model around the student: `fit`, `evaluate`, `predict`, `save` and
-    `keras.saving.load_model` do what they do for any other. Its loss is built in,
-    for each clip
+    `keras.saving.load_model` work as usual. Its loss is built in, for each clip
 
         alpha * CE(y, scores(z_s))
         + (1 - alpha) * T² * KL(scores(z_t / T) || scores(z_s / T))
@@ -37,7 +36,7 @@ class Distiller(WaveformModel, keras.Model):
     that was given, trained.
 
     Only the student learns (and the projection of `features`): teachers run in
-    inference mode and are not changed, not even in what they call trainable.
+    inference mode and do not change, even if they are trainable.
 
     Args:
         teacher: A Keras classifier, several of them, or None if the data
@@ -283,14 +282,14 @@ class Distiller(WaveformModel, keras.Model):
                 each other; if the data lack what the loss needs.
         """
         self._class_weights.set(class_weight)
-        course = keras.callbacks.LambdaCallback(
+        schedules = keras.callbacks.LambdaCallback(
             on_epoch_begin=lambda epoch, logs: self.begin_epoch(epoch)
         )
         if isinstance(callbacks, keras.callbacks.CallbackList):
-            callbacks.callbacks.append(course)
+            callbacks.callbacks.append(schedules)
         else:
             given = keras.tree.flatten(callbacks) if callbacks else []
-            callbacks = [course, *given]
+            callbacks = [schedules, *given]
         try:
             return super().fit(x, y, batch_size, epochs, verbose, callbacks, **kwargs)
         finally:

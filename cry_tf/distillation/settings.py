@@ -1,4 +1,4 @@
-"""What a distillation was asked for."""
+"""Settings of a distillation."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from cry_tf.distillation import schedule
 from cry_tf.training.recipe import FULL
 from cry_tf.training.settings import Settings
 
-# From random weights, as `full`; the rate falls, since soft labels bear more epochs.
+# From random weights, as `full`; the rate falls, since soft labels allow more epochs.
 RECIPE = FULL.replace(name="distill", warmup_epochs=1.0, decay="cosine")
 # Classes weigh by sample weights, or by how often they are shown.
 _IMBALANCES = ("class_weight", "balanced_sampling", "none")

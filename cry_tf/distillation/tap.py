@@ -131,7 +131,7 @@ class Tap:
         activation: `softmax` or `sigmoid`, what makes scores of logits; None where
             the model ends in logits.
         labels: Number of labels.
-        names: Their names, or None where the model does not know them.
+        names: Their names, or None if unknown.
         features: Length of the embedding, 0 without one.
         sample_rate_hz: Of the model's input, Hz; None if unknown.
 

@@ -37,7 +37,7 @@ class TeacherOutputs:
 
     Attributes:
         labels: How many logits come first.
-        names: Their names, None where the teacher does not know them.
+        names: Their names, None if unknown.
         front_end_spec: The teacher's, but for the rate of the waveforms.
         prefers_jit: As the teacher's backbone.
 

@@ -38,10 +38,10 @@ class TeacherLogits:
         features: Float32 `(clips, features)`, several teachers' one after the
             other, or None if they were not kept.
         feature_copies: `(clips, copies, features)`, or None.
-        labels: Names of the teachers' labels, or None if they do not know them.
+        labels: Names of the teachers' labels, or None if unknown.
         dataset: The clips that have logits, in the same order.
         problems: The clips that could not be decoded, and why.
-        notes: What the user should know, such as how many came from the cache.
+        notes: Sentences for the user, such as how many came from the cache.
         sample_rate_hz: At which the teachers' waveforms were made, None where
             each teacher had its own.
         augment: Policy of the copies, or None.

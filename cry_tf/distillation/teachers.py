@@ -35,7 +35,7 @@ def as_teachers(teacher: Any) -> tuple[keras.Model, ...]:
 
 
 class TeacherEnsemble:
-    """The teachers of a student, asked all at once, in inference mode.
+    """The teachers of a student, run together in inference mode.
 
     Args:
         teachers: Classifiers.

@@ -1,6 +1,6 @@
 """Confidence intervals by resampling whole groups.
 
-Clips of one baby are alike, so a bootstrap over clips is too sure of itself.
+Clips of one baby are similar, so a bootstrap over clips gives too narrow intervals.
 Here a group is drawn with all its clips or not at all. Every statistic is
 computed for all draws at once from integer weights, which keeps a thousand
 draws under a second.

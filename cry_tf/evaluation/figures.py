@@ -91,9 +91,9 @@ class Metrics:
         groups: Number of groups.
         model: The model's row.
         majority_label: The commonest label of the data.
-        majority: The row that always answers it.
+        majority: Figures of always giving that label.
         labels: One entry a label.
-        confusion_matrix: Counts; a row is a true label, a column an answer.
+        confusion_matrix: Counts; rows are true labels, columns predicted labels.
         calibration: Scores against frequencies.
         folds: One entry a fold, empty without cross-validation.
         fold_mean: Mean of each figure over the folds.

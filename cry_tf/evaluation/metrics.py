@@ -1,4 +1,4 @@
-"""Scores of a model beside the row that always answers the commonest label."""
+"""Figures of a model and of always giving the commonest label."""
 
 from __future__ import annotations
 

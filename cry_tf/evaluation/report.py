@@ -29,7 +29,7 @@ class Report:
         lead: A sentence: which model was evaluated, on what, how it was split.
         predictions: The scored clips.
         metrics: Measured on them.
-        warnings: Sentences that the reader must know first.
+        warnings: Sentences for the top of the page.
         operating_points: Of a detector: what each threshold is, and what it does.
         baselines: Names and figures of classical methods on the same clips.
         facts: How the model and the figures were made: name and value.
@@ -50,7 +50,7 @@ class Report:
 
 @dataclass(frozen=True)
 class Mistake:
-    """A wrong answer.
+    """A wrongly labelled clip.
 
     Attributes:
         file: Name of the clip.
@@ -231,7 +231,7 @@ def _marked(
 
 
 def _surest_mistakes(report: Report) -> list[Mistake]:
-    """The wrong answers with the highest scores: what to listen to first."""
+    """The wrong clips with the highest scores."""
     predictions = report.predictions
     wrong = np.flatnonzero(predictions.predicted != predictions.truth)
     surety = predictions.scores[wrong, predictions.predicted[wrong]]

@@ -8,8 +8,8 @@ from cry_tf.evaluation.figures import Metrics
 def verdict(metrics: Metrics) -> str | None:
     """Returns a warning if a model is no better than the commonest label.
 
-    The balanced accuracy is compared, as accuracy flatters whoever answers the
-    commonest label.
+    The balanced accuracy is compared, because accuracy favours always giving
+    the commonest label.
 
     Args:
         metrics: Figures of the model.

@@ -1,4 +1,4 @@
-"""Keeps a head that no network can hold: arrays beside what they are, no pickle."""
+"""Stores a head that is not a network: arrays and their names, no pickle."""
 
 from __future__ import annotations
 

@@ -192,7 +192,7 @@ class CryModel(WaveformModel, keras.Model):
 
     def get_config(self) -> dict[str, Any]:
         # No super(): a functional model's config is its graph, which the
-        # constructor builds anew from these.
+        # constructor builds again from these.
         return {
             **HOW_TO_LOAD,
             "name": self.name,

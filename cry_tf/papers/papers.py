@@ -1,4 +1,4 @@
-"""The two papers whose tables are run again."""
+"""The two papers whose tables are reproduced."""
 
 from __future__ import annotations
 
@@ -183,7 +183,7 @@ def with_stand_in(paper: Paper, preset: str, recipe: str = "") -> Paper:
 
     sentence = (
         f"NOT THE PAPER'S NETWORK: rows marked with {preset} have {preset} in place of "
-        f"{paper.network}, as asked for, or for a teacher. Their figures say nothing "
+        f"{paper.network}, as asked for, or for a teacher. Their figures show nothing "
         "about the paper's network."
     )
     rows = tuple(replaced(row) for row in paper.rows)

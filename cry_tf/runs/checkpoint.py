@@ -1,7 +1,7 @@
-"""What an interrupted run has done so far, kept beside it until it is finished.
+"""Checkpoints of an interrupted run, kept beside it until it is finished.
 
 A hidden folder beside the run keeps the finished folds and the state after the
-last epoch, each in a file that is written whole or not at all.
+last epoch, each in a file that is written atomically.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ _LOCK = "lock"
 class Checkpoint:
     """A hidden folder beside a run: finished folds, and the epoch last done.
 
-    Every file is written whole or not at all. The folder goes when the run is
+    Every file is written atomically. The folder goes when the run is
     done.
 
     Attributes:

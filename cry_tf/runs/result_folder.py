@@ -1,4 +1,4 @@
-"""Writes a folder of results whole or not at all."""
+"""Writes a folder of results atomically."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def write_json(path: Path, values: Any) -> None:
 
 
 def check(path: str | os.PathLike[str], overwrite: bool = False) -> None:
-    """Refuses a place that `writing` would refuse, before any work is done.
+    """Raises if `writing` would refuse the folder, before any work is done.
 
     Raises:
         FileExistsError: If something stands at `path` and may not be replaced.

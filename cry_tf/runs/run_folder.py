@@ -1,4 +1,4 @@
-"""Reads a run folder: a trained model beside how it was made.
+"""Reads a run folder: a trained model with its settings and figures.
 
 `model.keras`, `config.json`, `metrics.json`, `predictions.csv` (one row a clip,
 out of fold), `history.csv` and `report.html`. A head that no network can hold

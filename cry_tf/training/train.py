@@ -44,26 +44,24 @@ def train(
     tensorboard: str | os.PathLike[str] | None = None,
     earlier: Mapping[str, Any] | None = None,
 ) -> RunFolder:
-    """Cross-validates, trains a final model on everything, writes a run folder.
+    """Cross-validates, trains the final model on every clip, writes a run folder.
 
     The same seed, data and versions give the same predictions on the same
-    machine. What is done is kept after each epoch in a hidden folder beside the
-    run, until that is written: a killed run continues with `resume`, and ends as it
-    would have.
+    machine. Progress is saved after each epoch in a hidden folder beside the run: a
+    killed run continues with `resume`, with the same result.
 
     Args:
         dataset: Labelled clips with their groups.
         settings: What to train and how.
-        path: The run folder to write. It appears when everything is done, or
-            not at all.
+        path: The run folder to write; it appears only when complete.
         overwrite: True replaces an earlier run, finished or interrupted.
         progress: Takes lines, warnings and progress; None ignores them.
-        embeddings_dir: Where embeddings are kept, see `EmbeddingCache`.
+        embeddings_dir: Folder of the embedding cache, see `EmbeddingCache`.
         origin: Where the data came from, for the record.
-        resume: True continues an interrupted run, if one is kept.
+        resume: True continues an interrupted run.
         tensorboard: Folder for TensorBoard's logs, or None.
-        earlier: The `config.json` of a run to make again; what differs in data,
-            weights and versions is a warning.
+        earlier: The `config.json` of a run to repeat; differences in data, weights
+            and versions are warnings.
 
     Returns:
         The finished run.

@@ -115,7 +115,7 @@ class LogisticAdapter:
     """Moves the run's dense layer towards a few clips of one infant.
 
     Minimises the summed cross-entropy of the clips plus `penalty / 2` times the
-    squared change of the weights, so without evidence the run's answer stands. The
+    squared change of the weights, so without evidence the run's scores stay. The
     change is measured on features around the infant's mean, at a mean squared
     distance of 1. A label without clips keeps the run's weights.
 
@@ -265,9 +265,9 @@ def open_reason_run(path: Any) -> tuple[RunFolder, Any]:
     run = RunFolder.open(path)
     if run.config["settings"]["task"] != "reason":
         raise ValueError(
-            "A personal model tells why one infant cries, so it starts from a run of "
-            f"--task reason. Received: {run.path}, a detector, which knows cry and no "
-            "cry only. Train one with cry-tf train --task reason."
+            "A personal model classifies why one infant cries, so it needs a run of "
+            f"--task reason. Received: {run.path}, a detector. Train one with cry-tf "
+            "train --task reason."
         )
     if not run.has_network:
         head = run.config["settings"]["recipe"]["head"]

@@ -1,4 +1,4 @@
-"""Figures of a personal model beside those of the run and of always one label."""
+"""Figures of a personal model, of the run and of the commonest label."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ class InfantShare:
 
     Attributes:
         name: Name of the infant.
-        clips: Number of different clips judged.
+        clips: Number of different test clips.
         labels: Of all the infant's clips: label to count.
         right: Name of each row to the share of answers that are right.
     """
@@ -84,11 +84,11 @@ class Comparison:
     Attributes:
         title: Name of the design, a few words.
         sentence: What was done.
-        with_siblings: Whether near-copies of a clip could be learned from.
-        clips: Number of different clips judged.
-        answers: Number of judgements, more than `clips` with several draws.
-        not_judged: Clips of these infants with nothing left to learn from.
-        infants: One entry an infant with a judged clip.
+        with_siblings: Whether training clips include near-copies of the test clip.
+        clips: Number of different test clips.
+        answers: Number of scored clips, more than `clips` with several draws.
+        not_judged: Clips of these infants without training clips left.
+        infants: One entry per infant with a test clip.
         rows: Seen first, then unseen, then baselines; none if `clips` is 0.
         permutations: Behind the p-values.
     """

@@ -1,4 +1,4 @@
-"""The infants of a study, each scored by a run that never saw them."""
+"""The infants of a study, each scored by a run that was not trained on them."""
 
 from __future__ import annotations
 
@@ -138,7 +138,7 @@ PROTOTYPES_NEED = (
     "prototype."
 )
 _STUDY_NEEDS = (
-    "The run was trained on infants of the data, so its head is trained anew without "
+    "The run was trained on infants of the data, so its head is trained again without "
     "them, on the other clips of its training."
 )
 
@@ -218,7 +218,7 @@ def find_infants(
             folds = without_each(run, model, found, is_training, use, advance)
         how = (
             f"{plural(int(is_known.sum()), 'clip')} of {len(dataset)} were in the "
-            f"training of the run, so its head and pooling were trained anew, "
+            f"training of the run, so its head and pooling were trained again, "
             f"{folds} folds by group: each infant is scored by one trained without it"
         )
     else:

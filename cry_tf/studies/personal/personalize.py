@@ -74,24 +74,25 @@ def personalize(
 ) -> Personal:
     """Adapts the last layer of a reason run to the clips of one infant.
 
-    The backbone and the pooling stay as they are. The new run is evaluated on clips of
-    the infant that are held out in turn, beside the run as it was.
+    Backbone and pooling are frozen. The new run and the old one are evaluated on
+    clips of the infant that are held out in turn.
 
     Args:
         run_path: A reason run with a network.
-        dataset: Labelled clips of one infant; one is enough. Their groups, where
-            there are several, are taken for recordings.
-        path: The run folder to write; it appears when everything is done.
+        dataset: Labelled clips of one infant, at least one. Several groups are
+            taken for recordings.
+        path: The run folder to write; it appears only when complete.
         head: `prototype`, see `PrototypeAdapter`, or `logreg`, see
             `LogisticAdapter`.
         minutes: Clips recorded within so many minutes of one another are
             near-copies.
-        time_column: See `recording_times`.
+        time_column: Manifest column with the time, see `recording_times`; None
+            takes the file names.
         permutations: Shuffles behind each p-value, positive.
-        seed: Draws the shuffles.
+        seed: Int, random seed of the shuffles.
         overwrite: True replaces an earlier run.
         progress: Takes lines, warnings and progress; None ignores them.
-        embeddings_dir: Where embeddings are kept, see `EmbeddingCache`.
+        embeddings_dir: Folder of the embedding cache, see `EmbeddingCache`.
         origin: Where the clips came from; an export compares the file on them.
 
     Returns:

@@ -46,7 +46,7 @@ class PersonalReport:
         title: First line.
         lead: A sentence: which run, which clips.
         comparisons: The most trustworthy first.
-        warnings: Sentences that the reader must know first.
+        warnings: Sentences for the top of the page.
         overall: `metrics.json` of the run: how it does with unseen infants.
         plots: Further drawings.
         facts: How it was made: name and value.

@@ -1,4 +1,4 @@
-"""A few clips of a new infant, the rest of the same infant as test, beside no clip."""
+"""A study of personal models: a few clips of an infant to train on, others to test."""
 
 from __future__ import annotations
 
@@ -73,28 +73,29 @@ def study(
     embeddings_dir: str | os.PathLike[str] | None = None,
     origin: str = "",
 ) -> Study:
-    """Measures what a handful of clips of an infant is worth.
+    """Measures how much a few clips of an infant improve the model for that infant.
 
     Takes every group of the data with several labels. Where the run was trained on
-    these infants, its head is trained anew without them, fold by fold; the
-    personal models start from there.
+    these infants, its head is trained again without them, fold by fold; the
+    personal models start from that head.
 
     Args:
         run_path: A reason run with a network.
         dataset: Labelled clips whose groups are infants or devices.
-        path: The folder to write; it appears when everything is done.
+        path: The folder to write; it appears only when complete.
         heads: Personal heads to compare, of `PERSONAL_HEADS`; None takes all that
             the run allows.
-        shots: Clips of each label to learn from, beside leaving one clip out.
+        shots: Numbers of training clips per label, besides leaving one clip out.
         minutes: Clips recorded within so many minutes of one another are
             near-copies.
-        time_column: See `recording_times`.
+        time_column: Manifest column with the time, see `recording_times`; None
+            takes the file names.
         permutations: Shuffles behind each p-value, positive; a tenth where each
             shuffle is evaluated on 20 draws.
-        seed: Draws clips and shuffles.
+        seed: Int, random seed of clips and shuffles.
         overwrite: True replaces an earlier result.
         progress: Takes lines, warnings and progress; None ignores them.
-        embeddings_dir: Where embeddings are kept, see `EmbeddingCache`.
+        embeddings_dir: Folder of the embedding cache, see `EmbeddingCache`.
         origin: Where the data came from, for the record.
 
     Returns:

@@ -91,8 +91,7 @@ def _sets(about: Mapping[str, Any]) -> str:
 def _agreement(found: Mapping[str, Mapping[str, float]]) -> str:
     rows = [
         "How far the student agrees with the teachers, on windows as recorded. "
-        "Beside each figure that of a constant answer, the mean of the training "
-        "windows.\n",
+        "In brackets: a constant answer, the mean of the training windows.\n",
         "| teacher | windows | same highest class (constant) | correlation of logits "
         "over the classes (constant) | variance of the embedding explained |",
         "|---|---|---|---|---|",

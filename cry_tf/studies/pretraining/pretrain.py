@@ -75,7 +75,7 @@ def pretrain(
         output: Folder for `STUDENT.npz`, and beside it, under the same
             name, `.npz.sha256`, `.json` (figures and settings), `.md` (the card)
             and `.trained_on.txt` (digests of the files that were trained on).
-        cache: Folder of the teachers' answers, None for `windows` in `output`.
+        cache: Folder of the teachers' outputs, None for `windows` in `output`.
         progress: Takes lines, warnings and progress.
 
     Returns:

@@ -95,7 +95,7 @@ class Teacher:
 
 @dataclass(frozen=True)
 class Targets:
-    """Windows and what the teachers made of them.
+    """Windows and the outputs of the teachers.
 
     Attributes:
         patches: Float16 `(windows, patches, frames, bands)`, the student's log-mel.

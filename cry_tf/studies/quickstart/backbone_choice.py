@@ -30,7 +30,7 @@ class BackboneChoice:
 
     @classmethod
     def choose(cls, asked: str | None) -> BackboneChoice:
-        """Chooses by what was asked for, then by what is installed.
+        """Chooses the backbone that was asked for, else by what is installed.
 
         Args:
             asked: Path of YAMNet weights in any format of `cry_hub.formats.read`,

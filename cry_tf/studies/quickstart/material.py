@@ -150,8 +150,8 @@ class Material:
         detection: Clips with and without a cry, None if there are none.
         reasons: Cries labelled with a reason, None if there are none.
         night: What the detector listens to, None without a detector.
-        night_origin: What the night is made of.
-        notes: What cannot be done with these data, and what else to know.
+        night_origin: Sources of the night's sounds.
+        notes: Limits of these data, a sentence each.
     """
 
     origin: str

@@ -1,1 +1,1 @@
-"""The tables of two papers, theirs beside ours."""
+"""Reproduces the tables of two papers."""

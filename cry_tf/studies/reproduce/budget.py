@@ -1,4 +1,4 @@
-"""How much of a paper's training a machine is asked to do."""
+"""Training budgets of a reproduction."""
 
 from __future__ import annotations
 

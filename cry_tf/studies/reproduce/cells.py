@@ -1,4 +1,4 @@
-"""The rows of a paper as far as they are run, and what a reader must know of them."""
+"""The finished rows of a reproduction, and its warnings."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ class Reproduced:
 
     @property
     def warnings(self) -> tuple[str, ...]:
-        """What a reader must know first."""
+        """Warnings for the top of the report."""
         found = [BY_CLIP]
         if self.is_synthetic:
             found.insert(0, SYNTHETIC)

@@ -36,7 +36,7 @@ class Runner:
         found: The tables to fill in.
         data: The clips of each task.
         progress: Takes lines, warnings and progress.
-        embeddings_dir: Where embeddings are kept, see `EmbeddingCache`.
+        embeddings_dir: Folder of the embedding cache, see `EmbeddingCache`.
     """
 
     def __init__(
@@ -225,7 +225,7 @@ def reproduce(
         seed: Draws folds, first weights and the order of clips.
         positive: Labels that mean a cry; None takes the well-known names.
         progress: Takes lines, warnings and progress; None ignores them.
-        embeddings_dir: Where embeddings are kept, see `EmbeddingCache`.
+        embeddings_dir: Folder of the embedding cache, see `EmbeddingCache`.
         origin: Where the data came from, for the record.
 
     Returns:

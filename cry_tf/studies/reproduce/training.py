@@ -59,11 +59,11 @@ class ExportingTrainer:
         work: Folder for the files, for its owner to delete.
 
     Attributes:
-        epochs: Of the other trainer.
+        epochs: Epochs of each stage of the other trainer.
         scores: By quantization, float array `(clips, labels)`.
         file_bytes: By quantization, size of the last file. The files of the folds
             differ by a few bytes of compressed metadata at most.
-        refused: By quantization, why no file is to be had. It has no scores then.
+        refused: By quantization, why there is no file. It has no scores then.
     """
 
     def __init__(self, trainer: Trainer, model: Any, dataset: Dataset, work: Path):
@@ -160,7 +160,7 @@ def run(
         parts: What is to be measured, see `Row.part`.
         work: An empty folder for files on the way.
         progress: Takes lines, warnings and progress.
-        embeddings_dir: Where embeddings are kept, see `EmbeddingCache`.
+        embeddings_dir: Folder of the embedding cache, see `EmbeddingCache`.
         teacher_scores: Scores of each fold's teacher; None trains on labels alone.
         is_teacher: Whether to keep the scores that each network gives every clip.
 
