@@ -22,6 +22,7 @@ import subprocess
 import sys
 import tempfile
 import unicodedata
+import zipfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -299,6 +300,7 @@ def one_answer(bench: Bench) -> Iterator[Answer]:
     yield Answer("10", "export", done.said, done.code == 0)
     yield same_windows(bench)
     yield milliseconds(bench)
+    yield high_threshold(bench)
     text = "\n".join(
         [",".join(bench.rows[0])] + [",".join(r.values()) for r in bench.rows]
     )
@@ -335,6 +337,27 @@ def one_answer(bench: Bench) -> Iterator[Answer]:
     done = bench.train(path, bench.folder / "newline", "--positive c")
     right = done.code in (1, 2) and not done.traced
     yield Answer("17", "a newline in a label", done.said, right)
+
+
+def high_threshold(bench: Bench) -> Answer:
+    """Row 11: a detector whose threshold is above the score of a cry."""
+    whole = bench.model.read_bytes()
+    with zipfile.ZipFile(bench.model) as archive:
+        parts = {name: archive.read(name) for name in archive.namelist()}
+        begin = min(info.header_offset for info in archive.infolist())
+    settings = json.loads(parts["cry_tf.json"])
+    settings["model"]["decision"]["onset_threshold"] = 0.99999
+    parts["cry_tf.json"] = json.dumps(settings).encode()
+    strict = bench.folder / "strict.tflite"
+    strict.write_bytes(whole[:begin])
+    with zipfile.ZipFile(strict, "a") as archive:
+        for name, content in parts.items():
+            archive.writestr(name, content)
+    sound = shlex.quote(str(bench.faults / "ref.wav"))
+    done = bench.shell(f"cry-lite analyze --json --model strict.tflite {sound}")
+    right = done.code == 0 and not done.sounds[0]["events"]
+    right = right and done.sounds[0]["label"] == "no_cry"
+    return Answer("11", "an onset threshold of 0.99999", heard(done), right)
 
 
 def milliseconds(bench: Bench) -> Answer:
