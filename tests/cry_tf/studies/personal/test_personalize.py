@@ -160,7 +160,7 @@ def test_a_label_of_which_the_run_knows_nothing_is_refused(
 @pytest.mark.parametrize(
     ("head", "task", "personal", "rule"),
     [
-        ("softmax", "detect", "prototype", "starts from a run of --task reason"),
+        ("softmax", "detect", "prototype", "needs a run of --task reason"),
         ("svm", "reason", "prototype", "head svm, which is kept as arrays"),
         ("prototype", "reason", "logreg", "starts from the weights of a dense layer"),
         ("softmax", "reason", "mlp", "is one of prototype, logreg"),
