@@ -30,10 +30,10 @@ from timing import machine
 
 from cry_tf.cli.console import Console
 from cry_tf.data import load
+from cry_tf.distillation.distill_settings import RECIPE
 from cry_tf.distillation.folds import FoldFiles
 from cry_tf.distillation.lesson import Lesson
 from cry_tf.distillation.run_teacher import RunTeacher
-from cry_tf.distillation.settings import RECIPE
 from cry_tf.distillation.student_trainer import StudentTrainer
 from cry_tf.models import CryDetector
 from cry_tf.training import train

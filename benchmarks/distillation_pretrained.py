@@ -34,11 +34,11 @@ from cry_hub import registry
 from cry_hub.weights.shipped import trained_on
 from cry_tf.cli.console import Console
 from cry_tf.data import load
-from cry_tf.data.content import content_digests
+from cry_tf.data.content_digest import content_digests
+from cry_tf.distillation.distill_settings import RECIPE
 from cry_tf.distillation.folds import FoldFiles
 from cry_tf.distillation.lesson import Lesson
 from cry_tf.distillation.run_teacher import RunTeacher
-from cry_tf.distillation.settings import RECIPE
 from cry_tf.distillation.student_trainer import StudentTrainer
 from cry_tf.evaluation.bootstrap import group_weights, interval, roc_aucs
 from cry_tf.models import CryDetector

@@ -15,7 +15,7 @@ import numpy as np
 from cry_lite.errors import SoundFileError
 from cry_lite.sound_file import SoundStream
 from cry_tf.data import decoding, sound_source
-from cry_tf.data.content import content_digests
+from cry_tf.data.content_digest import content_digests
 
 _CACHE_BYTES = 256 * 2**20
 _LONGEST_CACHED_S = 600.0

@@ -14,7 +14,7 @@ from cry_tf.cli.data_arguments import (
 from cry_tf.cli.fetching import fetch_if_missing
 
 if TYPE_CHECKING:
-    from cry_tf.distillation.settings import DistillSettings
+    from cry_tf.distillation.distill_settings import DistillSettings
 
 _EPILOG = """\
 TEACHER_RUN is a run folder of cry-tf train; separate several by commas. DATA is
@@ -255,7 +255,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _settings(args: argparse.Namespace, runs: list[Any]) -> DistillSettings:
-    from cry_tf.distillation.settings import RECIPE, DistillSettings
+    from cry_tf.distillation.distill_settings import RECIPE, DistillSettings
     from cry_tf.training import recipe as recipes
     from cry_tf.training.settings import Settings
 

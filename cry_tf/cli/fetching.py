@@ -38,7 +38,7 @@ def fetch(console: Console, preset: str) -> Installation:
     """
     from cry_hub import registry
     from cry_hub.weights import store
-    from cry_hub.weights.provenance import published
+    from cry_hub.weights.origin import published
 
     file, _ = published(registry.get(preset))
     with console.byte_progress(file.name) as progress:

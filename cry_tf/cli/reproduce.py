@@ -126,7 +126,7 @@ def run(args: argparse.Namespace) -> int:
 
     dataset = load(data, label_column=args.label_column, group_by=args.group_by)
     import_tensorflow_quietly()
-    from cry_tf.studies.reproduce import tables
+    from cry_tf.studies.reproduce import paper_tables
     from cry_tf.studies.reproduce.reproduction import reproduce
 
     output = Path(args.output).expanduser().absolute()
@@ -150,8 +150,8 @@ def run(args: argparse.Namespace) -> int:
         )
         raise
     if args.json:
-        console.json(json.loads((output / tables.TABLES).read_text("utf-8")))
-    tables.tell(console, found)
+        console.json(json.loads((output / paper_tables.TABLES).read_text("utf-8")))
+    paper_tables.tell(console, found)
     console.line(f"written: {output} (open report.html)")
     return 0
 

@@ -137,7 +137,7 @@ def _list(args: argparse.Namespace, console: Console) -> int:
 
 def _entry(record: Any) -> dict[str, Any]:
     from cry_hub.weights import store
-    from cry_hub.weights.provenance import expected_digest
+    from cry_hub.weights.origin import expected_digest
     from cry_hub.weights.shipped import shipped_file
 
     shipped = shipped_file(record)
@@ -184,7 +184,7 @@ def _fetch(args: argparse.Namespace, console: Console) -> int:
 
 def _port(args: argparse.Namespace, console: Console) -> int:
     from cry_hub import formats, registry
-    from cry_hub.weights.provenance import origin_of
+    from cry_hub.weights.origin import origin_of
 
     record = registry.get(args.preset)
     output = Path(args.output).expanduser()

@@ -14,7 +14,7 @@ import numpy as np
 
 from cry_tf.data import decoding, joining, pipeline
 from cry_tf.data.clip import Augmentation, Clip, OnError, Problem, label_name
-from cry_tf.data.content import content_digests
+from cry_tf.data.content_digest import content_digests
 from cry_tf.data.grouping import plural
 
 if TYPE_CHECKING:

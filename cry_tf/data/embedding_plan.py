@@ -11,7 +11,7 @@ import numpy as np
 
 from cry_tf.data import decoding, sound_source
 from cry_tf.data.clip import Augmentation, Clip
-from cry_tf.data.content import content_sha256
+from cry_tf.data.content_digest import content_sha256
 
 
 class Entry(NamedTuple):

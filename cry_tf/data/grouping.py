@@ -22,7 +22,7 @@ from collections import Counter
 from collections.abc import Sequence
 
 from cry_tf.data.clip import Clip
-from cry_tf.data.content import same_content
+from cry_tf.data.content_digest import same_content
 
 # github.com/gveres/donateacry-corpus, README: uuid-timestamp-version-gender-age-
 # reason. Android writes the uuid in lower case, iOS in upper case.

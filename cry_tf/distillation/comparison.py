@@ -11,10 +11,10 @@ from typing import Any
 
 import numpy as np
 
+from cry_tf.distillation.distill_settings import DistillSettings
 from cry_tf.distillation.folds import Folds
 from cry_tf.distillation.lesson import Lesson
 from cry_tf.distillation.run_teacher import RunTeacher
-from cry_tf.distillation.settings import DistillSettings
 from cry_tf.evaluation.figures import Estimate, Summary
 from cry_tf.evaluation.metrics import measure
 from cry_tf.evaluation.verdict import verdict

@@ -9,13 +9,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from cry_tf.data.content import content_sha256
+from cry_tf.data.content_digest import content_sha256
 from cry_tf.data.dataset import Dataset
 from cry_tf.distillation.comparison import Outcome, write_comparison
+from cry_tf.distillation.distill_settings import DistillSettings
 from cry_tf.distillation.folds import ROWS, Folds
 from cry_tf.distillation.lesson import Lesson, cut_windows
 from cry_tf.distillation.run_teacher import RunTeacher, check_alike
-from cry_tf.distillation.settings import DistillSettings
 from cry_tf.runs import provenance, result_folder
 from cry_tf.runs.progress import Progress
 from cry_tf.runs.run_folder import RunFolder

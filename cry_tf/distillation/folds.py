@@ -15,9 +15,9 @@ from cry_lite.interpreter import LiteRTModel
 from cry_tf import exporting
 from cry_tf.data.dataset import Dataset
 from cry_tf.data.grouping import plural
+from cry_tf.distillation.distill_settings import DistillSettings
 from cry_tf.distillation.lesson import Lesson, pseudo_labels, sure_from
 from cry_tf.distillation.run_teacher import RunTeacher
-from cry_tf.distillation.settings import DistillSettings
 from cry_tf.distillation.student_trainer import StudentTrainer
 from cry_tf.evaluation.scorer import load_scorer
 from cry_tf.runs.forecast import Forecast

@@ -14,11 +14,11 @@ from cry_lite.errors import SoundFileError
 from cry_tf.augment.policy import Policy
 from cry_tf.data import decoding, sound_source
 from cry_tf.data.clip import Clip
-from cry_tf.data.content import content_sha256
+from cry_tf.data.content_digest import content_sha256
 from cry_tf.data.dataset import Dataset
 from cry_tf.data.embedding_plan import EmbeddingPlan
 from cry_tf.data.grouping import known_source, plural
-from cry_tf.evaluation.calibration import Bin, calibrate
+from cry_tf.evaluation.score_calibration import Bin, calibrate
 from cry_tf.runs.predictions import Predictions
 from cry_tf.runs.progress import Progress
 

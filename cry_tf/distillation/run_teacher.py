@@ -11,7 +11,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from cry_tf.data.content import content_sha256
+from cry_tf.data.content_digest import content_sha256
 from cry_tf.distillation.lesson import Lesson
 from cry_tf.distillation.resampling import ResampledBackbone
 from cry_tf.distillation.teacher_cache import TeacherCache

@@ -6,8 +6,8 @@ import dataclasses
 from dataclasses import dataclass
 from typing import Any
 
-from cry_tf.evaluation.calibration import Calibration
 from cry_tf.evaluation.detection import OperatingPoint, RecallAtRate
+from cry_tf.evaluation.score_calibration import Calibration
 
 
 @dataclass(frozen=True)

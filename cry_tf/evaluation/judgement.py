@@ -13,7 +13,7 @@ from cry_lite.report import duration
 from cry_lite.spec import ModelSpec
 from cry_tf.data import decoding, detection_labels, sound_source
 from cry_tf.data.clip import Problem
-from cry_tf.data.content import content_sha256
+from cry_tf.data.content_digest import content_sha256
 from cry_tf.data.dataset import Dataset
 from cry_tf.evaluation import summary_text
 from cry_tf.evaluation.figures import Metrics

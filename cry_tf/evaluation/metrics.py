@@ -11,7 +11,6 @@ import numpy as np
 from sklearn import metrics as sk
 
 from cry_tf.evaluation import bootstrap
-from cry_tf.evaluation.calibration import calibrate
 from cry_tf.evaluation.detection import operating_point, recall_at_rates
 from cry_tf.evaluation.figures import (
     Estimate,
@@ -20,6 +19,7 @@ from cry_tf.evaluation.figures import (
     Metrics,
     Summary,
 )
+from cry_tf.evaluation.score_calibration import calibrate
 from cry_tf.runs.predictions import NO_FOLD, Predictions
 
 

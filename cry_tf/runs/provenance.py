@@ -11,7 +11,7 @@ from typing import Any
 
 from cry_lite import __version__
 from cry_tf.data.clip import Problem
-from cry_tf.data.content import content_digests
+from cry_tf.data.content_digest import content_digests
 from cry_tf.data.dataset import Dataset
 
 _PACKAGES = ("tensorflow", "keras", "numpy", "scikit-learn", "soundfile", "soxr")

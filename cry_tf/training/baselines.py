@@ -13,7 +13,7 @@ from cry_lite.log_mel import log_mel
 from cry_lite.spec import FrontEndSpec
 from cry_tf.data import decoding
 from cry_tf.data.clip import Clip
-from cry_tf.data.content import content_sha256
+from cry_tf.data.content_digest import content_sha256
 from cry_tf.data.dataset import Dataset
 from cry_tf.data.embedding_shelf import Shelf
 from cry_tf.evaluation.figures import Summary

@@ -11,7 +11,7 @@ from typing import Any
 
 from cry_hub.weights import store
 from cry_tf.data import EmbeddingCache
-from cry_tf.data.content import content_sha256
+from cry_tf.data.content_digest import content_sha256
 from cry_tf.data.dataset import Dataset
 from cry_tf.evaluation import summary_text
 from cry_tf.runs import provenance, result_folder

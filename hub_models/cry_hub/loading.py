@@ -10,7 +10,7 @@ from cry_hub import formats, porting, registry
 from cry_hub.weights import store
 from cry_hub.weights.download import Progress
 from cry_hub.weights.installation import IN_WORDS, Installation
-from cry_hub.weights.provenance import origin_of, recorded_origin
+from cry_hub.weights.origin import origin_of, recorded_origin
 from cry_hub.weights.shipped import shipped_file
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from cry_tf.data.content import content_digests
+from cry_tf.data.content_digest import content_digests
 from cry_tf.data.dataset import Dataset
 
 # Of a SHA-256: enough to tell a few thousand recordings apart for good.

@@ -31,7 +31,7 @@ from cry_tf.studies.pretraining.student_training import (
     with_heads,
 )
 from cry_tf.studies.pretraining.targets import Teacher, compute
-from cry_tf.studies.pretraining.windows import WindowPlan
+from cry_tf.studies.pretraining.window_plan import WindowPlan
 
 PATCHES = 5
 _JUDGED_WINDOWS = 2

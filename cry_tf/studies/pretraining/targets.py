@@ -14,11 +14,11 @@ import numpy as np
 
 from cry_lite import atomic
 from cry_lite.sound_file import resample
-from cry_tf.data.content import content_digests
+from cry_tf.data.content_digest import content_digests
 from cry_tf.data.dataset import Dataset
 from cry_tf.data.decoding import ahead
 from cry_tf.runs.progress import Progress
-from cry_tf.studies.pretraining.windows import WindowPlan, draw_window
+from cry_tf.studies.pretraining.window_plan import WindowPlan, draw_window
 
 _PART = 256
 _BATCH = 16

@@ -97,7 +97,7 @@ def recipe_for(row: Row) -> Recipe:
         ValueError: If there is no such recipe.
     """
     if row.recipe == "distill":  # of students alone
-        from cry_tf.distillation.settings import RECIPE  # imports TensorFlow
+        from cry_tf.distillation.distill_settings import RECIPE  # imports TensorFlow
 
         return RECIPE
     return recipes.get(row.recipe)
@@ -128,7 +128,9 @@ def loss_for(row: Row, budget: Budget, seed: int) -> dict[str, float] | None:
     """Returns temperature and share of the labels, None for a row without teacher."""
     if not row.teacher:
         return None
-    from cry_tf.distillation.settings import DistillSettings  # imports TensorFlow
+    from cry_tf.distillation.distill_settings import (
+        DistillSettings,  # imports TensorFlow
+    )
 
     asked = DistillSettings(student=settings_for(row, budget, seed))
     return {"temperature": asked.temperature, "alpha": asked.alpha}

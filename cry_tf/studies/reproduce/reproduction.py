@@ -16,7 +16,7 @@ from cry_tf.papers import papers
 from cry_tf.papers.papers import Paper
 from cry_tf.papers.row import Row
 from cry_tf.runs.progress import NoProgress, Progress
-from cry_tf.studies.reproduce import clips, result, tables, teacher_scores
+from cry_tf.studies.reproduce import clips, paper_tables, result, teacher_scores
 from cry_tf.studies.reproduce.budget import Budget, loss_for, settings_for
 from cry_tf.studies.reproduce.cells import NOT_ASKED, Cell, Reproduced
 from cry_tf.studies.reproduce.clips import SPLITS, Split, TaskClips
@@ -239,7 +239,7 @@ def reproduce(
     progress = progress or NoProgress()
     path = Path(path).expanduser().absolute()
     chosen = {row.name for row in papers.choose(paper, rows)}
-    tables.check(path, paper)
+    paper_tables.check(path, paper)
     progress.line(f"data: {dataset!r}")
     progress.line(f"  {dataset.grouping}")
     usable, problems = leave_out_bad_clips(dataset, progress)
@@ -277,11 +277,11 @@ def reproduce(
             cells[row.name, split] = runner.earlier(row, split)
             if row not in asked and cells[row.name, split].result is None:
                 cells[row.name, split] = Cell(None, NOT_ASKED)
-    tables.write(path, found, progress.warn)
+    paper_tables.write(path, found, progress.warn)
     for row in asked:
         for split in SPLITS:
             if cells[row.name, split].reason != NOT_YET:
                 continue
             runner.run(row, split)
-            tables.write(path, found, progress.warn)
+            paper_tables.write(path, found, progress.warn)
     return found

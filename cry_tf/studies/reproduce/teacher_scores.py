@@ -13,8 +13,8 @@ import numpy as np
 
 from cry_lite import atomic
 from cry_tf.data import Dataset
+from cry_tf.distillation.distill_settings import DistillSettings
 from cry_tf.distillation.lesson import Lesson
-from cry_tf.distillation.settings import DistillSettings
 from cry_tf.distillation.student_trainer import StudentTrainer
 from cry_tf.studies.reproduce.result import Identity
 from cry_tf.training.choose_trainer import find_micro_batch

@@ -16,7 +16,7 @@ from cry_export import ConversionError, ParityError
 from cry_tf import exporting
 from cry_tf.data import EmbeddingCache
 from cry_tf.data.dataset import Dataset
-from cry_tf.distillation.settings import DistillSettings
+from cry_tf.distillation.distill_settings import DistillSettings
 from cry_tf.evaluation.scorer import load_scorer
 from cry_tf.papers.row import Experiment
 from cry_tf.runs.predictions import Predictions

@@ -19,7 +19,7 @@ _PARSERS = {
     "npz": "cry_hub.formats.npz:parse",
     "torch": "cry_hub.formats.torch_file:parse",
     "hdf5": "cry_hub.formats.hdf5_file:parse",
-    "checkpoint_v1": "cry_hub.formats.checkpoint:parse_v1",
+    "checkpoint_v1": "cry_hub.formats.tf_checkpoint:parse_v1",
 }
 SAVED_MODEL = "saved_model.pb"
 _VARIABLES = "variables/variables"
@@ -86,7 +86,7 @@ class Source:
             parse = imported("cry_hub.formats.saved_model:parse")
             return parse(self.files, self.path)
         if len(self.files) > 1:
-            parse = imported("cry_hub.formats.checkpoint:parse_v2")
+            parse = imported("cry_hub.formats.tf_checkpoint:parse_v2")
             return parse(self.files, self.path)
         ((name, content),) = self.files.items()
         if name == SAVED_MODEL:

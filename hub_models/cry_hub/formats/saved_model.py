@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from tensorflow.core.protobuf import saved_model_pb2, trackable_object_graph_pb2
 
-from cry_hub.formats import checkpoint, signature
+from cry_hub.formats import signature, tf_checkpoint
 
 PROGRAM = "saved_model.pb"
 _OBJECT_GRAPH = "_CHECKPOINTABLE_OBJECT_GRAPH"
@@ -33,7 +33,7 @@ def parse(files: Mapping[str, bytes], path: Path) -> dict[str, np.ndarray]:
         WeightsError: If the content is damaged, or two different variables have one
             name.
     """
-    arrays = checkpoint.parse_v2(
+    arrays = tf_checkpoint.parse_v2(
         {name: each for name, each in files.items() if name.startswith("variables/")},
         path,
     )

@@ -9,7 +9,7 @@ import keras
 from cry_hub.backbone import Backbone
 from cry_hub.frames import FramesToImage, ImageMask, MeanOverBands
 from cry_hub.front_end import FrontEnd
-from cry_hub.panns.blocks import batch_norm, conv_block
+from cry_hub.panns.conv_blocks import batch_norm, conv_block
 from cry_hub.time_mask import TimeMask
 from cry_lite.spec import FrontEndSpec
 

@@ -8,7 +8,7 @@ import keras
 from keras import layers
 
 from cry_hub.frames import HalveMask
-from cry_hub.panns.blocks import conv_block, residual_block
+from cry_hub.panns.conv_blocks import conv_block, residual_block
 from cry_hub.panns.panns_backbone import PANNsBackbone, block_modules
 from cry_lite.front_ends import PANNS_32K
 from cry_lite.spec import FrontEndSpec

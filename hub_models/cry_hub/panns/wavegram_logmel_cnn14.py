@@ -7,13 +7,13 @@ from typing import Any
 import keras
 from keras import layers
 
-from cry_hub.panns.blocks import (
+from cry_hub.panns.cnn14 import CNN14
+from cry_hub.panns.conv_blocks import (
     batch_norm,
     conv_block,
     convolution,
     two_convolutions,
 )
-from cry_hub.panns.cnn14 import CNN14
 from cry_hub.panns.low_pass import LowPass
 from cry_hub.panns.panns_backbone import PANNsBackbone, block_modules
 from cry_hub.panns.wavegram import (

@@ -16,7 +16,7 @@ from cry_hub.weights.cache_folder import (
     weights_dir,
 )
 from cry_hub.weights.installation import Installation
-from cry_hub.weights.provenance import origin_of, url_to_pin
+from cry_hub.weights.origin import origin_of, url_to_pin
 from cry_lite import atomic
 
 

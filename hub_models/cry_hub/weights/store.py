@@ -21,8 +21,8 @@ from cry_hub.weights.cache_folder import (
 )
 from cry_hub.weights.download import Progress, download, is_offline
 from cry_hub.weights.installation import Installation
+from cry_hub.weights.origin import published
 from cry_hub.weights.placing import npz_name, place
-from cry_hub.weights.provenance import published
 from cry_hub.weights.shipped import bundled, shipped_file
 
 __all__ = [

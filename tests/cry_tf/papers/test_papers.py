@@ -3,7 +3,7 @@ import pytest
 from cry_hub import registry
 from cry_tf.papers import papers
 from cry_tf.papers.row import Figure, Row, percent
-from cry_tf.studies.reproduce.tables import printed
+from cry_tf.studies.reproduce.paper_tables import printed
 
 INFANTCRYNET = {
     "Table 2": """\

@@ -10,7 +10,7 @@ import soundfile
 from cry_tf.cli import pretrain as command
 from cry_tf.data import load
 from cry_tf.studies.pretraining import kept_out_groups, linear_probe
-from cry_tf.studies.pretraining.windows import WindowPlan, draw_window
+from cry_tf.studies.pretraining.window_plan import WindowPlan, draw_window
 
 RATE_HZ = 16_000
 

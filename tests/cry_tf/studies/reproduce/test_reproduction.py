@@ -8,7 +8,7 @@ import pytest
 from cry_tf.data import load
 from cry_tf.papers import papers
 from cry_tf.runs.progress import NoProgress
-from cry_tf.studies.reproduce import tables, training
+from cry_tf.studies.reproduce import paper_tables, training
 from cry_tf.studies.reproduce.budget import BUDGETS
 from cry_tf.studies.reproduce.cells import NOT_ASKED, SYNTHETIC
 from cry_tf.studies.reproduce.clips import BY_CLIP, SPLITS
@@ -25,7 +25,7 @@ def run(paper, data, path, budget, **more):
 
 
 def told(path):
-    values = json.loads((path / tables.TABLES).read_text())
+    values = json.loads((path / paper_tables.TABLES).read_text())
     return {row["name"]: row for row in values["rows"]}
 
 
@@ -68,7 +68,7 @@ class Warnings(NoProgress):
 def test_rows_about_reasons_are_left_out_where_the_data_names_none(
     cries_and_rain, tmp_path, no_training
 ):
-    from cry_tf.studies.reproduce.tables import tables
+    from cry_tf.studies.reproduce.paper_tables import tables
 
     data = load(cries_and_rain)
     data = data.map_labels({"hungry": "cry", "rain": "no_cry"}.get)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from cry_tf.data import load
-from cry_tf.distillation.settings import DistillSettings
+from cry_tf.distillation.distill_settings import DistillSettings
 from cry_tf.evaluation.figures import Estimate
 from cry_tf.models import CryClassifier
 from cry_tf.papers import papers

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from cry_tf.evaluation.calibration import calibrate
+from cry_tf.evaluation.score_calibration import calibrate
 from cry_tf.runs.predictions import NO_FOLD, Predictions
 
 

@@ -2,7 +2,7 @@ import json
 
 import pytest
 
-from cry_tf.distillation.settings import RECIPE, DistillSettings
+from cry_tf.distillation.distill_settings import RECIPE, DistillSettings
 from cry_tf.training.recipe import FINE_TUNE
 from cry_tf.training.settings import Settings
 

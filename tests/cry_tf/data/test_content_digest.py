@@ -1,7 +1,7 @@
 import hashlib
 import os
 
-from cry_tf.data.content import content_digests, content_sha256, same_content
+from cry_tf.data.content_digest import content_digests, content_sha256, same_content
 
 
 def test_the_digest_is_that_of_the_bytes(tmp_path):
@@ -31,7 +31,7 @@ def test_equal_files_are_found_and_only_files_of_equal_size_are_read(
         paths[-1].write_bytes(content)
     read = []
     monkeypatch.setattr(
-        "cry_tf.data.content.content_sha256",
+        "cry_tf.data.content_digest.content_sha256",
         lambda path: read.append(path) or path.read_bytes().hex(),
     )
     assert same_content(paths) == [[0, 2, 4], [1, 5]]
