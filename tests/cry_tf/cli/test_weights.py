@@ -226,7 +226,7 @@ def test_port_writes_our_names_and_tells_the_digest(student, tmp_path, capsys):
     # A second time nothing is overwritten.
     before = output.stat().st_mtime_ns
     assert main(argv) == 1
-    assert "not overwritten" in capsys.readouterr().err
+    assert "exists already" in capsys.readouterr().err
     assert output.stat().st_mtime_ns == before
 
 
