@@ -215,7 +215,7 @@ def test_a_file_is_heard_like_its_waveform(tagger, tmp_path, rng):
     assert tags.tags == tagger.tag(wave).tags
     assert notes == []
     assert shares[-1] == 1.0
-    with pytest.raises(SoundFileError, match="does not exist"):
+    with pytest.raises(SoundFileError, match="File not found"):
         tagger.tag_file(tmp_path / "y.wav")
 
 

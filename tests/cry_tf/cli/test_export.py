@@ -208,7 +208,7 @@ def test_an_earlier_file_is_only_replaced_when_asked(run_folder, tmp_path):
 def test_what_is_no_run_is_refused(run_folder, tmp_path):
     with pytest.raises(FileNotFoundError, match="run folder"):
         command(tmp_path, "-o", tmp_path / "cry.tflite")
-    with pytest.raises(FileNotFoundError, match="does not exist"):
+    with pytest.raises(FileNotFoundError, match="File not found"):
         command(tmp_path / "no.keras", "-o", tmp_path / "cry.tflite")
     (tmp_path / "bad.keras").write_bytes(b"no model")
     check = ("--check", run_folder / "recordings")
