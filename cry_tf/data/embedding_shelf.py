@@ -119,7 +119,8 @@ class Shelf:
 def _read(path: Path) -> np.ndarray | None:
     """Returns the embeddings in a file, or None if there are none to trust."""
     try:
-        with np.load(path, allow_pickle=False) as archive:
+        # np.load leaves a damaged file open that it opened itself.
+        with open(path, "rb") as file, np.load(file, allow_pickle=False) as archive:
             value = archive["embeddings"]
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
         return None

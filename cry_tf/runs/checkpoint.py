@@ -43,7 +43,8 @@ def save_arrays(
 def load_arrays(path: Path) -> tuple[dict[str, Any], dict[str, np.ndarray]] | None:
     """Returns facts and arrays, or None if the file is missing or damaged."""
     try:
-        with np.load(path, allow_pickle=False) as archive:
+        # np.load leaves a damaged file open that it opened itself.
+        with open(path, "rb") as file, np.load(file, allow_pickle=False) as archive:
             arrays = dict(archive)
         return json.loads(arrays.pop(_FACTS).tobytes()), arrays
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
