@@ -1,9 +1,8 @@
-from .calibration import Calibration, calibrate
 from .detection import OperatingPoint, operating_point
 from .judgement import Evaluation, judge
 from .metrics import Metrics, measure
-from .predictions import Predictions
 from .report import Report, render
+from .score_calibration import Calibration, calibrate
 from .scorer import Scorer, load_scorer
 
 __all__ = [
@@ -11,7 +10,6 @@ __all__ = [
     "Evaluation",
     "Metrics",
     "OperatingPoint",
-    "Predictions",
     "Report",
     "Scorer",
     "calibrate",

@@ -1,4 +1,5 @@
+from .predictions import Predictions
 from .progress import NoProgress, Progress
 from .run_folder import RunFolder
 
-__all__ = ["Progress", "RunFolder", "NoProgress"]
+__all__ = ["Predictions", "Progress", "RunFolder", "NoProgress"]
