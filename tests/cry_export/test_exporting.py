@@ -471,7 +471,7 @@ def test_a_model_of_mixed_precision_becomes_a_file_of_float32(
 def test_a_file_shorter_than_a_window_gets_windows_of_its_length(
     model, spec, clips, folder
 ):
-    with pytest.warns(FallbackWarning, match="takes 1 s at once"):
+    with pytest.warns(FallbackWarning, match="The input takes 1 s, so windows are 1 s"):
         made = export(model, spec, clips, folder, length_s=1.0)
     inside = Analyzer(made.path)
     assert (inside.spec.decision.window_s, inside.spec.decision.hop_s) == (1.0, 1.0)

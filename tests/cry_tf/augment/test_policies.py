@@ -18,7 +18,7 @@ def test_a_named_policy_gives_sound(name, rate_hz, noise_folder, rng):
             assert result.dtype == np.float32
             assert np.isfinite(result).all()
             assert np.abs(result).max() <= 1
-            assert result[-1]
+            assert result.any()
 
 
 def test_none_changes_nothing(cry, rng):

@@ -65,7 +65,10 @@ def test_level_place_and_room_leave_the_spectrogram_recognisable(cries):
     for cry in cries:
         before = spectrogram(cry)
         louder = spectrogram(Gain().apply(cry, RATE_HZ, -12.0))
-        np.testing.assert_allclose(louder - louder.max(), before - before.max(), atol=1)
+        # The last frames see the end, a few samples of which are padding.
+        frames = min(len(louder), len(before)) - 3
+        change = (louder - louder.max())[:frames] - (before - before.max())[:frames]
+        np.testing.assert_allclose(change, 0, atol=1)
         later = spectrogram(TimeShift().apply(cry, RATE_HZ, 160 * 50))
         # By 50 frames; the first ones after the seam and the last see an end.
         assert likeness(later[53:-3], before[3:-53]) > 0.999

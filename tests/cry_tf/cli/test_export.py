@@ -192,7 +192,7 @@ def test_a_length_below_a_window_is_written_as_the_runtime_takes_it(
     path = tmp_path / "cry.tflite"
     assert command(run_folder, "-o", path, "--length", "1") == 0
     told = capsys.readouterr()
-    assert "takes 1 s at once" in told.out + told.err
+    assert "The input takes 1 s, so windows are 1 s long" in told.out + told.err
     assert cry_lite_main(["info", str(path)]) == 0
 
 

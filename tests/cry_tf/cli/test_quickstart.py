@@ -120,7 +120,7 @@ def test_real_recordings_without_a_reason_give_a_detector_and_say_so(tmp_path, c
 @pytest.mark.parametrize("content", ['{"split": "5 folds"}', "[]", "not json"])
 def test_the_result_of_another_command_is_left_alone(content, tmp_path):
     (tmp_path / "metrics.json").write_text(content)
-    with pytest.raises(FileExistsError, match="another result"):
+    with pytest.raises(FileExistsError, match="the result of another command"):
         quickstart.run(parse("--output", str(tmp_path), "--overwrite"), TINY)
     assert (tmp_path / "metrics.json").read_text() == content
 

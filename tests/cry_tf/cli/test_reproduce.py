@@ -123,7 +123,7 @@ def test_a_stop_leaves_tables_and_nothing_half_done(recordings, tmp_path, stop):
     )
     assert started.stderr is not None
     for line in started.stderr:
-        if line.startswith("training: 0/"):
+        if line.startswith("training (") and ": 0/" in line:
             break
     time.sleep(0.5)
     started.send_signal(stop)
