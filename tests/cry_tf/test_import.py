@@ -68,7 +68,7 @@ except ModuleNotFoundError as error:
     print(error)
 """
     told = " ".join(run_in_fresh_process(WITHOUT_KERAS + code))
-    assert 'without keras, tensorflow, lazy_loader. Install them: pip install "' in told
+    assert 'keras, tensorflow, lazy_loader. Install them: pip install "' in told
 
 
 @pytest.mark.parametrize("arguments", [[], ["train", "x", "-o", "y"], ["--help"]])
