@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import re
+import signal
 import threading
 import time
 from collections.abc import Iterator
@@ -16,6 +17,19 @@ import pytest
 
 # MediaPipe is in no environment with TensorFlow: .ci/clients runs these.
 collect_ignore = ["clients"]
+
+
+def pytest_configure() -> None:
+    """Lets commands that tests start see signals, as in a terminal.
+
+    A shell lets what it starts in the background ignore Ctrl-C, nohup a closed
+    terminal, and commands keep ignoring what they were started to ignore.
+    """
+    for name in ("SIGINT", "SIGHUP"):
+        number = getattr(signal, name, None)
+        if number is not None and signal.getsignal(number) == signal.SIG_IGN:
+            default = signal.default_int_handler if name == "SIGINT" else signal.SIG_DFL
+            signal.signal(number, default)
 
 
 @pytest.fixture(autouse=True)
