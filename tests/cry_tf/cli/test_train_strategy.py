@@ -11,11 +11,11 @@ def asked(monkeypatch, tmp_path, *more):
     """The settings that the command trains with."""
     found = []
 
-    def train(dataset, settings, *_, **__):
+    def stop(dataset, settings, *_, **__):
         found.append(settings)
         raise Stop("seen")
 
-    monkeypatch.setattr(train, "train", train)
+    monkeypatch.setattr("cry_tf.training.train.train", stop)
     for label in ("a", "b"):
         (tmp_path / label).mkdir(exist_ok=True)
         (tmp_path / label / "0.wav").write_bytes(b"")
