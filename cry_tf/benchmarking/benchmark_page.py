@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from cry_tf.benchmarking.candidate import METRIC_NAMES, METRIC_OF_TASK, Candidate
-from cry_tf.benchmarking.comparing import Comparison
+from cry_tf.benchmarking.comparing import FileComparison
 from cry_tf.evaluation.figures import Estimate
 from cry_tf.reports import pages, plots, tables
 from cry_tf.reports.plots import Dot, Plot
@@ -14,7 +14,7 @@ from cry_tf.reports.tables import Table
 FRONT_MARK = "*"
 
 
-def header(comparison: Comparison) -> list[str]:
+def header(comparison: FileComparison) -> list[str]:
     """Returns the titles of the columns."""
     titles = ["file", "recipe", *(METRIC_NAMES[name] for name in comparison.metrics)]
     titles += ["MB", "gzipped"]
@@ -23,7 +23,7 @@ def header(comparison: Comparison) -> list[str]:
     return [*titles, "ms a second", "load ms", "first ms", "peak MB"]
 
 
-def rows(comparison: Comparison) -> list[list[str]]:
+def rows(comparison: FileComparison) -> list[list[str]]:
     """Returns one row a file, and the one that always gives the commonest label."""
     on_front = {candidate.name for candidate in comparison.front}
     found = []
@@ -40,7 +40,7 @@ def rows(comparison: Comparison) -> list[list[str]]:
     return found
 
 
-def sentences(comparison: Comparison) -> list[str]:
+def sentences(comparison: FileComparison) -> list[str]:
     """Returns the notes below the table."""
     first = comparison.candidates[0].speeds[0]
     windows = {each.speeds[0].window_s for each in comparison.candidates}
@@ -63,7 +63,7 @@ def sentences(comparison: Comparison) -> list[str]:
     return notes
 
 
-def render(comparison: Comparison) -> str:
+def render(comparison: FileComparison) -> str:
     """Returns the page."""
     on_front = {candidate.name for candidate in comparison.front}
     strong = [
@@ -91,7 +91,7 @@ def render(comparison: Comparison) -> str:
     )
 
 
-def _plots(comparison: Comparison, on_front: set[str]) -> list[Plot]:
+def _plots(comparison: FileComparison, on_front: set[str]) -> list[Plot]:
     candidates = comparison.candidates
 
     def dots(
@@ -144,7 +144,7 @@ def _plots(comparison: Comparison, on_front: set[str]) -> list[Plot]:
     ]
 
 
-def _cells(candidate: Candidate, comparison: Comparison) -> list[str]:
+def _cells(candidate: Candidate, comparison: FileComparison) -> list[str]:
     first = candidate.speeds[0]
     return [
         candidate.recipe or "?",

@@ -28,7 +28,7 @@ from cry_tf.runs.progress import NoProgress, Progress
 
 
 @dataclass(frozen=True, kw_only=True)
-class Comparison:
+class FileComparison:
     """Files side by side.
 
     Attributes:
@@ -112,7 +112,7 @@ def compare(
     seconds: float | None = None,
     names: Sequence[str] | None = None,
     progress: Progress | None = None,
-) -> Comparison:
+) -> FileComparison:
     """Measures files side by side: bytes, speed, memory, and accuracy on clips.
 
     Args:
@@ -161,7 +161,7 @@ def compare(
             paths, names, found, speeds, accuracies, strict=True
         )
     )
-    return Comparison(candidates=candidates, machine=machine(), **facts)
+    return FileComparison(candidates=candidates, machine=machine(), **facts)
 
 
 def _accuracies(

@@ -14,7 +14,7 @@ import cry_export
 from cry_export import artefact
 from cry_lite import atomic
 from cry_tf.benchmarking.candidate import METRIC_OF_TASK, Candidate
-from cry_tf.benchmarking.comparing import Comparison, compare
+from cry_tf.benchmarking.comparing import FileComparison, compare
 from cry_tf.benchmarking.limits import Limits, choose
 from cry_tf.data.dataset import Dataset
 from cry_tf.evaluation.figures import Estimate
@@ -34,7 +34,7 @@ class Found:
         chosen: The best file within the limits, None if there is none.
     """
 
-    comparison: Comparison
+    comparison: FileComparison
     refused: dict[str, str]
     chosen: Candidate | None
 
@@ -132,7 +132,9 @@ def search(
     return Found(comparison=comparison, refused=refused, chosen=chosen)
 
 
-def _with_run_figures(comparison: Comparison, runs: Sequence[RunFolder]) -> Comparison:
+def _with_run_figures(
+    comparison: FileComparison, runs: Sequence[RunFolder]
+) -> FileComparison:
     candidates = []
     for candidate, run in zip(comparison.candidates, runs, strict=True):
         name = METRIC_OF_TASK[candidate.task]

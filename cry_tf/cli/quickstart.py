@@ -12,7 +12,7 @@ from cry_tf.cli.console import Console, import_tensorflow_quietly
 from cry_tf.cli.fetching import fetch_if_missing
 
 if TYPE_CHECKING:
-    from cry_tf.studies.quickstart.material import Scale
+    from cry_tf.studies.quickstart.material import MaterialSizes
 
 FORMAT = "cry-tf quickstart 1"
 _EPILOG = """\
@@ -79,7 +79,7 @@ def add_parser(subparsers: Any) -> None:
     )
 
 
-def run(args: argparse.Namespace, scale: Scale | None = None) -> int:
+def run(args: argparse.Namespace, scale: MaterialSizes | None = None) -> int:
     """Runs the command and returns its exit code.
 
     Args:

@@ -170,7 +170,7 @@ _SEVERAL = "several teachers together are no single file"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Outcome:
+class DistilOutcome:
     """A finished distillation, before it is written down.
 
     Attributes:
@@ -195,7 +195,7 @@ class Outcome:
 
 
 def write_comparison(
-    folder: Path, outcome: Outcome, student: Any, progress: Progress
+    folder: Path, outcome: DistilOutcome, student: Any, progress: Progress
 ) -> None:
     """Adds the comparison to `metrics.json` and `config.json`, and a page.
 
@@ -243,7 +243,7 @@ def write_comparison(
         progress.warn(remark)
 
 
-def _rows(outcome: Outcome, student: Any) -> list[ComparedModel]:
+def _rows(outcome: DistilOutcome, student: Any) -> list[ComparedModel]:
     names = [teacher.name for teacher in outcome.teachers]
     titles = {
         "teacher": f"teacher, {' + '.join(names)}",
@@ -288,7 +288,9 @@ def _rows(outcome: Outcome, student: Any) -> list[ComparedModel]:
     return rows
 
 
-def _files(outcome: Outcome, models: dict[str, Any]) -> dict[tuple[str, bool], Any]:
+def _files(
+    outcome: DistilOutcome, models: dict[str, Any]
+) -> dict[tuple[str, bool], Any]:
     """Returns size and speed by row and whether it is quantized."""
     if not outcome.settings.quantized:
         return {}
@@ -304,7 +306,7 @@ def _files(outcome: Outcome, models: dict[str, Any]) -> dict[tuple[str, bool], A
 
 
 def _facts(
-    outcome: Outcome, teachers: Sequence[dict[str, Any]]
+    outcome: DistilOutcome, teachers: Sequence[dict[str, Any]]
 ) -> list[tuple[str, str]]:
     settings = outcome.settings
     rows = [

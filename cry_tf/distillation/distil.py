@@ -11,7 +11,7 @@ from typing import Any
 
 from cry_tf.data.content_digest import content_sha256
 from cry_tf.data.dataset import Dataset
-from cry_tf.distillation.comparison import Outcome, write_comparison
+from cry_tf.distillation.comparison import DistilOutcome, write_comparison
 from cry_tf.distillation.distill_settings import DistillSettings
 from cry_tf.distillation.folds import ROWS, Folds
 from cry_tf.distillation.lesson import Lesson, cut_windows
@@ -104,7 +104,7 @@ def distil(
         found, out_of_fold = folds.cross_validate(places)
         verdict = judge(plan, out_of_fold, context)
         write(part, plan, verdict, context)
-        outcome = Outcome(
+        outcome = DistilOutcome(
             settings=settings,
             teachers=teachers,
             lesson=lesson,

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from cry_export.quantization import apply_recipe
-from cry_export.recipe import RECIPES, Recipe
+from cry_export.recipe import RECIPES, QuantizationRecipe
 from cry_hub.front_end import FrontEnd
 from cry_hub.patches import MeanOverPatches, MergePatches, SplitPatches
 from cry_hub.time_mask import TimeMask
@@ -79,7 +79,9 @@ def convert_once() -> Callable[..., bytes]:
 
     done: dict[tuple[int, str, int | None], tuple[keras.Model, bytes]] = {}
 
-    def convert(model: keras.Model, recipe: Recipe, samples: int | None) -> bytes:
+    def convert(
+        model: keras.Model, recipe: QuantizationRecipe, samples: int | None
+    ) -> bytes:
         key = (id(model), recipe.name, samples)
         if key not in done:  # the model is kept, so that its id is not given away
             done[key] = model, to_tflite(model, recipe, samples)

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from cry_export.errors import ConversionError, FallbackWarning
     from cry_export.exporting import export
     from cry_export.parity import ParityError, ParityReport
-    from cry_export.recipe import RECIPES, Recipe
+    from cry_export.recipe import RECIPES, QuantizationRecipe
 
 __all__ = [
     "RECIPES",
@@ -22,7 +22,7 @@ __all__ = [
     "FallbackWarning",
     "ParityError",
     "ParityReport",
-    "Recipe",
+    "QuantizationRecipe",
     "export",
 ]
 
@@ -33,7 +33,7 @@ _HOME = {
     "FallbackWarning": "errors",
     "ParityError": "parity",
     "ParityReport": "parity",
-    "Recipe": "recipe",
+    "QuantizationRecipe": "recipe",
     "export": "exporting",
 }
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from cry_export.parity import ParityReport
-from cry_export.recipe import Recipe
+from cry_export.recipe import QuantizationRecipe
 from cry_lite import atomic
 
 
@@ -75,7 +75,7 @@ def write(
     path: Path,
     tflite: bytes,
     parity: ParityReport,
-    recipe: Recipe,
+    recipe: QuantizationRecipe,
     details: dict[str, Any],
     asked: str | None = None,
     left_float: Sequence[str] = (),
@@ -136,7 +136,10 @@ def write(
 
 
 def write_refusal(
-    path: Path, parity: ParityReport, recipe: Recipe, details: dict[str, Any]
+    path: Path,
+    parity: ParityReport,
+    recipe: QuantizationRecipe,
+    details: dict[str, Any],
 ) -> Path | None:
     """Writes the report of a refused file.
 
@@ -158,7 +161,10 @@ def write_refusal(
 
 
 def _report(
-    path: Path, parity: ParityReport, recipe: Recipe, details: dict[str, Any]
+    path: Path,
+    parity: ParityReport,
+    recipe: QuantizationRecipe,
+    details: dict[str, Any],
 ) -> dict[str, Any]:
     return {
         "format_version": 1,

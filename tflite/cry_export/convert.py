@@ -16,13 +16,13 @@ from cry_export.errors import ConversionError
 from cry_export.operators import refuse_foreign, refuse_foreign_names
 from cry_export.quantization import apply_recipe
 from cry_export.quiet import quiet
-from cry_export.recipe import Recipe
+from cry_export.recipe import QuantizationRecipe
 from cry_export.reference import front_end_of, weighted_layers
 
 
 def to_tflite(
     model: keras.Model,
-    recipe: Recipe,
+    recipe: QuantizationRecipe,
     samples: int | None,
     representative: Sequence[np.ndarray] = (),
 ) -> bytes:

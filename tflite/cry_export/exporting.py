@@ -44,7 +44,7 @@ from cry_export.parity import (
 from cry_export.precision import in_float32
 from cry_export.probe_sounds import probe_sounds
 from cry_export.quantization import Quantised, apply_recipe
-from cry_export.recipe import Recipe, get
+from cry_export.recipe import QuantizationRecipe, get
 from cry_export.reference import weighted_layers
 from cry_export.slimming import slim
 from cry_lite import __version__
@@ -173,7 +173,7 @@ def export(
         provenance["compression"] = str(compressed.compression)
 
     def attempt(
-        recipe: Recipe,
+        recipe: QuantizationRecipe,
         left_float: tuple[str, ...] = (),
         advance: Callable[[], None] | None = None,
     ) -> Attempt:
@@ -279,7 +279,7 @@ def _may_fall_back(parity: ParityReport, strict: bool, trained: bytes | None) ->
     return not strict and trained is None and not is_of_keras
 
 
-def _is_worth_a_look(parity: ParityReport, recipe: Recipe) -> bool:
+def _is_worth_a_look(parity: ParityReport, recipe: QuantizationRecipe) -> bool:
     half = recipe.budget.max_score_difference / 2
     return parity.is_refused or parity.max_score_difference > half
 
@@ -301,7 +301,7 @@ def _with_layers(
     return dataclasses.replace(parity, layers=tuple(measured), worst_layer=worst)
 
 
-def _advice(parity: ParityReport, recipe: Recipe) -> str:
+def _advice(parity: ParityReport, recipe: QuantizationRecipe) -> str:
     if recipe.name == "none":
         return ""
     if recipe.name == "qat":

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from cry_export.parity import ParityReport
 from cry_export.quantization import Quantised
-from cry_export.recipe import Recipe, get
+from cry_export.recipe import QuantizationRecipe, get
 
 # Recipes that move scores less, the smaller file first. What int8 can spare of its
 # activations it has spared by itself (`int8_sparing`); `dynamic` is what is left.
@@ -33,7 +33,7 @@ class Attempt:
         parity: The comparison.
     """
 
-    recipe: Recipe
+    recipe: QuantizationRecipe
     left_float: tuple[str, ...]
     made: Quantised
     packed: bytes
@@ -41,7 +41,7 @@ class Attempt:
 
 
 def attempts(
-    first: Attempt, attempt: Callable[[Recipe, tuple[str, ...]], Attempt]
+    first: Attempt, attempt: Callable[[QuantizationRecipe, tuple[str, ...]], Attempt]
 ) -> Iterator[Attempt]:
     """Yields files that answer nearer and nearer to the model.
 
@@ -60,7 +60,7 @@ def attempts(
 
 
 def _sparing(
-    last: Attempt, attempt: Callable[[Recipe, tuple[str, ...]], Attempt]
+    last: Attempt, attempt: Callable[[QuantizationRecipe, tuple[str, ...]], Attempt]
 ) -> Iterator[Attempt]:
     for _ in range(_TRIES):
         noisiest = _noisiest(last)
@@ -86,7 +86,7 @@ def _noisiest(last: Attempt) -> list[str]:
     return chosen
 
 
-def sentence(asked: Recipe, first: ParityReport, written: Attempt) -> str:
+def sentence(asked: QuantizationRecipe, first: ParityReport, written: Attempt) -> str:
     """Returns what was done and why, one line."""
     got = written.recipe.name
     if written.left_float:

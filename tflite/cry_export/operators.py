@@ -70,7 +70,7 @@ _TYPE_NAMES = {
 
 
 @dataclass(frozen=True)
-class Constant:
+class StoredTensor:
     """A tensor whose values are stored in the file.
 
     Attributes:
@@ -99,7 +99,7 @@ class Operator:
     name: str
     is_builtin: bool
     path: str
-    constants: tuple[Constant, ...]
+    constants: tuple[StoredTensor, ...]
 
     @property
     def is_front_end(self) -> bool:
@@ -200,14 +200,14 @@ def refuse_foreign_names(names: Sequence[str]) -> None:
         )
 
 
-def _constants(graph: Any, subgraph: Any, operator: Any) -> Iterator[Constant]:
+def _constants(graph: Any, subgraph: Any, operator: Any) -> Iterator[StoredTensor]:
     for index in operator.inputs:
         if index < 0:  # an optional input left out
             continue
         tensor = subgraph.tensors[index]
         if graph.buffers[tensor.buffer].data is not None:
             shape = () if tensor.shape is None else tuple(int(n) for n in tensor.shape)
-            yield Constant(_text(tensor.name), _TYPE_NAMES[tensor.type], shape)
+            yield StoredTensor(_text(tensor.name), _TYPE_NAMES[tensor.type], shape)
 
 
 def _code(graph: Any, operator: Any) -> Any:

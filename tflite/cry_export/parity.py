@@ -15,7 +15,7 @@ from cry_export.conditions import compare_conditions
 from cry_export.flips import Flip, find_flips
 from cry_export.layer_noise import LayerNoise
 from cry_export.quiet import quiet
-from cry_export.recipe import Recipe
+from cry_export.recipe import QuantizationRecipe
 from cry_export.reference import front_end_of, reference_scores
 from cry_lite.interpreter import LiteRTModel
 from cry_lite.spec import ModelSpec
@@ -152,7 +152,7 @@ def measure(
     model: keras.Model | KerasScores,
     tflite: bytes,
     spec: ModelSpec,
-    recipe: Recipe,
+    recipe: QuantizationRecipe,
     waveforms: Sequence[np.ndarray],
     names: Sequence[str],
     samples: int | None,
@@ -302,7 +302,7 @@ def _reference(
     return worst[0], worst[1]
 
 
-def _reasons(report: ParityReport, recipe: Recipe) -> tuple[str, ...]:
+def _reasons(report: ParityReport, recipe: QuantizationRecipe) -> tuple[str, ...]:
     budget = recipe.budget
     reasons = []
     reference = report.reference_difference

@@ -51,7 +51,7 @@ class Budget:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Recipe:
+class QuantizationRecipe:
     """A named way to store the weights.
 
     Attributes:
@@ -81,10 +81,10 @@ class Recipe:
         return self.activations == "int8"
 
 
-RECIPES: dict[str, Recipe] = {
+RECIPES: dict[str, QuantizationRecipe] = {
     recipe.name: recipe
     for recipe in (
-        Recipe(
+        QuantizationRecipe(
             name="none",
             summary="float32 weights",
             weights="float32",
@@ -97,7 +97,7 @@ RECIPES: dict[str, Recipe] = {
                 max_flip_fraction=0.0,
             ),
         ),
-        Recipe(
+        QuantizationRecipe(
             name="float16",
             summary="float16 weights, computed with in float32",
             weights="float16",
@@ -109,7 +109,7 @@ RECIPES: dict[str, Recipe] = {
                 max_flip_fraction=0.0,
             ),
         ),
-        Recipe(
+        QuantizationRecipe(
             name="dynamic",
             summary="int8 weights of convolutions and dense layers, float16 otherwise",
             weights="int8",
@@ -125,7 +125,7 @@ RECIPES: dict[str, Recipe] = {
                 max_condition_difference=0.05,
             ),
         ),
-        Recipe(
+        QuantizationRecipe(
             name="int8",
             summary="int8 weights and activations, front end and pooling float32",
             weights="int8",
@@ -144,7 +144,7 @@ RECIPES: dict[str, Recipe] = {
 }
 
 
-def get(name: str) -> Recipe:
+def get(name: str) -> QuantizationRecipe:
     """Returns the recipe of that name.
 
     Raises:

@@ -28,7 +28,7 @@ _PADDING_BLOCK_BYTES = 1 << 16
 
 
 @dataclass(frozen=True)
-class Layout:
+class ContainerLayout:
     """How a file is given to libsndfile, and what its header says of the length.
 
     Attributes:
@@ -124,7 +124,7 @@ class Pieces(io.RawIOBase):
         return len(block)
 
 
-def find_layout(file: IO[bytes], name: str = "") -> Layout:
+def find_layout(file: IO[bytes], name: str = "") -> ContainerLayout:
     """Walks a file's container.
 
     Args:
@@ -141,7 +141,7 @@ def find_layout(file: IO[bytes], name: str = "") -> Layout:
     size = file.seek(0, os.SEEK_END)
     start = _after_id3v2(file, 0)
     head = _read(file, start, 40)
-    walk: Callable[[IO[bytes], int, int], Layout | None] | None = None
+    walk: Callable[[IO[bytes], int, int], ContainerLayout | None] | None = None
     if head[:4] in (b"RIFF", b"RIFX", b"RF64", b"BW64") and head[8:12] == b"WAVE":
         walk = _walk_riff
     elif head[:4] == b"FORM" and head[8:12] in (b"AIFF", b"AIFC"):
@@ -159,13 +159,13 @@ def find_layout(file: IO[bytes], name: str = "") -> Layout:
     elif start or head[:1] == b"\xff" or name.lower().endswith(".mp3"):
         walk = _walk_mpeg
     layout = walk(file, start, size) if walk else None
-    return layout or Layout()
+    return layout or ContainerLayout()
 
 
 # --- PCM containers: a chunk of sound, whose length may lie ---------------------
 
 
-def _walk_riff(file: IO[bytes], start: int, size: int) -> Layout | None:
+def _walk_riff(file: IO[bytes], start: int, size: int) -> ContainerLayout | None:
     riff = _read(file, start, 4)
     order = ">" if riff == b"RIFX" else "<"
     is_64 = riff in (b"RF64", b"BW64")
@@ -191,7 +191,7 @@ def _walk_riff(file: IO[bytes], start: int, size: int) -> Layout | None:
         elif is_whole:
             # A fault in what follows the sound would be one of the file to libsndfile.
             pieces = ((start, tail),) if tail < size else ()
-            return Layout(pieces=pieces, notes=notes)
+            return ContainerLayout(pieces=pieces, notes=notes)
         else:
             layout = _long(promised)
         if is_64 and long_at:
@@ -213,7 +213,7 @@ def _walk_riff(file: IO[bytes], start: int, size: int) -> Layout | None:
     return None
 
 
-def _walk_aiff(file: IO[bytes], start: int, size: int) -> Layout | None:
+def _walk_aiff(file: IO[bytes], start: int, size: int) -> ContainerLayout | None:
     is_coded = _read(file, start + 8, 4) == b"AIFC"
     frames_at = frames = frame_bytes = 0
     for marker, at, length in _chunks(file, start + 12, size, ">4sI"):
@@ -242,7 +242,7 @@ def _walk_aiff(file: IO[bytes], start: int, size: int) -> Layout | None:
         elif frame_bytes and frames_at and frames * frame_bytes < promised:
             layout = _long(frames)
         else:
-            return Layout(notes=notes)
+            return ContainerLayout(notes=notes)
         patches = {at - 4: struct.pack(">I", promised + 8)}
         if skips:
             patches[at] = bytes(8)
@@ -261,7 +261,7 @@ _W64_RIFF = b"riff\x2e\x91\xcf\x11\xa5\xd6\x28\xdb\x04\xc1\x00\x00"
 _W64_DATA = b"data\xf3\xac\xd3\x11\x8c\xd1\x00\xc0\x4f\x8e\xdb\x8a"
 
 
-def _walk_w64(file: IO[bytes], start: int, size: int) -> Layout | None:
+def _walk_w64(file: IO[bytes], start: int, size: int) -> ContainerLayout | None:
     at = start + 40
     while at + 24 <= size:
         marker, length = struct.unpack("<16sQ", _read(file, at, 24))
@@ -277,14 +277,14 @@ def _walk_w64(file: IO[bytes], start: int, size: int) -> Layout | None:
         next_length = struct.unpack("<Q", _read(file, tail + 16, 8).ljust(8, b"\0"))[0]
         is_whole = tail + 24 > size or 24 <= next_length <= size - tail
         if is_whole and length >= 24:
-            return Layout()
+            return ContainerLayout()
         layout = _long(max(0, promised))
         length = struct.pack("<Q", room + 24)
         return replace(layout, pieces=_patched(start, size, {at + 16: length}))
     return None
 
 
-def _walk_caf(file: IO[bytes], start: int, size: int) -> Layout | None:
+def _walk_caf(file: IO[bytes], start: int, size: int) -> ContainerLayout | None:
     for marker, at, length in _chunks(file, start + 8, size, ">4sQ"):
         if marker != b"data":
             continue
@@ -293,11 +293,11 @@ def _walk_caf(file: IO[bytes], start: int, size: int) -> Layout | None:
             file, at + max(4, length), size, ">4sQ", promised <= 0
         )
         if length >= 1 << 63:  # -1: up to the end of the file, as the format allows.
-            layout = Layout()
+            layout = ContainerLayout()
         elif promised > room:
             layout = _short(room, promised)
         elif is_whole and length >= 4:
-            return Layout(notes=notes)
+            return ContainerLayout(notes=notes)
         else:
             layout = _long(max(0, promised))
         patch = struct.pack(">Q", room + 4)
@@ -305,7 +305,7 @@ def _walk_caf(file: IO[bytes], start: int, size: int) -> Layout | None:
     return None
 
 
-def _walk_au(file: IO[bytes], start: int, size: int) -> Layout | None:
+def _walk_au(file: IO[bytes], start: int, size: int) -> ContainerLayout | None:
     order = "<" if _read(file, start, 4) == b"dns." else ">"
     head = _read(file, start, 12)
     if len(head) < 12:
@@ -323,11 +323,11 @@ def _walk_au(file: IO[bytes], start: int, size: int) -> Layout | None:
     return replace(_long(promised), pieces=pieces)
 
 
-def _short(room: int, promised: int | None) -> Layout:
+def _short(room: int, promised: int | None) -> ContainerLayout:
     """Returns the layout of less sound than promised; None promises no length."""
     if promised is None:
-        return Layout(promised=None, notes=(_unsaid("says no length"),))
-    return Layout(promised=room / promised)
+        return ContainerLayout(promised=None, notes=(_unsaid("says no length"),))
+    return ContainerLayout(promised=room / promised)
 
 
 def _is_no_length(length: int) -> bool:
@@ -335,10 +335,10 @@ def _is_no_length(length: int) -> bool:
     return any(limit - 0xFFFF <= length <= limit for limit in (1 << 31, _UNKNOWN))
 
 
-def _long(promised: int) -> Layout:
+def _long(promised: int) -> ContainerLayout:
     """Returns the layout of more sound than promised."""
     said = "promises less than is there" if promised else "says 0 bytes"
-    return Layout(promised=None, notes=(_unsaid(said),))
+    return ContainerLayout(promised=None, notes=(_unsaid(said),))
 
 
 def _unsaid(said: str) -> str:
@@ -416,7 +416,7 @@ def _has_sound(file: IO[bytes], at: int, size: int) -> bool:
 # --- FLAC -------------------------------------------------------------------------
 
 
-def _walk_flac(file: IO[bytes], start: int, size: int) -> Layout | None:
+def _walk_flac(file: IO[bytes], start: int, size: int) -> ContainerLayout | None:
     """Hides the number of samples, at which libFLAC would stop."""
     head = _read(file, start, _FLAC_HEAD_BYTES)
     if len(head) < _FLAC_HEAD_BYTES or head[4] & 0x7F:
@@ -426,14 +426,16 @@ def _walk_flac(file: IO[bytes], start: int, size: int) -> Layout | None:
     fields = struct.unpack(">Q", head[18:26])[0]
     frames = fields & ((1 << 36) - 1)
     head = head[:18] + struct.pack(">Q", fields ^ frames) + head[26:]
-    return Layout(
+    return ContainerLayout(
         pieces=(head, (start + _FLAC_HEAD_BYTES, size)),
         frames=frames,
         promised=1.0 if frames else None,
     )
 
 
-def after_damage(layout: Layout, at: int, file: IO[bytes]) -> Layout | None:
+def after_damage(
+    layout: ContainerLayout, at: int, file: IO[bytes]
+) -> ContainerLayout | None:
     """Returns the layout of what is left of a FLAC file after a damaged place.
 
     Args:
@@ -495,7 +497,7 @@ def _is_flac_frame(frame: bytes, head: bytes) -> bool:
 # --- Ogg --------------------------------------------------------------------------
 
 
-def _walk_ogg(file: IO[bytes], start: int, size: int) -> Layout | None:
+def _walk_ogg(file: IO[bytes], start: int, size: int) -> ContainerLayout | None:
     """Finds the recordings that follow each other, and whether the last one ends."""
     begins: list[int] = []
     is_ended = True
@@ -530,7 +532,7 @@ def _walk_ogg(file: IO[bytes], start: int, size: int) -> Layout | None:
     ends = [*begins[1:], size]
     more = tuple(zip(begins, ends, strict=True))[1:]
     pieces = ((begins[0], ends[0]),) if more else ()
-    return Layout(pieces=pieces, more=more, notes=tuple(notes))
+    return ContainerLayout(pieces=pieces, more=more, notes=tuple(notes))
 
 
 _BITS_REVERSED = bytes(int(f"{byte:08b}"[::-1], 2) for byte in range(256))
@@ -603,7 +605,7 @@ def _mpeg_frame(head: bytes) -> _Frame | None:
     return _Frame(length, samples, rate_hz, kind, side)
 
 
-def _walk_mpeg(file: IO[bytes], start: int, size: int) -> Layout | None:
+def _walk_mpeg(file: IO[bytes], start: int, size: int) -> ContainerLayout | None:
     """Counts the frames, and leaves out what lies between them."""
     spans: list[list[int]] = []
     lost: list[tuple[int, int]] = []  # Frames before, and bytes that are none.
@@ -657,7 +659,7 @@ def _mpeg_layout(
     count: int,
     lost: list[tuple[int, int]],
     is_cut: bool,
-) -> Layout:
+) -> ContainerLayout:
     frame_s = first.samples / first.rate_hz
     notes = []
     if lost:
@@ -690,12 +692,12 @@ def _mpeg_layout(
         head[50:54] = max(promised, count).to_bytes(4, "big")
     if promised:
         pieces[:1] = [bytes(head), (begin + len(head), end)]
-        return Layout(pieces=tuple(pieces), notes=tuple(notes))
+        return ContainerLayout(pieces=tuple(pieces), notes=tuple(notes))
     if is_cut:
         notes.append("the file may be cut short: its last frame is incomplete")
     # Without a count, libsndfile stops where it guesses the end to be: from so large
     # a size it guesses far beyond.
-    return Layout(
+    return ContainerLayout(
         pieces=tuple(pieces),
         claimed_bytes=(count + 1) * _LONGEST_FRAME_BYTES,
         frames=count * first.samples,

@@ -18,7 +18,7 @@ from typing import IO, Any, Protocol
 import numpy as np
 
 from cry_lite.errors import SoundFileError
-from cry_lite.sound_container import Layout, Pieces, after_damage, find_layout
+from cry_lite.sound_container import ContainerLayout, Pieces, after_damage, find_layout
 from cry_lite.sound_pipe import is_pipe, name_of, read_pipe
 
 BLOCK_FRAMES = 65_536
@@ -97,7 +97,7 @@ class LibsndfileDecoder:
         """Yields the samples; see `Decoder`."""
         yield from self._blocks_of(self._layout)
         for span in self._layout.more:
-            layout = Layout(pieces=(span,))
+            layout = ContainerLayout(pieces=(span,))
             try:
                 self._file = self._opened(layout)
             except (RuntimeError, OSError) as error:
@@ -137,7 +137,7 @@ class LibsndfileDecoder:
         self._file.close()
         self._source.close()
 
-    def _find_sound(self) -> tuple[Layout, Any]:
+    def _find_sound(self) -> tuple[ContainerLayout, Any]:
         """Returns the layout, and a `soundfile.SoundFile` of at least one sample."""
         try:
             if not self._source.seek(0, os.SEEK_END):
@@ -162,7 +162,7 @@ class LibsndfileDecoder:
             )
         return layout, file
 
-    def _opened(self, layout: Layout) -> Any:
+    def _opened(self, layout: ContainerLayout) -> Any:
         source: Any = self._source
         self._pieces = None
         if layout.pieces:
@@ -175,7 +175,7 @@ class LibsndfileDecoder:
             source.seek(0)
         return _sequential()(source)
 
-    def _blocks_of(self, layout: Layout) -> Iterator[np.ndarray]:
+    def _blocks_of(self, layout: ContainerLayout) -> Iterator[np.ndarray]:
         """Yields the samples of one recording, the open file."""
         while True:
             block, error = self._read()

@@ -18,7 +18,7 @@ from cry_tf.evaluation.metrics import measure
 from cry_tf.runs.predictions import NO_FOLD, Predictions
 from cry_tf.runs.progress import Progress
 from cry_tf.studies.personal import held_out
-from cry_tf.studies.personal.held_out import Infant, Judged, LeaveOneOut
+from cry_tf.studies.personal.held_out import InfantClips, Judged, LeaveOneOut
 
 SEEN, UNSEEN, BASELINE = "seen infant", "unseen infant", "baseline"
 # A run that was trained on these very clips.
@@ -30,7 +30,7 @@ _SURE = 0.05
 
 
 @dataclass(frozen=True)
-class Row:
+class MethodFigures:
     """The figures of one method.
 
     Attributes:
@@ -78,7 +78,7 @@ class InfantShare:
 
 
 @dataclass(frozen=True)
-class Comparison:
+class DesignComparison:
     """One design: training clips, test clips, and every row.
 
     Attributes:
@@ -100,7 +100,7 @@ class Comparison:
     answers: int
     not_judged: int
     infants: tuple[InfantShare, ...]
-    rows: tuple[Row, ...]
+    rows: tuple[MethodFigures, ...]
     permutations: int
 
     def to_dict(self) -> dict[str, Any]:
@@ -137,17 +137,17 @@ class Comparison:
         )
 
     @property
-    def run_row(self) -> Row:
+    def run_row(self) -> MethodFigures:
         """The row of the run without any clip of the infant, or trained on them."""
         return next(row for row in self.rows if row.kind in RUN_NAMES)
 
-    def row(self, name: str) -> Row:
+    def row(self, name: str) -> MethodFigures:
         """Returns the row of that name."""
         return next(row for row in self.rows if row.name == name)
 
 
 def compare(
-    infants: Sequence[Infant],
+    infants: Sequence[InfantClips],
     labels: Sequence[str],
     heads: Sequence[str],
     design: held_out.Design,
@@ -159,7 +159,7 @@ def compare(
     permutations: int = held_out.PERMUTATIONS,
     seed: int = 0,
     tell: Callable[[], None] = lambda: None,
-) -> Comparison:
+) -> DesignComparison:
     """Evaluates personal models beside the run and the baselines.
 
     Args:
@@ -184,7 +184,7 @@ def compare(
     judged = found[heads[0]]  # every head scores the same clips
     pairs = set(zip(judged.infants.tolist(), judged.clips.tolist(), strict=True))
     total = sum(len(infant.truth) for infant in infants)
-    rows: list[Row] = []
+    rows: list[MethodFigures] = []
     scores: dict[str, np.ndarray] = {}
     if pairs:
         scores = _all_scores(infants, found, commonest, RUN_NAMES[run_kind])
@@ -205,7 +205,7 @@ def compare(
                 tell=tell,
             )
             rows[place] = dataclasses.replace(rows[place], p_value=p_value)
-    return Comparison(
+    return DesignComparison(
         title=title,
         sentence=design.sentence,
         with_siblings=with_siblings,
@@ -219,7 +219,10 @@ def compare(
 
 
 def _all_scores(
-    infants: Sequence[Infant], found: Mapping[str, Judged], commonest: int, run: str
+    infants: Sequence[InfantClips],
+    found: Mapping[str, Judged],
+    commonest: int,
+    run: str,
 ) -> dict[str, np.ndarray]:
     """Returns the scores `(judged, labels)` of every row, by its name."""
     judged = next(iter(found.values()))
@@ -237,11 +240,11 @@ def _all_scores(
 
 def _row(
     name: str,
-    infants: Sequence[Infant],
+    infants: Sequence[InfantClips],
     labels: Sequence[str],
     judged: Judged,
     scores: np.ndarray,
-) -> Row:
+) -> MethodFigures:
     where = list(zip(judged.infants, judged.clips, strict=True))
     predictions = Predictions(
         files=tuple(f"{infants[i].name}/{c}" for i, c in where),
@@ -258,7 +261,7 @@ def _row(
     )
     figures = measure(predictions).model
     kinds = {run: kind for kind, run in RUN_NAMES.items()}
-    return Row(
+    return MethodFigures(
         name,
         SEEN if name.startswith(SEEN) else kinds.get(name, BASELINE),
         figures.accuracy,
@@ -268,12 +271,12 @@ def _row(
 
 
 def _signed(
-    row: Row,
-    infants: Sequence[Infant],
+    row: MethodFigures,
+    infants: Sequence[InfantClips],
     judged: Judged,
     scores: np.ndarray,
     within: np.ndarray,
-) -> Row:
+) -> MethodFigures:
     from scipy.stats import binomtest
 
     truth = _truth(infants, judged)
@@ -285,7 +288,7 @@ def _signed(
 
 
 def _shares(
-    infants: Sequence[Infant],
+    infants: Sequence[InfantClips],
     labels: Sequence[str],
     judged: Judged,
     scores: Mapping[str, np.ndarray],
@@ -312,7 +315,7 @@ def _shares(
     return tuple(found)
 
 
-def _truth(infants: Sequence[Infant], judged: Judged) -> np.ndarray:
+def _truth(infants: Sequence[InfantClips], judged: Judged) -> np.ndarray:
     return np.array(
         [
             infants[i].truth[c]
@@ -324,7 +327,7 @@ def _truth(infants: Sequence[Infant], judged: Judged) -> np.ndarray:
 
 def write_answers(
     path: Path,
-    infants: Sequence[Infant],
+    infants: Sequence[InfantClips],
     dataset: Dataset,
     heads: Sequence[str],
     seed: int,
@@ -373,7 +376,7 @@ def write_answers(
                 )
 
 
-def tell(progress: Progress, comparisons: Sequence[Comparison]) -> None:
+def tell(progress: Progress, comparisons: Sequence[DesignComparison]) -> None:
     """Prints the rows of each comparison as a table."""
     for entry in comparisons:
         progress.line()

@@ -163,7 +163,7 @@ class Design(Protocol):
 
 
 @dataclass(frozen=True)
-class Infant:
+class InfantClips:
     """The clips of one infant, as a personal model meets them.
 
     Attributes:
@@ -203,7 +203,7 @@ class Judged:
 
 
 def judge(
-    infants: Sequence[Infant],
+    infants: Sequence[InfantClips],
     head: str,
     design: Design,
     *,
@@ -235,7 +235,7 @@ def judge(
 
 
 def permutation_p(
-    infants: Sequence[Infant],
+    infants: Sequence[InfantClips],
     head: str,
     design: Design,
     *,
@@ -286,7 +286,7 @@ def permutation_p(
 
 
 def _right(
-    infant: Infant,
+    infant: InfantClips,
     adapter: Adapter,
     features: np.ndarray,
     truth: np.ndarray,
@@ -304,7 +304,7 @@ def _right(
 
 
 def _splits(
-    infant: Infant,
+    infant: InfantClips,
     design: Design,
     with_siblings: bool,
     seed: int,

@@ -24,7 +24,7 @@ from cry_tf.studies.personal.adapters import (
     own_prototypes,
     prototype_adapter,
 )
-from cry_tf.studies.personal.held_out import Adapter, Infant
+from cry_tf.studies.personal.held_out import Adapter, InfantClips
 from cry_tf.training.fitted_head_trainer import FittedTrainer
 from cry_tf.training.head_trainer import HeadTrainer, embed
 from cry_tf.training.recipe import Recipe
@@ -149,12 +149,12 @@ class Unseen:
 
     Attributes:
         infants: In alphabetical order; near-copies are not yet marked.
-        dataset: The clips that `Infant.places` point into.
+        dataset: The clips that `InfantClips.places` point into.
         problems: Clips that could not be decoded.
         how: Why the run counts as one that was not trained on them.
     """
 
-    infants: tuple[Infant, ...]
+    infants: tuple[InfantClips, ...]
     dataset: Dataset
     problems: tuple[Problem, ...]
     how: str
@@ -197,7 +197,7 @@ def find_infants(
     is_kept = np.array([clip.path not in left_out for clip in every.clips], bool)
     is_training = is_training[is_kept]
     asked = np.arange(len(every))[is_kept] < len(dataset)
-    made: dict[str, Infant] = {}
+    made: dict[str, InfantClips] = {}
 
     def use(now: Any, train: np.ndarray, test: np.ndarray) -> None:
         own = test[asked[test]]
@@ -303,10 +303,10 @@ def _infant(
     places: np.ndarray,
     heads: Sequence[str],
     adapters: dict[str, Adapter],
-) -> Infant:
+) -> InfantClips:
     own = pooled(model, found, places)
     count = len(places)
-    return Infant(
+    return InfantClips(
         name,
         places,
         found.dataset.label_indices[places],

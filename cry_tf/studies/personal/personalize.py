@@ -24,11 +24,11 @@ from cry_tf.studies.personal.adapters import PERSONAL_HEADS, Pooled
 from cry_tf.studies.personal.comparison import (
     TRAINED_ON,
     UNSEEN,
-    Comparison,
+    DesignComparison,
     compare,
     tell,
 )
-from cry_tf.studies.personal.held_out import Infant, LeaveOneOut
+from cry_tf.studies.personal.held_out import InfantClips, LeaveOneOut
 from cry_tf.studies.personal.infants import PROTOTYPES_NEED
 from cry_tf.studies.personal.recording_time import (
     SIBLING_MINUTES,
@@ -52,7 +52,7 @@ class Personal:
     """
 
     run: RunFolder
-    comparisons: tuple[Comparison, ...]
+    comparisons: tuple[DesignComparison, ...]
     warnings: tuple[str, ...]
     left_out: int
 
@@ -121,7 +121,7 @@ def personalize(
         gone = {problem.clip.path for problem in found.problems}
         is_kept = [clip.path not in gone for clip in labelled.clips]
         siblings = are_siblings(times_s[np.array(is_kept)], minutes)
-        infant = Infant(
+        infant = InfantClips(
             name=Path(path).name,
             places=np.arange(len(kept)),
             truth=kept.label_indices,
@@ -188,7 +188,7 @@ def _model(model: Any, fitted: Any) -> Any:
 
 
 def _judge(
-    infant: Infant,
+    infant: InfantClips,
     dataset: Dataset,
     run: RunFolder,
     head: str,
@@ -197,11 +197,11 @@ def _judge(
     permutations: int,
     seed: int,
     progress: Progress,
-) -> tuple[Comparison, ...]:
+) -> tuple[DesignComparison, ...]:
     """Holds out clips, and recordings where groups say which they are."""
     if len(dataset) < 2:
         return ()
-    ways: list[tuple[str, Infant, bool, str]] = []
+    ways: list[tuple[str, InfantClips, bool, str]] = []
     if infant.are_siblings.any():
         title = f"Leave one clip out, clips within {minutes:g} min left out"
         ways.append((title, infant, False, "clip"))
@@ -238,7 +238,7 @@ def _commonest(run: RunFolder, labels: Sequence[str]) -> int:
     return int(np.argmax([counts.get(label, 0) for label in labels]))
 
 
-def _held_out_scores(infant: Infant, head: str) -> np.ndarray:
+def _held_out_scores(infant: InfantClips, head: str) -> np.ndarray:
     """Scores each clip without it and its near-copies; by the run, if none is left."""
     scores = infant.unseen.copy()
     judged = held_out.judge([infant], head, LeaveOneOut(), with_siblings=False)

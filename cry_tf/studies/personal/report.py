@@ -30,8 +30,8 @@ from cry_tf.studies.personal.comparison import (
     TRAINED_ON,
     UNSEEN,
     WITHIN,
-    Comparison,
-    Row,
+    DesignComparison,
+    MethodFigures,
 )
 
 _COLOURS = {SEEN: "accent", UNSEEN: "contrast", TRAINED_ON: "contrast"}
@@ -54,7 +54,7 @@ class PersonalReport:
 
     title: str
     lead: str
-    comparisons: tuple[Comparison, ...]
+    comparisons: tuple[DesignComparison, ...]
     warnings: tuple[str, ...] = ()
     overall: dict[str, Any] | None = None
     plots: tuple[Plot, ...] = ()
@@ -83,7 +83,7 @@ def render(report: PersonalReport) -> str:
     )
 
 
-def accuracy_bars(comparison: Comparison) -> Plot:
+def accuracy_bars(comparison: DesignComparison) -> Plot:
     """Draws the accuracy of each row with its 95 % interval."""
     return plots.interval_bars(
         "Accuracy",
@@ -96,7 +96,7 @@ def accuracy_bars(comparison: Comparison) -> Plot:
     )
 
 
-def infant_dots(comparison: Comparison) -> Plot:
+def infant_dots(comparison: DesignComparison) -> Plot:
     """Draws how often each method is right with each infant, one line each."""
     seen = next(row.name for row in comparison.rows if row.kind == SEEN)
     unseen = comparison.run_row.name
@@ -121,7 +121,7 @@ def _short(name: str) -> str:
     return name if len(name) <= _SHORT else f"{name[:6]}…{name[-6:]}"
 
 
-def _sentence(entry: Comparison) -> str:
+def _sentence(entry: DesignComparison) -> str:
     count = f"{plural(entry.clips, 'clip')} of {plural(len(entry.infants), 'infant')}"
     if entry.answers > entry.clips:
         count += f", {entry.answers:,} answers"
@@ -132,13 +132,13 @@ def _sentence(entry: Comparison) -> str:
     return sentence
 
 
-def _table(entry: Comparison) -> Table:
+def _table(entry: DesignComparison) -> Table:
     header = ["", "accuracy", "balanced accuracy", "macro-F1", "p", "gained / lost"]
     strong = [i for i, row in enumerate(entry.rows) if row.p_value is not None]
     return Table(header, [_cells(row) for row in entry.rows], strong)
 
 
-def _cells(row: Row) -> list[Cell | str]:
+def _cells(row: MethodFigures) -> list[Cell | str]:
     pair = Cell(DASH)
     if row.gained is not None and row.sign_p_value is not None:
         pair = Cell(f"{row.gained} / {row.lost}", f"p {_p(row.sign_p_value)}")
@@ -202,7 +202,7 @@ class PersonalModel:
     head: str
     dataset: Dataset
     problems: tuple[Problem, ...]
-    comparisons: tuple[Comparison, ...]
+    comparisons: tuple[DesignComparison, ...]
     scores: np.ndarray
     is_known: np.ndarray
     time_sentence: str

@@ -27,8 +27,13 @@ from cry_tf.studies.personal.adapters import (
     open_reason_run,
     own_prototypes,
 )
-from cry_tf.studies.personal.comparison import Comparison, compare, tell, write_answers
-from cry_tf.studies.personal.held_out import FewShots, Infant, LeaveOneOut
+from cry_tf.studies.personal.comparison import (
+    DesignComparison,
+    compare,
+    tell,
+    write_answers,
+)
+from cry_tf.studies.personal.held_out import FewShots, InfantClips, LeaveOneOut
 from cry_tf.studies.personal.infants import find_infants
 from cry_tf.studies.personal.recording_time import (
     SIBLING_MINUTES,
@@ -53,7 +58,7 @@ class Study:
     """
 
     path: Path
-    comparisons: tuple[Comparison, ...]
+    comparisons: tuple[DesignComparison, ...]
     left_out: tuple[Problem, ...]
 
 
@@ -169,13 +174,13 @@ def study(
     return Study(Path(path), comparisons, unseen.problems)
 
 
-def _timed(infant: Infant, siblings: np.ndarray) -> Infant:
+def _timed(infant: InfantClips, siblings: np.ndarray) -> InfantClips:
     own = siblings[np.ix_(infant.places, infant.places)]
     return dataclasses.replace(infant, are_siblings=own)
 
 
 def _compare_all(
-    infants: Sequence[Infant],
+    infants: Sequence[InfantClips],
     dataset: Dataset,
     heads: Sequence[str],
     shots: Sequence[int],
@@ -184,7 +189,7 @@ def _compare_all(
     seed: int,
     times_s: np.ndarray,
     progress: Progress,
-) -> tuple[Comparison, ...]:
+) -> tuple[DesignComparison, ...]:
     """Compares every design, near-copies left out before left in."""
     designs: list[tuple[str, held_out.Design]] = [("Leave one clip out", LeaveOneOut())]
     designs += [(f"{plural(k, 'clip')} a label", FewShots(k)) for k in shots]
@@ -216,7 +221,7 @@ def _compare_all(
     return tuple(done)
 
 
-def _sibling_sentence(infants: Sequence[Infant], minutes: float) -> str:
+def _sibling_sentence(infants: Sequence[InfantClips], minutes: float) -> str:
     close = sum(int(infant.are_siblings.any(axis=1).sum()) for infant in infants)
     total = sum(len(infant.truth) for infant in infants)
     return (

@@ -9,14 +9,17 @@ from cry_tf.data import detection_labels
 from cry_tf.data.dataset import Dataset
 from cry_tf.evaluation import bootstrap
 from cry_tf.heads.logistic import LogisticHead
-from cry_tf.studies.pretraining.student_training import Scale, outputs_of
+from cry_tf.studies.pretraining.student_training import FeatureScale, outputs_of
 from cry_tf.studies.pretraining.targets import Targets
 
 _FOLDS = 5
 
 
 def agreement(
-    model: keras.Model, targets: Targets, scales: dict[str, Scale], train: Targets
+    model: keras.Model,
+    targets: Targets,
+    scales: dict[str, FeatureScale],
+    train: Targets,
 ) -> dict[str, dict[str, float]]:
     """Compares a student's heads with the teachers on windows of held-out clips.
 

@@ -23,8 +23,8 @@ from cry_tf.runs.progress import Progress
 from cry_tf.studies.pretraining import kept_out_groups, linear_probe
 from cry_tf.studies.pretraining.card import card
 from cry_tf.studies.pretraining.student_training import (
-    Scale,
-    StageFit,
+    FeatureScale,
+    PretrainingFit,
     after_the_front_end,
     fit,
     outputs_of,
@@ -123,9 +123,11 @@ def pretrain(
     test = compute(test_clips, plain, teachers, front_end, cache, progress)
     scoring_s = time.monotonic() - began
 
-    course = StageFit(epochs=wanted.epochs, seed=wanted.seed)
+    course = PretrainingFit(epochs=wanted.epochs, seed=wanted.seed)
     model = with_heads(backbone, train)
-    scales = {name: Scale.of(values) for name, values in train.embeddings.items()}
+    scales = {
+        name: FeatureScale.of(values) for name, values in train.embeddings.items()
+    }
     began = time.monotonic()
     history = fit(model, train, scales, course, progress)
     trained_s = time.monotonic() - began

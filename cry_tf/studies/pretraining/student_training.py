@@ -17,7 +17,7 @@ _JUDGED_BATCH = 64
 
 
 @dataclass(frozen=True, kw_only=True)
-class StageFit:
+class PretrainingFit:
     """How the student is trained.
 
     Attributes:
@@ -51,14 +51,14 @@ class StageFit:
 
 
 @dataclass(frozen=True)
-class Scale:
+class FeatureScale:
     """Mean and deviation of each feature of a teacher's embeddings, `(features,)`."""
 
     mean: np.ndarray
     deviation: np.ndarray
 
     @classmethod
-    def of(cls, values: np.ndarray) -> Scale:
+    def of(cls, values: np.ndarray) -> FeatureScale:
         """Measures them over windows and patches."""
         rows = values.reshape(-1, values.shape[-1]).astype(np.float32)
         return cls(rows.mean(axis=0), np.maximum(rows.std(axis=0), 1e-2))
@@ -115,8 +115,8 @@ def outputs_of(model: keras.Model, targets: Targets) -> list[np.ndarray]:
 def fit(
     model: keras.Model,
     targets: Targets,
-    scales: dict[str, Scale],
-    course: StageFit,
+    scales: dict[str, FeatureScale],
+    course: PretrainingFit,
     progress: Progress,
 ) -> list[dict[str, float]]:
     """Trains a student with its heads.

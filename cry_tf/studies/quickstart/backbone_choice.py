@@ -6,7 +6,7 @@ import os
 from dataclasses import dataclass
 from typing import Literal
 
-from cry_tf.studies.quickstart.material import Scale
+from cry_tf.studies.quickstart.material import MaterialSizes
 from cry_tf.training.recipe import FULL, QUICK
 from cry_tf.training.settings import Settings
 
@@ -89,7 +89,11 @@ class BackboneChoice:
         )
 
     def settings(
-        self, task: Literal["detect", "reason"], seed: int, scale: Scale, folds: int
+        self,
+        task: Literal["detect", "reason"],
+        seed: int,
+        scale: MaterialSizes,
+        folds: int,
     ) -> Settings:
         """Returns how a model of this backbone is trained."""
         if self.weights is None:
@@ -111,6 +115,6 @@ class BackboneChoice:
             seed=seed,
         )
 
-    def folds(self, scale: Scale) -> int:
+    def folds(self, scale: MaterialSizes) -> int:
         """Returns the number of folds where there are groups enough."""
         return scale.scratch_folds if self.weights is None else scale.head_folds

@@ -21,7 +21,7 @@ from cry_tf.runs.progress import Progress
 from cry_tf.runs.run_folder import RunFolder
 from cry_tf.studies.quickstart import material as materials
 from cry_tf.studies.quickstart.backbone_choice import BackboneChoice
-from cry_tf.studies.quickstart.material import STANDARD, Material, Scale
+from cry_tf.studies.quickstart.material import STANDARD, Material, MaterialSizes
 from cry_tf.studies.quickstart.night_score import NightScore, analyze_night
 from cry_tf.training.train import train
 
@@ -45,7 +45,7 @@ class Built:
 
 
 @dataclass(frozen=True)
-class Outcome:
+class QuickstartResult:
     """The result of a quickstart.
 
     Attributes:
@@ -70,8 +70,8 @@ def run_chain(
     weights: str | None,
     seed: int,
     progress: Progress,
-    scale: Scale = STANDARD,
-) -> Outcome:
+    scale: MaterialSizes = STANDARD,
+) -> QuickstartResult:
     """Trains, exports and evaluates, and writes everything into a folder.
 
     Args:
@@ -127,7 +127,7 @@ def run_chain(
                 is_synthetic=found.is_synthetic,
                 warn=progress.warn,
             )
-    return Outcome(found, choice, built, score, seconds)
+    return QuickstartResult(found, choice, built, score, seconds)
 
 
 def _build(
@@ -137,7 +137,7 @@ def _build(
     found: Material,
     choice: BackboneChoice,
     seed: int,
-    scale: Scale,
+    scale: MaterialSizes,
     progress: Progress,
     seconds: dict[str, float],
 ) -> Built:
@@ -207,7 +207,7 @@ class _Aside:
         return self._progress.bar(title, total)
 
 
-def summary(outcome: Outcome, seed: int) -> dict[str, Any]:
+def summary(outcome: QuickstartResult, seed: int) -> dict[str, Any]:
     """Returns every figure as JSON types."""
     material = outcome.material
     return {

@@ -20,7 +20,7 @@ from cry_tf.synthesis.voice import SAMPLE_RATE_HZ
 
 
 @dataclass(frozen=True, kw_only=True)
-class Scale:
+class MaterialSizes:
     """Sizes of the synthetic sets, of the training and of the night.
 
     Attributes:
@@ -59,7 +59,7 @@ class Scale:
 
 # Sized by measurement: from random weights about 150 s of processor time, two thirds of
 # it training, which two cores share; with the bundled weights 75 s.
-STANDARD = Scale()
+STANDARD = MaterialSizes()
 
 
 _FLOOR_DB = -70.0
@@ -164,7 +164,7 @@ class Material:
 
 
 def synthetic_material(
-    folder: Path, seed: int, scale: Scale, progress: Progress
+    folder: Path, seed: int, scale: MaterialSizes, progress: Progress
 ) -> Material:
     """Synthesises both sets and a night of an infant that is in neither.
 
@@ -207,7 +207,7 @@ def synthetic_material(
 
 
 def real_material(
-    data: str | os.PathLike[str] | Sequence[str], seed: int, scale: Scale
+    data: str | os.PathLike[str] | Sequence[str], seed: int, scale: MaterialSizes
 ) -> Material:
     """Loads labelled recordings and keeps a fifth of the groups for the night.
 

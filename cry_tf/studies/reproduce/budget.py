@@ -13,7 +13,7 @@ FOLDS = 5
 
 
 @dataclass(frozen=True)
-class Budget:
+class TrainingBudget:
     """Limits on a training; None does not limit.
 
     Attributes:
@@ -70,14 +70,16 @@ class Budget:
 BUDGETS = {
     budget.name: budget
     for budget in (
-        Budget("tiny", epochs=2, folds=2, max_seconds=1.0, clips=240, batch_size=16),
-        Budget("small", epochs=3, folds=3, max_seconds=4.0),
-        Budget("full"),
+        TrainingBudget(
+            "tiny", epochs=2, folds=2, max_seconds=1.0, clips=240, batch_size=16
+        ),
+        TrainingBudget("small", epochs=3, folds=3, max_seconds=4.0),
+        TrainingBudget("full"),
     )
 }
 
 
-def get(name: str) -> Budget:
+def get(name: str) -> TrainingBudget:
     """Returns the budget of that name.
 
     Raises:
@@ -103,14 +105,14 @@ def recipe_for(row: Row) -> Recipe:
     return recipes.get(row.recipe)
 
 
-def folds_for(row: Row, budget: Budget) -> int:
+def folds_for(row: Row, budget: TrainingBudget) -> int:
     """Returns the number of folds: the vggish tables list five."""
     if row.paper == "vggish" or budget.folds is None:
         return FOLDS
     return min(FOLDS, budget.folds)
 
 
-def settings_for(row: Row, budget: Budget, seed: int) -> Settings:
+def settings_for(row: Row, budget: TrainingBudget, seed: int) -> Settings:
     """Returns everything that decides the training of a row, besides the data."""
     return Settings(
         task=row.task,
@@ -124,7 +126,7 @@ def settings_for(row: Row, budget: Budget, seed: int) -> Settings:
     )
 
 
-def loss_for(row: Row, budget: Budget, seed: int) -> dict[str, float] | None:
+def loss_for(row: Row, budget: TrainingBudget, seed: int) -> dict[str, float] | None:
     """Returns temperature and share of the labels, None for a row without teacher."""
     if not row.teacher:
         return None
@@ -136,7 +138,7 @@ def loss_for(row: Row, budget: Budget, seed: int) -> dict[str, float] | None:
     return {"temperature": asked.temperature, "alpha": asked.alpha}
 
 
-def budget_sentence(row: Row, budget: Budget) -> str:
+def budget_sentence(row: Row, budget: TrainingBudget) -> str:
     """Returns what a budget leaves out of a row, empty for nothing."""
     if row.classical:
         return ""

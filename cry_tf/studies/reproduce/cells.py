@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from cry_tf.data.dataset import Dataset
 from cry_tf.papers.papers import Paper
 from cry_tf.papers.row import Row
-from cry_tf.studies.reproduce.budget import Budget, budget_sentence
+from cry_tf.studies.reproduce.budget import TrainingBudget, budget_sentence
 from cry_tf.studies.reproduce.clips import BY_CLIP, Split
 from cry_tf.studies.reproduce.result import Measured, Result
 
@@ -20,7 +20,7 @@ NOT_ASKED = "not asked for (--rows)"
 
 
 @dataclass(frozen=True)
-class Cell:
+class SplitCell:
     """One row on one split.
 
     Attributes:
@@ -55,8 +55,8 @@ class Reproduced:
 
     paper: Paper
     rows: tuple[Row, ...]
-    cells: dict[tuple[str, Split], Cell]
-    budget: Budget
+    cells: dict[tuple[str, Split], SplitCell]
+    budget: TrainingBudget
     dataset: Dataset
     data_sha256: str
     left_out: int

@@ -28,7 +28,7 @@ _NAMES["f1"] = "F1"
 
 
 @dataclass(frozen=True)
-class Table:
+class PaperTable:
     """A table for a person.
 
     Attributes:
@@ -44,7 +44,7 @@ class Table:
     notes: tuple[str, ...]
 
 
-def tables(found: Reproduced) -> list[Table]:
+def tables(found: Reproduced) -> list[PaperTable]:
     """Returns each table of the paper with our columns."""
     made = []
     for name, about in found.paper.titles.items():
@@ -77,7 +77,9 @@ def tables(found: Reproduced) -> list[Table]:
         sentences = _merged(notes)
         if not any(row.task not in found.no_clips for row in rows):
             sentences = list(dict.fromkeys(found.no_clips[row.task] for row in rows))
-        made.append(Table(f"{name}: {about}", header, tuple(lines), tuple(sentences)))
+        made.append(
+            PaperTable(f"{name}: {about}", header, tuple(lines), tuple(sentences))
+        )
     return made
 
 
@@ -286,7 +288,7 @@ def _markdown(found: Reproduced) -> str:
     return "\n\n".join(parts) + "\n"
 
 
-def _markdown_table(made: Table) -> str:
+def _markdown_table(made: PaperTable) -> str:
     lines = [made.header, ("---", *["---:"] * (len(made.header) - 1)), *made.rows]
     return "\n".join(
         "| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |"

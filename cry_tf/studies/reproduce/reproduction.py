@@ -17,8 +17,8 @@ from cry_tf.papers.papers import Paper
 from cry_tf.papers.row import Row
 from cry_tf.runs.progress import NoProgress, Progress
 from cry_tf.studies.reproduce import clips, paper_tables, result, teacher_scores
-from cry_tf.studies.reproduce.budget import Budget, loss_for, settings_for
-from cry_tf.studies.reproduce.cells import NOT_ASKED, Cell, Reproduced
+from cry_tf.studies.reproduce.budget import TrainingBudget, loss_for, settings_for
+from cry_tf.studies.reproduce.cells import NOT_ASKED, SplitCell, Reproduced
 from cry_tf.studies.reproduce.clips import SPLITS, Split, TaskClips
 from cry_tf.studies.reproduce.result import Identity, Result
 from cry_tf.studies.reproduce.teacher_scores import TeacherScores
@@ -54,16 +54,16 @@ class Runner:
         teachers = {row.teacher for row in found.rows if row.teacher}
         self._teachers = {self._rows[name].experiment for name in teachers}
 
-    def earlier(self, row: Row, split: Split) -> Cell:
+    def earlier(self, row: Row, split: Split) -> SplitCell:
         """Returns an earlier result, why there can be none, or that it is to be run."""
         if row.task in self._data.reasons:
-            return Cell(None, self._data.reasons[row.task])
+            return SplitCell(None, self._data.reasons[row.task])
         try:
             identity = self._identity(row, split)
         except WeightsError as error:
-            return Cell(None, str(error))
+            return SplitCell(None, str(error))
         found = result.read(self._path / ROWS, identity)
-        return _cell(row, found) if found else Cell(None, NOT_YET)
+        return _cell(row, found) if found else SplitCell(None, NOT_YET)
 
     def run(self, row: Row, split: Split) -> None:
         """Trains for one row, and fills in every row that shares its training.
@@ -131,7 +131,7 @@ class Runner:
 
     def _fail(self, row: Row, split: Split, reason: str) -> None:
         for other in self._sharing(row):
-            self._found.cells[other.name, split] = Cell(None, reason)
+            self._found.cells[other.name, split] = SplitCell(None, reason)
 
     def _sharing(self, row: Row) -> list[Row]:
         return [r for r in self._found.rows if r.experiment == row.experiment]
@@ -182,15 +182,15 @@ def _installed(row: Row) -> str | None:
     return digest_file(path).read_text("utf-8").split()[0]
 
 
-def _cell(row: Row, made: Result) -> Cell:
+def _cell(row: Row, made: Result) -> SplitCell:
     variant = row.file or "keras"
     if row.file in made.refused:
-        return Cell(made, made.refused[row.file])
+        return SplitCell(made, made.refused[row.file])
     measured = made.parts[variant].get(row.part)
     if measured is None:
         label = row.part.removeprefix("label:")
-        return Cell(made, f"the data have no clip labelled {label}")
-    return Cell(made, "", measured)
+        return SplitCell(made, f"the data have no clip labelled {label}")
+    return SplitCell(made, "", measured)
 
 
 def _words(split: Split) -> str:
@@ -202,7 +202,7 @@ def reproduce(
     dataset: Dataset,
     path: str | os.PathLike[str],
     *,
-    budget: Budget,
+    budget: TrainingBudget,
     rows: Sequence[str] | None = None,
     seed: int = 0,
     positive: tuple[str, ...] | None = None,
@@ -276,7 +276,7 @@ def reproduce(
         for split in SPLITS:
             cells[row.name, split] = runner.earlier(row, split)
             if row not in asked and cells[row.name, split].result is None:
-                cells[row.name, split] = Cell(None, NOT_ASKED)
+                cells[row.name, split] = SplitCell(None, NOT_ASKED)
     paper_tables.write(path, found, progress.warn)
     for row in asked:
         for split in SPLITS:

@@ -6,7 +6,7 @@ import pytest
 from cry_lite.speed import Speed
 from cry_tf.benchmarking import benchmark_page
 from cry_tf.benchmarking.candidate import Candidate, front
-from cry_tf.benchmarking.comparing import Comparison
+from cry_tf.benchmarking.comparing import FileComparison
 from cry_tf.benchmarking.limits import Limits, choose, parse_bytes
 from cry_tf.evaluation.figures import Estimate
 
@@ -94,7 +94,7 @@ def test_a_limit_must_be_positive():
 
 
 def compared(*candidates):
-    return Comparison(
+    return FileComparison(
         candidates=candidates,
         machine="a machine",
         clips=90,
@@ -120,6 +120,6 @@ def test_a_file_that_knows_nothing_has_no_star_and_is_named():
 
 
 def test_without_clips_nothing_is_said_of_chance():
-    found = Comparison(candidates=(candidate("a", 100, 1.0),), machine="a machine")
+    found = FileComparison(candidates=(candidate("a", 100, 1.0),), machine="a machine")
     assert [each.name for each in found.front] == ["a"]
     assert not any("no star" in each for each in benchmark_page.sentences(found))

@@ -13,7 +13,7 @@ from cry_export.compress.compression import Compression
 from cry_export.errors import ConversionError
 from cry_export.operators import refuse_foreign
 from cry_export.parity import ParityReport
-from cry_export.recipe import Recipe, get
+from cry_export.recipe import QuantizationRecipe, get
 
 # Recipes beside which `qat` may be asked for: the default, and what it is.
 _BESIDE_QAT = ("dynamic", "int8")
@@ -58,7 +58,7 @@ def check_recipe(compression: Compression, quantize: str) -> None:
         )
 
 
-def recipe_of(compressed: Compressed, quantize: str) -> Recipe:
+def recipe_of(compressed: Compressed, quantize: str) -> QuantizationRecipe:
     """Returns how the weights of a compressed model are stored, and the budget.
 
     Raises:

@@ -8,7 +8,7 @@ from cry_tf.heads.features import Standardization
 from cry_tf.heads.logistic import LogisticHead
 from cry_tf.heads.prototypes import PrototypeHead
 from cry_tf.studies.personal.adapters import LogisticAdapter, PrototypeAdapter
-from cry_tf.studies.personal.held_out import Infant
+from cry_tf.studies.personal.held_out import InfantClips
 
 FEATURES, LABELS = 40, 3
 
@@ -33,7 +33,7 @@ def make_infant(rng, name, truth, strength, adapters=None):
     adapters = adapters or make_adapters(rng)
     count = len(truth)
     unseen = adapters["prototype"].base.scores(features)
-    return Infant(
+    return InfantClips(
         name,
         np.arange(count),
         truth,

@@ -7,7 +7,7 @@ import pytest
 import soundfile
 
 from cry_tf.papers import papers
-from cry_tf.studies.reproduce.budget import Budget
+from cry_tf.studies.reproduce.budget import TrainingBudget
 
 RATE_HZ = 16_000
 
@@ -55,7 +55,7 @@ def few(tmp_path_factory):
 @pytest.fixture
 def tiny():
     """A budget for tests."""
-    return Budget("small", epochs=1, folds=2, max_seconds=0.5)
+    return TrainingBudget("small", epochs=1, folds=2, max_seconds=0.5)
 
 
 @pytest.fixture
