@@ -78,7 +78,7 @@ def ours(preset: str, samples: int, threads: int) -> dict[str, Any]:
 
     from cry_export.convert import to_tflite
     from cry_export.quantization import apply_recipe
-    from cry_export.recipe import RECIPES
+    from cry_export.quantization_recipe import RECIPES
     from cry_export.reference import weighted_layers
     from cry_export.slimming import slim
     from cry_hub import registry

@@ -45,7 +45,7 @@ def measure(args: argparse.Namespace) -> dict[str, Any]:
 
     from cry_export.convert import to_tflite
     from cry_export.dynamic_range import quantize_weights
-    from cry_export.recipe import RECIPES
+    from cry_export.quantization_recipe import RECIPES
     from cry_hub import registry
     from cry_hub.preset import imported
     from cry_lite.interpreter import LiteRTModel

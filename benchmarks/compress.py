@@ -33,7 +33,7 @@ from cry_export.compress.compressed import recipe_of, trained_tflite
 from cry_export.compress.compression import Compression, FineTuning
 from cry_export.compress.process import compress
 from cry_export.convert import to_tflite
-from cry_export.recipe import get
+from cry_export.quantization_recipe import get
 from cry_lite.interpreter import LiteRTModel
 from cry_tf.data.dataset import Dataset
 from cry_tf.data.detection_labels import LABELS, map_labels

@@ -48,7 +48,7 @@ def make(args: argparse.Namespace, folder: Path) -> None:
     from cry_export.error_feedback import Probes
     from cry_export.probe_sounds import probe_sounds
     from cry_export.quantization import apply_recipe
-    from cry_export.recipe import RECIPES
+    from cry_export.quantization_recipe import RECIPES
     from cry_export.reference import weighted_layers
     from cry_export.slimming import slim
     from cry_hub import load, registry

@@ -30,7 +30,7 @@ import tensorflow as tf
 from ai_edge_litert.interpreter import Interpreter
 
 from cry_export.convert import to_tflite
-from cry_export.recipe import get
+from cry_export.quantization_recipe import get
 from cry_export.slimming import slim
 from cry_hub.front_end import FrontEnd
 from cry_hub.time_mask import TimeMask

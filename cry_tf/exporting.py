@@ -13,7 +13,7 @@ import numpy as np
 
 import cry_export
 from cry_export.artefact import check_target
-from cry_export.recipe import get as get_recipe
+from cry_export.quantization_recipe import get as get_recipe
 from cry_lite.decision import answers
 from cry_lite.spec import ModelSpec
 from cry_tf.data.clip import Clip

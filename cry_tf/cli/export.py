@@ -8,7 +8,7 @@ import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from cry_export.recipe import RECIPES
+from cry_export.quantization_recipe import RECIPES
 from cry_tf.cli import searching
 from cry_tf.cli.console import Console, import_tensorflow_quietly
 from cry_tf.cli.export_inputs import (

@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from cry_export.recipe import RECIPES
+from cry_export.quantization_recipe import RECIPES
 
 if TYPE_CHECKING:
     from cry_tf.data.dataset import Dataset

@@ -165,7 +165,7 @@ class _Exporter:
         return self._read[run.path]
 
     def __call__(self, run: RunFolder, path: Path, recipe: str) -> None:
-        from cry_export.recipe import RECIPES
+        from cry_export.quantization_recipe import RECIPES
         from cry_tf import exporting
         from cry_tf.exporting import model_card
 

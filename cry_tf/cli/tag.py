@@ -8,8 +8,8 @@ import io
 import os
 from typing import TYPE_CHECKING, Any
 
-from cry_lite.report import clock, duration
 from cry_lite.sound_folder import find_sounds
+from cry_lite.text_report import clock, duration
 from cry_tf.cli.console import Console, import_tensorflow_quietly
 
 if TYPE_CHECKING:

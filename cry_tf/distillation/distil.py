@@ -11,7 +11,7 @@ from typing import Any
 
 from cry_tf.data.content_digest import content_sha256
 from cry_tf.data.dataset import Dataset
-from cry_tf.distillation.comparison import DistilOutcome, write_comparison
+from cry_tf.distillation.distil_report import DistilOutcome, write_comparison
 from cry_tf.distillation.distill_settings import DistillSettings
 from cry_tf.distillation.folds import ROWS, Folds
 from cry_tf.distillation.lesson import Lesson, cut_windows
@@ -25,8 +25,8 @@ from cry_tf.training.judge import judge
 from cry_tf.training.plan import Plan, build_network
 from cry_tf.training.preparation import Prepared, check_folds, prepare
 from cry_tf.training.recipe import recipe_sentence
-from cry_tf.training.report import write
 from cry_tf.training.train import run_context
+from cry_tf.training.writing import write
 
 
 def distil(

@@ -15,7 +15,7 @@ from cry_tf.data.content_digest import content_sha256
 from cry_tf.distillation.lesson import Lesson
 from cry_tf.distillation.resampling import ResampledBackbone
 from cry_tf.distillation.teacher_cache import TeacherCache
-from cry_tf.models.preset import load_backbone
+from cry_tf.models.preset_backbone import load_backbone
 from cry_tf.runs.predictions import Predictions
 from cry_tf.runs.progress import Progress
 from cry_tf.runs.provenance import short_digests

@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 
 from cry_lite.errors import SoundFileError
-from cry_lite.report import duration
 from cry_lite.spec import ModelSpec
+from cry_lite.text_report import duration
 from cry_tf.data import decoding, detection_labels, sound_source
 from cry_tf.data.clip import Problem
 from cry_tf.data.content_digest import content_sha256

@@ -28,7 +28,7 @@ class Scorer:
             `(labels,)`, the whole at once; a `.tflite` of fixed length scores a
             longer one in windows of that length.
         trained_on: Digests of the files that it was trained on, as
-            `cry_tf.training.report.short_digests` gives them; empty if unknown.
+            `cry_tf.runs.provenance.short_digests` gives them; empty if unknown.
         data_sha256: Digest of the data set that it was trained on, or None.
         pretrained_on: Digests, of the same kind, of the files that the weights had
             were pretrained on, where these are bundled with cry-tf.

@@ -9,7 +9,7 @@ from typing import Any, Self
 import keras
 
 from cry_tf.models.cry_model import CryModel
-from cry_tf.models.preset import load_backbone, split_arguments
+from cry_tf.models.preset_backbone import load_backbone, split_arguments
 
 
 @keras.saving.register_keras_serializable(package="cry_tf")

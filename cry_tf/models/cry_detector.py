@@ -11,7 +11,7 @@ import keras
 from cry_hub.backbone import Backbone
 from cry_lite.spec import DecisionSpec
 from cry_tf.models.cry_model import CryModel
-from cry_tf.models.preset import load_backbone, split_arguments
+from cry_tf.models.preset_backbone import load_backbone, split_arguments
 
 
 @keras.saving.register_keras_serializable(package="cry_tf")

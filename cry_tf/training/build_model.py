@@ -15,7 +15,7 @@ from cry_tf.heads.gaussian_mixture import GaussianMixtureHead
 from cry_tf.heads.support_vectors import SVMHead
 from cry_tf.layers import SpecAugment
 from cry_tf.models import CryClassifier, CryDetector, with_spec_augment
-from cry_tf.models.preset import load_backbone
+from cry_tf.models.preset_backbone import load_backbone
 from cry_tf.runs.run_folder import FEATURES_FILE, MODEL_FILE
 from cry_tf.training.preparation import Prepared
 from cry_tf.training.recipe import Recipe

@@ -27,8 +27,8 @@ from cry_tf.training.judge import judge
 from cry_tf.training.plan import build
 from cry_tf.training.preparation import prepare
 from cry_tf.training.recipe import recipe_sentence
-from cry_tf.training.report import write
 from cry_tf.training.settings import Settings
+from cry_tf.training.writing import write
 
 
 def train(

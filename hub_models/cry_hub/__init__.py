@@ -15,13 +15,13 @@ if TYPE_CHECKING:
     from cry_hub.errors import WeightsError
     from cry_hub.front_end import FrontEnd
     from cry_hub.hub_handle import HubBackbone
-    from cry_hub.loading import load
     from cry_hub.panns.cnn10 import CNN10
     from cry_hub.panns.cnn14 import CNN14
     from cry_hub.panns.resnet22 import ResNet22
     from cry_hub.panns.wavegram_logmel_cnn14 import WavegramLogmelCNN14
     from cry_hub.porting import port_weights, save_npz
     from cry_hub.preset import Preset
+    from cry_hub.preset_loading import load
     from cry_hub.registry import presets
     from cry_hub.time_mask import TimeMask
     from cry_hub.vggish.vggish import VGGish
@@ -66,7 +66,7 @@ _HOMES = {
     "WavegramLogmelCNN14": "panns.wavegram_logmel_cnn14",
     "WeightsError": "errors",
     "YAMNet": "yamnet.yamnet",
-    "load": "loading",
+    "load": "preset_loading",
     "port_weights": "porting",
     "presets": "registry",
     "save_npz": "porting",

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from cry_export.quantization import apply_recipe
-from cry_export.recipe import RECIPES, QuantizationRecipe
+from cry_export.quantization_recipe import RECIPES, QuantizationRecipe
 from cry_hub.front_end import FrontEnd
 from cry_hub.patches import MeanOverPatches, MergePatches, SplitPatches
 from cry_hub.time_mask import TimeMask

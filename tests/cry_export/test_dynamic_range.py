@@ -8,7 +8,7 @@ from cry_export.convert import to_tflite
 from cry_export.dynamic_range import quantize_weights
 from cry_export.errors import ConversionError
 from cry_export.operators import list_operators, read_graph
-from cry_export.recipe import get
+from cry_export.quantization_recipe import get
 
 
 def weight_types(tflite: bytes) -> dict[str, str]:

@@ -7,7 +7,7 @@ from cry_export.error_feedback import Probes, channel_moments, round_with_feedba
 from cry_export.operators import read_graph
 from cry_export.probe_sounds import probe_sounds
 from cry_export.quantization import apply_recipe
-from cry_export.recipe import get
+from cry_export.quantization_recipe import get
 from cry_lite.interpreter import LiteRTModel
 
 

@@ -97,9 +97,9 @@ def test_nothing_else_in_the_file_changes(tflite, spec, clips):
 def test_a_file_of_fixed_length_names_the_labels_it_carries(
     model, spec, clips, tmp_path, convert_once, monkeypatch, length_s, expected
 ):
-    from cry_export import exporting
+    from cry_export import checked_export
 
-    monkeypatch.setattr(exporting, "to_tflite", convert_once)
+    monkeypatch.setattr(checked_export, "to_tflite", convert_once)
     path = tmp_path / "cry.tflite"
     cry_export.export(model, path, spec, check=clips, length_s=length_s)
     entries = [e.name.decode() for e in read_graph(path.read_bytes()).metadata]

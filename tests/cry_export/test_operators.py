@@ -14,7 +14,7 @@ from cry_export.operators import (
     schema,
     write_graph,
 )
-from cry_export.recipe import get
+from cry_export.quantization_recipe import get
 
 
 def convert(layer: keras.layers.Layer) -> bytes:

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from cry_export import parity
-from cry_export.recipe import Budget, get
+from cry_export.quantization_recipe import Budget, get
 
 NONE = get("none")
 

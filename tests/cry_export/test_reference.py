@@ -4,7 +4,7 @@ import numpy as np
 
 from cry_export.conditions import compare_conditions
 from cry_export.parity import measure
-from cry_export.recipe import get
+from cry_export.quantization_recipe import get
 from cry_export.reference import front_end_of, reference_scores
 
 

@@ -11,7 +11,7 @@ from cry_export.errors import ConversionError
 from cry_export.layer_noise import layer_of, measure_layers
 from cry_export.operators import is_of_front_end, list_operators, read_graph, schema
 from cry_export.quantization import apply_recipe
-from cry_export.recipe import get
+from cry_export.quantization_recipe import get
 from cry_export.static_int8 import _shift, choose, quantize_static
 from cry_lite.interpreter import LiteRTModel
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import soundfile
 
-import cry_export.exporting
+import cry_export.checked_export
 import cry_hub
 from cry_export.convert import to_tflite
 from cry_lite.detector import Analyzer
@@ -42,7 +42,7 @@ def _convert_once(model, monkeypatch, request):
             done[key] = to_tflite(given, recipe, samples)
         return done[key]
 
-    monkeypatch.setattr(cry_export.exporting, "to_tflite", convert)
+    monkeypatch.setattr(cry_export.checked_export, "to_tflite", convert)
 
 
 _DONE: pytest.StashKey[dict] = pytest.StashKey()

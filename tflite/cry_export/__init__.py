@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from cry_export.artefact import Artefact
+    from cry_export.checked_export import export
     from cry_export.errors import ConversionError, FallbackWarning
-    from cry_export.exporting import export
     from cry_export.parity import ParityError, ParityReport
-    from cry_export.recipe import RECIPES, QuantizationRecipe
+    from cry_export.quantization_recipe import RECIPES, QuantizationRecipe
 
 __all__ = [
     "RECIPES",
@@ -27,14 +27,14 @@ __all__ = [
 ]
 
 _HOME = {
-    "RECIPES": "recipe",
+    "RECIPES": "quantization_recipe",
     "Artefact": "artefact",
     "ConversionError": "errors",
     "FallbackWarning": "errors",
     "ParityError": "parity",
     "ParityReport": "parity",
-    "QuantizationRecipe": "recipe",
-    "export": "exporting",
+    "QuantizationRecipe": "quantization_recipe",
+    "export": "checked_export",
 }
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from cry_export.parity import ParityReport
-from cry_export.recipe import QuantizationRecipe
+from cry_export.quantization_recipe import QuantizationRecipe
 from cry_lite import atomic
 
 

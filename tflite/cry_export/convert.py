@@ -15,8 +15,8 @@ import tensorflow as tf
 from cry_export.errors import ConversionError
 from cry_export.operators import refuse_foreign, refuse_foreign_names
 from cry_export.quantization import apply_recipe
+from cry_export.quantization_recipe import QuantizationRecipe
 from cry_export.quiet import quiet
-from cry_export.recipe import QuantizationRecipe
 from cry_export.reference import front_end_of, weighted_layers
 
 

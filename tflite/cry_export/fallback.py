@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from cry_export.parity import ParityReport
 from cry_export.quantization import Quantised
-from cry_export.recipe import QuantizationRecipe, get
+from cry_export.quantization_recipe import QuantizationRecipe, get
 
 # Recipes that move scores less, the smaller file first. What int8 can spare of its
 # activations it has spared by itself (`int8_sparing`); `dynamic` is what is left.

@@ -14,8 +14,8 @@ import numpy as np
 from cry_export.conditions import compare_conditions
 from cry_export.flips import Flip, find_flips
 from cry_export.layer_noise import LayerNoise
+from cry_export.quantization_recipe import QuantizationRecipe
 from cry_export.quiet import quiet
-from cry_export.recipe import QuantizationRecipe
 from cry_export.reference import front_end_of, reference_scores
 from cry_lite.interpreter import LiteRTModel
 from cry_lite.spec import ModelSpec

@@ -13,7 +13,7 @@ from cry_export.error_feedback import Probes
 from cry_export.float16 import halve_weights
 from cry_export.layer_noise import layer_of, names_in
 from cry_export.operators import is_of_front_end, list_operators, require_front_end
-from cry_export.recipe import QuantizationRecipe
+from cry_export.quantization_recipe import QuantizationRecipe
 from cry_export.static_int8 import quantize_static
 
 

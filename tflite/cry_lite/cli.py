@@ -225,7 +225,7 @@ def _analyze_one(
     if args.json:
         _print_json(analysis.to_dict())
     else:
-        from cry_lite.report import analysis_lines
+        from cry_lite.text_report import analysis_lines
 
         print("\n".join(analysis_lines(analysis, analyzer.spec)), flush=True)
     return True
@@ -247,7 +247,7 @@ def _info(args: argparse.Namespace) -> int:
             }
         )
     else:
-        from cry_lite.report import model_lines
+        from cry_lite.text_report import model_lines
 
         print("\n".join(model_lines(analyzer, args.model, size_bytes)))
     return _DONE
@@ -261,7 +261,7 @@ def _benchmark(args: argparse.Namespace) -> int:
         for path, speed in zip(args.files, speeds, strict=True):
             _print_json({"path": path, **speed.to_dict()})
     else:
-        from cry_lite.report import speed_lines
+        from cry_lite.text_report import speed_lines
 
         print("\n".join(speed_lines(args.files, speeds)))
     return _DONE

@@ -19,7 +19,7 @@ from cry_tf.heads.prototypes import PrototypeHead
 from cry_tf.runs import result_folder
 from cry_tf.runs.progress import NoProgress, Progress
 from cry_tf.runs.run_folder import MODEL_FILE, RunFolder
-from cry_tf.studies.personal import adapters, held_out, infants, report
+from cry_tf.studies.personal import adapters, held_out, infants, personal_report
 from cry_tf.studies.personal.adapters import PERSONAL_HEADS, Pooled
 from cry_tf.studies.personal.comparison import (
     TRAINED_ON,
@@ -138,7 +138,7 @@ def personalize(
         comparisons = _judge(
             infant, kept, run, head, run_kind, minutes, permutations, seed, progress
         )
-        record = report.PersonalModel(
+        record = personal_report.PersonalModel(
             run=run,
             model=made,
             head=head,
@@ -153,7 +153,7 @@ def personalize(
             minutes=minutes,
         )
         made.save(part / MODEL_FILE)
-        warnings = report.write(part, record, progress.warn)
+        warnings = personal_report.write(part, record, progress.warn)
         if comparisons:
             tell(progress, comparisons)
         for sentence in warnings:

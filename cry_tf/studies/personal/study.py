@@ -21,7 +21,7 @@ from cry_tf.reports import pages
 from cry_tf.runs import result_folder
 from cry_tf.runs.progress import NoProgress, Progress
 from cry_tf.runs.provenance import versions
-from cry_tf.studies.personal import held_out, report
+from cry_tf.studies.personal import held_out, personal_report
 from cry_tf.studies.personal.adapters import (
     PERSONAL_HEADS,
     open_reason_run,
@@ -35,13 +35,13 @@ from cry_tf.studies.personal.comparison import (
 )
 from cry_tf.studies.personal.held_out import FewShots, InfantClips, LeaveOneOut
 from cry_tf.studies.personal.infants import find_infants
+from cry_tf.studies.personal.personal_report import PersonalReport
 from cry_tf.studies.personal.recording_time import (
     SIBLING_MINUTES,
     are_siblings,
     recording_times,
     time_sentence,
 )
-from cry_tf.studies.personal.report import PersonalReport
 
 SHOTS = (1, 2, 5)
 FORMAT = "cry-tf personal study 1"
@@ -169,7 +169,9 @@ def study(
             overall=run.metrics,
             facts=tuple(facts.items()),
         )
-        pages.write(part / "report.html", lambda: report.render(page), progress.warn)
+        pages.write(
+            part / "report.html", lambda: personal_report.render(page), progress.warn
+        )
         tell(progress, comparisons)
     return Study(Path(path), comparisons, unseen.problems)
 

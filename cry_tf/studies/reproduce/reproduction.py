@@ -18,7 +18,7 @@ from cry_tf.papers.row import Row
 from cry_tf.runs.progress import NoProgress, Progress
 from cry_tf.studies.reproduce import clips, paper_tables, result, teacher_scores
 from cry_tf.studies.reproduce.budget import TrainingBudget, loss_for, settings_for
-from cry_tf.studies.reproduce.cells import NOT_ASKED, SplitCell, Reproduced
+from cry_tf.studies.reproduce.cells import NOT_ASKED, Reproduced, SplitCell
 from cry_tf.studies.reproduce.clips import SPLITS, Split, TaskClips
 from cry_tf.studies.reproduce.result import Identity, Result
 from cry_tf.studies.reproduce.teacher_scores import TeacherScores

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import cry_export
-import cry_export.exporting
+import cry_export.checked_export
 from cry_export.compress import process
 from cry_export.compress.compressed import Compressed, recipe_of
 from cry_export.compress.compression import Compression, FineTuning
@@ -72,7 +72,7 @@ def test_zeros_stay_zeros_in_every_file(pruned, convert_once):
 def test_the_report_and_the_file_say_what_was_compressed(
     model, pruned, spec, clips, tmp_path, convert_once, monkeypatch
 ):
-    monkeypatch.setattr(cry_export.exporting, "to_tflite", convert_once)
+    monkeypatch.setattr(cry_export.checked_export, "to_tflite", convert_once)
     path = tmp_path / "small.tflite"
     made = cry_export.export(model, path, spec, "none", check=clips, compressed=pruned)
     said = json.loads(made.parity_path.read_text())["compression"]

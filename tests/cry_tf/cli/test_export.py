@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import soundfile
 
-import cry_export.exporting
+import cry_export.checked_export
 import cry_hub
 from cry_export import ParityError
 from cry_export.convert import to_tflite
@@ -77,7 +77,7 @@ def _convert_once(converted, monkeypatch):
             converted[key] = to_tflite(model, recipe, samples)
         return converted[key]
 
-    monkeypatch.setattr(cry_export.exporting, "to_tflite", convert)
+    monkeypatch.setattr(cry_export.checked_export, "to_tflite", convert)
 
 
 def command(*arguments) -> int:
@@ -153,7 +153,7 @@ def test_a_refused_file_is_not_written_and_json_has_its_figures(
         logits.set_weights([kernel, bias])
         return content
 
-    monkeypatch.setattr(cry_export.exporting, "to_tflite", perturbed)
+    monkeypatch.setattr(cry_export.checked_export, "to_tflite", perturbed)
     path = tmp_path / "cry.tflite"
     with pytest.raises(ParityError, match="was not written"):
         command(run_folder, "-o", path, "--json")
@@ -166,7 +166,7 @@ def test_a_refused_file_is_not_written_and_json_has_its_figures(
 def test_without_strict_a_line_says_what_was_written_instead(
     run_folder, tmp_path, capsys, monkeypatch
 ):
-    measure = cry_export.exporting.measure
+    measure = cry_export.checked_export.measure
 
     def over(known, packed, spec, recipe, *rest):
         found = measure(known, packed, spec, recipe, *rest)
@@ -174,7 +174,7 @@ def test_without_strict_a_line_says_what_was_written_instead(
             found = dataclasses.replace(found, reasons=("scores differ by 0.9",))
         return found
 
-    monkeypatch.setattr(cry_export.exporting, "measure", over)
+    monkeypatch.setattr(cry_export.checked_export, "measure", over)
     path = tmp_path / "cry.tflite"
     with pytest.raises(ParityError, match="scores differ by 0.9"):
         command(run_folder, "-o", path, "--strict")

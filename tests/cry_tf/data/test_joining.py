@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from cry_tf.data import load
-from cry_tf.training import report
+from cry_tf.training import writing
 
 
 @pytest.fixture
@@ -32,7 +32,7 @@ def test_labels_names_and_groups_of_both_are_kept(two):
 
 def test_a_run_finds_the_clips_of_both_again(two, tmp_path):
     both = two[0] + two[1]
-    facts = report.data_facts(both, "two folders", (), tmp_path / "run")
+    facts = writing.data_facts(both, "two folders", (), tmp_path / "run")
     assert facts["folder"] == "../all"
     for clip in both.clips:
         assert (tmp_path / "run" / facts["folder"] / clip.name).resolve() == clip.path

@@ -13,7 +13,7 @@ from cry_export.compress.compression import Compression
 from cry_export.errors import ConversionError
 from cry_export.operators import refuse_foreign
 from cry_export.parity import ParityReport
-from cry_export.recipe import QuantizationRecipe, get
+from cry_export.quantization_recipe import QuantizationRecipe, get
 
 # Recipes beside which `qat` may be asked for: the default, and what it is.
 _BESIDE_QAT = ("dynamic", "int8")

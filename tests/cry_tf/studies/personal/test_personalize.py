@@ -210,7 +210,7 @@ def test_an_interrupted_run_leaves_nothing(make_run, one_infant, tmp_path, monke
     def stop(*args):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("cry_tf.studies.personal.report.write", stop)
+    monkeypatch.setattr("cry_tf.studies.personal.personal_report.write", stop)
     with pytest.raises(KeyboardInterrupt):
         adapt(make_run(), one_infant, tmp_path / "new")
     assert [path.name for path in tmp_path.iterdir()] == []

@@ -44,7 +44,7 @@ from cry_export.parity import (
 from cry_export.precision import in_float32
 from cry_export.probe_sounds import probe_sounds
 from cry_export.quantization import Quantised, apply_recipe
-from cry_export.recipe import QuantizationRecipe, get
+from cry_export.quantization_recipe import QuantizationRecipe, get
 from cry_export.reference import weighted_layers
 from cry_export.slimming import slim
 from cry_lite import __version__

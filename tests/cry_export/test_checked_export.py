@@ -16,7 +16,7 @@ import pytest
 import cry_export
 from cry_export import ConversionError, FallbackWarning, ParityError
 from cry_export.operators import list_operators
-from cry_export.recipe import get
+from cry_export.quantization_recipe import get
 from cry_lite import Analyzer
 from cry_lite.errors import ModelFileError
 from cry_lite.interpreter import LiteRTModel
@@ -35,9 +35,9 @@ def _make(folder):
 
 @pytest.fixture(autouse=True)
 def _convert_once(convert_once, monkeypatch):
-    from cry_export import exporting
+    from cry_export import checked_export
 
-    monkeypatch.setattr(exporting, "to_tflite", convert_once)
+    monkeypatch.setattr(checked_export, "to_tflite", convert_once)
 
 
 @pytest.mark.parametrize(
@@ -107,12 +107,12 @@ def test_the_report_beside_it_has_digest_figures_and_clips(model, spec, clips, f
 @pytest.fixture
 def perturb(other_model, convert_once, monkeypatch):
     """Makes the converter write the weights of another model."""
-    from cry_export import exporting
+    from cry_export import checked_export
 
     def wrong(model, recipe, samples):
         return convert_once(other_model, recipe, samples)
 
-    return lambda: monkeypatch.setattr(exporting, "to_tflite", wrong)
+    return lambda: monkeypatch.setattr(checked_export, "to_tflite", wrong)
 
 
 @pytest.mark.parametrize("strict", [False, True])
@@ -288,7 +288,7 @@ def test_a_damaged_file_is_noticed_by_its_reader(model, spec, clips, folder):
 
 def test_the_package_and_its_recipes_load_without_tensorflow():
     code = (
-        "import sys, cry_export, cry_export.recipe as r; assert list(r.RECIPES);"
+        "import sys, cry_export; assert list(cry_export.RECIPES);"
         "assert not {'tensorflow', 'keras'} & set(sys.modules)"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
@@ -394,9 +394,9 @@ def test_the_layer_that_int8_spoils_is_left_float_and_told(noisy, spec, clips, f
 
 def over_budget_for(monkeypatch, *recipes):
     """Makes the gate find some recipes too far from the model."""
-    from cry_export import exporting
+    from cry_export import checked_export
 
-    measure = exporting.measure
+    measure = checked_export.measure
 
     def measured(known, packed, spec, recipe, *rest):
         found = measure(known, packed, spec, recipe, *rest)
@@ -404,7 +404,7 @@ def over_budget_for(monkeypatch, *recipes):
             found = dataclasses.replace(found, reasons=("scores differ by 0.9",))
         return found
 
-    monkeypatch.setattr(exporting, "measure", measured)
+    monkeypatch.setattr(checked_export, "measure", measured)
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ import pytest
 
 from cry_lite.detector import Analysis
 from cry_lite.events import Event
-from cry_lite.report import analysis_lines, clock, duration
+from cry_lite.text_report import analysis_lines, clock, duration
 
 
 def analysis(duration_s=5.0, events=(), notes=(), cry=None) -> Analysis:
