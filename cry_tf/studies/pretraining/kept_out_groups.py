@@ -7,11 +7,7 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from cry_tf.data.content_digest import content_digests
 from cry_tf.data.dataset import Dataset
-
-# Of a SHA-256: enough to tell a few thousand recordings apart for good.
-_DIGITS = 16
 
 
 def is_held_out(group: str, one_in: int) -> bool:
@@ -41,12 +37,6 @@ def parts(dataset: Dataset, one_in: int) -> tuple[Dataset, Dataset]:
     return dataset.subset(np.flatnonzero(~is_out)), dataset.subset(
         np.flatnonzero(is_out)
     )
-
-
-def short_digests(dataset: Dataset) -> list[str]:
-    """Returns the first 16 digits of the SHA-256 of each clip's file, sorted."""
-    digests = content_digests(clip.path for clip in dataset.clips)
-    return sorted({digest[:_DIGITS] for digest in digests})
 
 
 def names_sha256(names: Iterable[str]) -> str:

@@ -20,6 +20,7 @@ from cry_tf.data.bandwidth import shared_bandwidth
 from cry_tf.data.dataset import Dataset
 from cry_tf.data.grouping import plural
 from cry_tf.runs.progress import Progress
+from cry_tf.runs.provenance import short_digests
 from cry_tf.studies.pretraining import kept_out_groups, linear_probe
 from cry_tf.studies.pretraining.card import card
 from cry_tf.studies.pretraining.student_training import (
@@ -151,7 +152,7 @@ def pretrain(
         "seconds": {"hearing": round(scoring_s), "training": round(trained_s)},
     }
     output.mkdir(parents=True, exist_ok=True)
-    digests = "\n".join(kept_out_groups.short_digests(train_clips)) + "\n"
+    digests = "\n".join(sorted(set(short_digests(train_clips)))) + "\n"
     porting.save_npz(backbone, target)
     record["sha256"] = formats.read(target).sha256
     line = f"{record['sha256']}  {target.name}\n"
