@@ -12,11 +12,12 @@ from collections.abc import Iterable
 import numpy as np
 
 from cry_lite.interpreter import LiteRTModel
+from cry_lite.live_decision import LiveDecision
 from cry_lite.metadata import read_metadata
 from cry_lite.microphone import Microphone
 from cry_lite.sound_file import SoundStream
 from cry_lite.spec import ModelSpec
-from cry_lite.windows import stream_windows
+from cry_lite.windows import stream_windows, window_samples_of
 
 
 def main(model_path: str, sound_path: str | None = None) -> None:
@@ -33,18 +34,16 @@ def main(model_path: str, sound_path: str | None = None) -> None:
 
 
 def listen(blocks: Iterable[np.ndarray], model: LiteRTModel, spec: ModelSpec) -> None:
-    """Scores a window every hop; two thresholds keep the answer from flickering."""
+    """Scores a window every hop, and prints where an event starts and ends."""
     if spec.positive_label is None:
         sys.exit("The model says why a baby cries. Listening needs one that detects.")
-    cry, rule = spec.labels.index(spec.positive_label), spec.decision
-    window, hop = (round(s * spec.sample_rate_hz) for s in (rule.window_s, rule.hop_s))
-    is_crying = False
-    for start, waveform in stream_windows(blocks, window, hop):
+    cry, rate_hz = spec.labels.index(spec.positive_label), spec.sample_rate_hz
+    live = LiveDecision(spec.decision)
+    for start, waveform in stream_windows(blocks, *window_samples_of(spec)):
         score = float(model(waveform)[cry])
-        threshold = rule.offset_threshold if is_crying else rule.onset_threshold
-        if (score >= threshold) != is_crying:
-            is_crying = not is_crying
-            now_s = (start + len(waveform)) / spec.sample_rate_hz
+        was_crying, now_s = live.is_crying, (start + len(waveform)) / rate_hz
+        is_crying = live.add(start / rate_hz, now_s, score)
+        if is_crying != was_crying:
             print(
                 f"{now_s:.1f} s: {'crying' if is_crying else 'quiet'} ({score:.2f})",
                 flush=True,

@@ -98,9 +98,24 @@ function eventRuns(smoothed, edges, decision) {
       joined.push({ ...run });
     }
   }
+  // Files of 0.1 have no confirmation.
+  const needed = decision.confirmation_s ?? 0;
+  const longestStretch = (label, first, end) => {
+    let longest = 0;
+    let begin = first;
+    for (let index = first; index < end; index++) {
+      const scores = smoothed[index];
+      const isHigh =
+        largest(scores) === label && scores[label] >= decision.onset_threshold;
+      if (!isHigh) begin = index + 1;
+      else longest = Math.max(longest, edges[index + 1] - edges[begin]);
+    }
+    return longest;
+  };
   return joined.filter(
-    ({ first, end }) =>
-      edges[end] - edges[first] >= decision.min_event_s - TIME_TOLERANCE_S,
+    ({ label, first, end }) =>
+      edges[end] - edges[first] >= decision.min_event_s - TIME_TOLERANCE_S &&
+      longestStretch(label, first, end) >= needed - TIME_TOLERANCE_S,
   );
 }
 

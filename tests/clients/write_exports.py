@@ -158,6 +158,7 @@ def _decisions() -> Iterator[dict[str, Any]]:
             offset_threshold=onset * float(rng.uniform(0.5, 1.0)),
             smoothing_windows=int(rng.choice([1, 3, 5])),
             min_event_s=float(rng.choice([0.0, 1.0, 4.0])),
+            confirmation_s=float(rng.choice([0.0, 0.0, 1.0, 2.0])),
             max_gap_s=float(rng.choice([0.0, 1.5, 5.0])),
         )
         spec = ModelSpec(

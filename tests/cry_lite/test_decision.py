@@ -163,6 +163,47 @@ def test_gaps_are_joined_before_short_events_are_dropped(spec):
     assert extents(events) == [(0.0, 3.0)]
 
 
+def test_an_event_needs_a_stretch_at_the_onset_threshold_without_a_break(spec):
+    # 0.1 s windows: 0.3 s above, but never more than 0.2 s of them in a row.
+    broken = [0, 0.9, 0.9, 0.45, 0.9, 0.45, 0.45, 0]
+    whole = [0, 0.9, 0.9, 0.9, 0.45, 0.45, 0.45, 0]
+    for scores, longest_s in ((broken, 0.2), (whole, 0.3)):
+        for limit, count in ((longest_s, 1), (longest_s + 0.01, 0)):
+            rule = {"window_s": 0.1, "hop_s": 0.1, "confirmation_s": limit}
+            events = detected(spec, scores, **rule)
+            assert len(events) == count
+            if count:
+                assert extents(events) == [(0.1, 0.7)]  # all of it, not the stretch
+
+
+def test_a_confirmation_in_seconds_means_the_same_at_every_hop(spec):
+    for hop_s in (0.25, 0.5, 1.0):
+        for high_s, count in ((2.0, 0), (3.0, 1), (4.0, 1)):
+            scores = [0.0] * round(5 / hop_s)
+            scores += [0.9] * round(high_s / hop_s) + scores
+            events = detected(spec, scores, 3.0, hop_s, confirmation_s=3.0)
+            assert len(events) == count
+
+
+def test_joined_events_need_one_confirmed_stretch_and_a_gap_breaks_it(spec):
+    rule = {"max_gap_s": 1.5, "confirmation_s": 2.0}
+    assert detected(spec, [0, 0.9, 0, 0.9, 0, 0.9, 0], **rule) == []
+    events = detected(spec, [0, 0.9, 0, 0.9, 0.9, 0, 0.9, 0], **rule)
+    assert extents(events) == [(1.0, 7.0)]
+
+
+def test_a_median_comes_before_the_confirmation(spec):
+    scores = [0, 0.9, 0.9, 0.1, 0.9, 0.9, 0, 0]
+    rule = {"smoothing_windows": 3, "confirmation_s": 5.0}
+    assert extents(detected(spec, scores, **rule)) == [(1.0, 6.0)]
+
+
+def test_a_reason_is_confirmed_only_while_it_leads(reason):
+    rows = [[0.6, 0.3, 0.1], [0.6, 0.2, 0.2], [0.45, 0.35, 0.2], [0.1, 0.6, 0.3]]
+    assert reasons(reason, rows, confirmation_s=2.0) == [("hungry", 0.0, 3.0)]
+    assert reasons(reason, rows, confirmation_s=3.0) == []
+
+
 def test_the_positive_label_is_found_wherever_it_stands(spec):
     first = spec.replace(labels=("cry", "no_cry"))
     events = find_events([0.0], [1.0], [[0.9, 0.1]], first, 1.0)
@@ -205,9 +246,10 @@ def test_a_night_is_decided_in_little_time(spec):
 
 @pytest.mark.parametrize("smoothing_windows", [1, 5])
 @pytest.mark.parametrize("min_event_s", [0.0, 2.5])
+@pytest.mark.parametrize("confirmation_s", [0.0, 2.0])
 @pytest.mark.parametrize("max_gap_s", [0.0, 1.5])
 def test_a_clip_is_a_cry_exactly_where_its_score_reaches_the_threshold(
-    spec, rng, smoothing_windows, min_event_s, max_gap_s
+    spec, rng, smoothing_windows, min_event_s, confirmation_s, max_gap_s
 ):
     found = set()
     for _ in range(60):
@@ -220,6 +262,7 @@ def test_a_clip_is_a_cry_exactly_where_its_score_reaches_the_threshold(
             offset_threshold=onset * float(rng.random()),
             smoothing_windows=smoothing_windows,
             min_event_s=min_event_s,
+            confirmation_s=confirmation_s,
             max_gap_s=max_gap_s,
         )
         strict = spec.replace(decision=decided)

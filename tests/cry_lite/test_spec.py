@@ -77,6 +77,9 @@ def test_a_file_of_before_a_field_was_added_takes_its_default():
     for added in ("window", "pre_emphasis", "z_score", "level_mean", "level_std"):
         del values[added]
     assert FrontEndSpec.from_dict(values) == front_ends.YAMNET
+    decision = DecisionSpec(min_event_s=2.0).to_dict()
+    del decision["confirmation_s"]
+    assert DecisionSpec.from_dict(decision) == DecisionSpec(min_event_s=2.0)
 
 
 def test_a_record_is_read_from_an_object_only():
@@ -122,8 +125,11 @@ def test_a_front_end_refuses_numbers_that_break_a_rule(changes, message):
         ({"onset_threshold": 1.1}, "onset_threshold"),
         ({"smoothing_windows": 2}, "odd"),
         ({"smoothing_windows": -1}, "odd and positive"),
-        ({"min_event_s": -0.1}, "must not be negative"),
-        ({"max_gap_s": -0.1}, "must not be negative"),
+        ({"min_event_s": -0.1}, "not negative"),
+        ({"max_gap_s": -0.1}, "not negative"),
+        ({"confirmation_s": -0.1}, "not negative"),
+        ({"confirmation_s": float("inf")}, "must be finite"),
+        ({"min_event_s": float("nan")}, "must be finite"),
     ],
 )
 def test_a_decision_refuses_numbers_that_break_a_rule(changes, message):

@@ -19,6 +19,11 @@ The steps, in order:
 3. Events of one label with less than `max_gap_s` between them and no other event
    in between become one.
 4. Events shorter than `min_event_s` are dropped.
+5. Events that are not confirmed are dropped: an event needs successive windows
+   whose smoothed scores of its label are all at `onset_threshold` or above, and
+   whose cells together last `confirmation_s` or longer. The gap between two joined
+   events breaks such a stretch. So a brief sound with a high score, followed by a
+   long one between the thresholds, is no event.
 
 Peak and mean are taken of the scores before smoothing, over all windows of the
 event, joined gaps included.
@@ -28,8 +33,8 @@ the events:
 
 - `detect`: the clip is the positive label if an event was found in it, however long
   it is. Its score is the highest onset threshold at which one would be found: without
-  smoothing and `min_event_s`, the highest score of a window. So an event was found
-  exactly where the score reaches `onset_threshold`.
+  smoothing, `min_event_s` and `confirmation_s`, the highest score of a window. So an
+  event was found exactly where the score reaches `onset_threshold`.
 - `reason`: the label with the highest mean score over the windows.
 """
 
@@ -43,8 +48,8 @@ import numpy as np
 from cry_lite.events import Event
 from cry_lite.spec import DecisionSpec, ModelSpec
 
-# Times come from whole samples divided by a rate, never exactly.
-_TIME_TOLERANCE_S = 1e-6
+TIME_TOLERANCE_S = 1e-6
+"""Times come from whole samples divided by a rate, never exactly."""
 
 
 class Decision(NamedTuple):
@@ -270,12 +275,29 @@ def smooth(scores: np.ndarray, smoothing_windows: int) -> np.ndarray:
 def _event_runs(
     smoothed: np.ndarray, edges: np.ndarray, decision: DecisionSpec
 ) -> list[_Run]:
-    """Returns the runs of windows that are events: steps 2 to 4 of the module."""
+    """Returns the runs of windows that are events: steps 2 to 5 of the module."""
     return [
         run
         for run in _join(_runs(smoothed, decision), edges, decision.max_gap_s)
-        if edges[run.end] - edges[run.first] >= decision.min_event_s - _TIME_TOLERANCE_S
+        if edges[run.end] - edges[run.first] >= decision.min_event_s - TIME_TOLERANCE_S
+        and _is_confirmed(run, smoothed, edges, decision)
     ]
+
+
+def _is_confirmed(
+    run: _Run, smoothed: np.ndarray, edges: np.ndarray, decision: DecisionSpec
+) -> bool:
+    """Whether a run has a stretch at the onset threshold that is long enough."""
+    needed_s = decision.confirmation_s - TIME_TOLERANCE_S
+    if needed_s <= 0:
+        return True
+    rows = smoothed[run.first : run.end]
+    is_high = (rows[:, run.label] >= decision.onset_threshold) & (
+        rows.argmax(axis=1) == run.label
+    )
+    turns = np.flatnonzero(np.diff(is_high, prepend=False, append=False)) + run.first
+    lengths_s = edges[turns[1::2]] - edges[turns[::2]]
+    return bool((lengths_s >= needed_s).any())
 
 
 def _runs(smoothed: np.ndarray, decision: DecisionSpec) -> list[_Run]:
@@ -300,7 +322,7 @@ def _join(runs: list[_Run], edges: np.ndarray, max_gap_s: float) -> list[_Run]:
     for run in runs:
         if joined and joined[-1].label == run.label:
             gap_s = edges[run.first] - edges[joined[-1].end]
-            if gap_s < max_gap_s - _TIME_TOLERANCE_S:
+            if gap_s < max_gap_s - TIME_TOLERANCE_S:
                 joined[-1] = joined[-1]._replace(end=run.end)
                 continue
         joined.append(run)

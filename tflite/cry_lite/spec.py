@@ -269,6 +269,8 @@ class DecisionSpec(_Record):
         offset_threshold: Score in [0, onset_threshold] below which it ends.
         smoothing_windows: Median over this many windows, odd, 1 for none.
         min_event_s: Shorter events are dropped, seconds.
+        confirmation_s: An event without an unbroken stretch of at least this many
+            seconds at `onset_threshold` or above is dropped; 0 asks for none.
         max_gap_s: Events closer than this are joined, seconds.
     """
 
@@ -278,6 +280,7 @@ class DecisionSpec(_Record):
     offset_threshold: float = 0.4
     smoothing_windows: int = 1
     min_event_s: float = 0.0
+    confirmation_s: float = 0.0
     max_gap_s: float = 0.0
 
     def __post_init__(self) -> None:
@@ -302,9 +305,13 @@ class DecisionSpec(_Record):
             smoothing_windows=self.smoothing_windows,
         )
         _require(
-            self.min_event_s >= 0 and self.max_gap_s >= 0,
-            "min_event_s and max_gap_s must not be negative.",
+            all(
+                0 <= length_s < math.inf
+                for length_s in (self.min_event_s, self.confirmation_s, self.max_gap_s)
+            ),
+            "min_event_s, confirmation_s and max_gap_s must be finite, not negative.",
             min_event_s=self.min_event_s,
+            confirmation_s=self.confirmation_s,
             max_gap_s=self.max_gap_s,
         )
 

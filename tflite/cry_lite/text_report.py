@@ -81,6 +81,8 @@ def model_lines(analyzer: Analyzer, path: str, size_bytes: int) -> list[str]:
         task = f"detects crying ({spec.positive_label})"
     else:
         task = "classifies the reason for crying"
+    confirmation_s = decision.confirmation_s
+    held = f" held for {confirmation_s:g} s" if confirmation_s > 0 else ""
     samples = analyzer.input_samples
     takes = f"{samples} samples" if samples else "any length"
     rows = [
@@ -90,7 +92,7 @@ def model_lines(analyzer: Analyzer, path: str, size_bytes: int) -> list[str]:
         ("windows", f"{decision.window_s:g} s every {decision.hop_s:g} s"),
         (
             "events",
-            f"start at {decision.onset_threshold:g}, end below "
+            f"start at {decision.onset_threshold:g}{held}, end below "
             f"{decision.offset_threshold:g}, median over {decision.smoothing_windows}, "
             f"at least {decision.min_event_s:g} s, gaps under "
             f"{decision.max_gap_s:g} s joined",

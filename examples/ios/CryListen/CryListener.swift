@@ -46,6 +46,7 @@ private final class Ear: @unchecked Sendable {
   private let classifier: AudioClassifier
   private let record: AudioRecord
   private let format: AudioDataFormat
+  private var decision: CryDecision
 
   var windowSeconds: Double { Double(settings.windowSamples) / settings.sampleRate }
 
@@ -55,6 +56,7 @@ private final class Ear: @unchecked Sendable {
       throw CocoaError(.fileNoSuchFile)
     }
     settings = try ModelSettings(contentsOf: url)
+    decision = CryDecision(settings.decision)
     let options = AudioClassifierOptions()
     options.baseOptions.modelAssetPath = url.path
     // Windows overlap, so each is a clip. The stream mode cuts them end to end.
@@ -85,6 +87,9 @@ private final class Ear: @unchecked Sendable {
   }
 
   func isCry(_ scores: [LabelScore]) -> Bool {
-    scores.contains { $0.label == settings.positiveLabel && $0.value >= settings.threshold }
+    guard let cry = scores.first(where: { $0.label == settings.positiveLabel }) else {
+      return false
+    }
+    return decision.add(cry.value)
   }
 }

@@ -1,13 +1,13 @@
 import Foundation
 
-/// What cry-tf wrote into a `.tflite`: its input, and the threshold of a cry.
+/// What cry-tf wrote into a `.tflite`: its input, and when scores mean crying.
 struct ModelSettings {
   let sampleRate: Double
   let windowSamples: Int
   let hopSeconds: Double
   /// The label that means a cry; nil if every label is an answer.
   let positiveLabel: String?
-  let threshold: Float
+  let decision: DecisionSettings
 
   enum Failure: LocalizedError {
     case notExported
@@ -34,8 +34,8 @@ struct ModelSettings {
     sampleRate = file.model.frontEnd.sampleRateHz
     windowSamples = samples
     hopSeconds = file.model.decision.hopS
+    decision = file.model.decision
     positiveLabel = file.model.positiveLabel
-    threshold = file.model.decision.onsetThreshold
   }
 
   private struct File: Decodable {
@@ -44,15 +44,11 @@ struct ModelSettings {
 
     struct Model: Decodable {
       let frontEnd: FrontEnd
-      let decision: Decision
+      let decision: DecisionSettings
       let positiveLabel: String?
     }
     struct FrontEnd: Decodable {
       let sampleRateHz: Double
-    }
-    struct Decision: Decodable {
-      let hopS: Double
-      let onsetThreshold: Float
     }
     struct Provenance: Decodable {
       let inputSamples: Length

@@ -20,7 +20,7 @@ import kotlin.concurrent.thread
  * @param context gives the assets, where [modelAsset] is
  * @param modelAsset a `.tflite` of cry-tf of fixed length
  * @param onScores called on that thread with a score for each label, and whether the
- *   scores mean a cry
+ *   scores so far mean that a baby cries now
  * @param onFailure called on that thread when listening ends by itself
  */
 class CryListener(
@@ -31,6 +31,8 @@ class CryListener(
 ) : AutoCloseable {
     private val settings =
         ModelSettings.read(context.assets.open(modelAsset).use { it.readBytes() })
+
+    private val decision = CryDecision(settings.decision)
 
     // Windows overlap, so each is a clip. MediaPipe's stream mode cuts them end to end.
     private val classifier =
@@ -92,7 +94,7 @@ class CryListener(
         val categories = result.classifications().first().categories()
         val scores = categories.associate { it.categoryName() to it.score() }
         val cry = settings.positiveLabel?.let { scores.getValue(it) }
-        onScores(scores, cry != null && cry >= settings.threshold)
+        onScores(scores, cry != null && decision.add(cry))
     }
 
     @RequiresPermission(Manifest.permission.RECORD_AUDIO)

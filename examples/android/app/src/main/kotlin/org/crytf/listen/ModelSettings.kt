@@ -6,7 +6,7 @@ import kotlin.math.roundToInt
 import org.json.JSONObject
 
 /**
- * What cry-tf wrote into a `.tflite`: its input, and the threshold of a cry.
+ * What cry-tf wrote into a `.tflite`: its input, and when scores mean crying.
  *
  * @property positiveLabel the label that means a cry; null if every label is an answer
  */
@@ -15,7 +15,7 @@ data class ModelSettings(
     val windowSamples: Int,
     val hopSamples: Int,
     val positiveLabel: String?,
-    val threshold: Float,
+    val decision: DecisionSettings,
 ) {
     companion object {
         private const val ENTRY = "cry_tf.json"
@@ -39,7 +39,16 @@ data class ModelSettings(
                 positiveLabel =
                     if (model.isNull("positive_label")) null
                     else model.getString("positive_label"),
-                threshold = decision.getDouble("onset_threshold").toFloat(),
+                decision =
+                    DecisionSettings(
+                        hopS = decision.getDouble("hop_s"),
+                        onsetThreshold = decision.getDouble("onset_threshold"),
+                        offsetThreshold = decision.getDouble("offset_threshold"),
+                        smoothingWindows = decision.getInt("smoothing_windows"),
+                        minEventS = decision.getDouble("min_event_s"),
+                        confirmationS = decision.optDouble("confirmation_s", 0.0),
+                        maxGapS = decision.getDouble("max_gap_s"),
+                    ),
             )
         }
 
