@@ -1,15 +1,31 @@
 from __future__ import annotations
 
+import tomllib
+from pathlib import Path
+
 import keras
 import numpy as np
 import pytest
 
 from cry_hub import keras_internals
 
+PYPROJECT = Path(__file__).parents[2] / "pyproject.toml"
 HINT = (
     f"Keras {keras.__version__} has changed what cry_hub/keras_internals.py uses; "
-    f"it was checked with {', '.join(keras_internals.CHECKED_WITH)}."
+    f"it was checked with {', '.join(keras_internals.CHECKED_WITH)}. Mend that module, "
+    "or let pyproject.toml allow only releases before this one."
 )
+
+
+def test_no_minor_release_is_allowed_above_the_last_that_was_checked():
+    major, minor, _ = keras_internals.CHECKED_WITH[-1].split(".")
+    extras = tomllib.loads(PYPROJECT.read_text("utf-8"))["project"]
+    train = extras["optional-dependencies"]["train"]
+    allowed = next(each for each in train if each.startswith("keras"))
+    assert allowed.endswith(f",<{major}.{int(minor) + 1}"), (
+        "When the tests pass with a new Keras, add it to CHECKED_WITH in "
+        "cry_hub/keras_internals.py and raise the cap in pyproject.toml."
+    )
 
 
 @pytest.fixture
