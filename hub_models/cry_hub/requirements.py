@@ -6,7 +6,9 @@ import importlib.util
 import json
 import os
 import sys
+from collections.abc import Callable, Container
 from pathlib import Path
+from typing import Any
 
 _PACKAGES = ("keras", "tensorflow", "lazy_loader")
 _TRAIN = (
@@ -34,6 +36,38 @@ def check_keras() -> None:
             f"cry-tf runs on Keras's TensorFlow backend. Received: {where}. Set "
             "KERAS_BACKEND=tensorflow before Python starts."
         )
+
+
+def lazy_names(
+    package: str, file: str, without_keras: Container[str]
+) -> tuple[Callable[[str], Any], Callable[[], list[str]], list[str]]:
+    """Returns a package's `__getattr__`, `__dir__` and `__all__`.
+
+    A name loads when it is first used (`lazy_loader`), after `check_keras`.
+
+    Args:
+        package: `__name__` of the package.
+        file: Its `__file__`; the names are those that `__init__.pyi` imports.
+        without_keras: Names that can be used without Keras.
+    """
+    try:
+        import lazy_loader
+    except ModuleNotFoundError:  # only cry_lite's requirements are installed
+
+        def refuse(name: str) -> Any:
+            if not name.startswith("__"):
+                check_keras()
+            raise AttributeError(f"module {package!r} has no attribute {name!r}")
+
+        return refuse, list, []
+    load, names, public = lazy_loader.attach_stub(package, file)
+
+    def load_checked(name: str) -> Any:
+        if name in public and name not in without_keras:
+            check_keras()
+        return load(name)
+
+    return load_checked, names, public
 
 
 def _is_installed(name: str) -> bool:
