@@ -15,7 +15,7 @@ const TIME_TOLERANCE_S = 1e-6;
  * @param {{labels: string[], positiveLabel: string | null, decision: object}} settings
  * @param {number} duration of the recording, seconds
  * @returns {{label: string, score: number, scores: number[], events: Event[]}} score is
- *   that of the label; of a detector's positive label, the highest onset threshold at
+ *   that of the label; of a detector, whatever its label, the highest onset threshold at
  *   which there would be an event
  */
 export function decide(rows, settings, duration) {
@@ -49,7 +49,7 @@ export function decide(rows, settings, duration) {
   });
   const others = mean.map((score, i) => (i === positive ? -Infinity : score));
   const answer = events.length ? positive : largest(others);
-  return { label: labels[answer], score: scores[answer], scores, events };
+  return { label: labels[answer], score: reached, scores, events };
 }
 
 /** The edges of the stretches of time that are nearest to the centre of each window. */

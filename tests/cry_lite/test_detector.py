@@ -75,7 +75,7 @@ def test_silence_is_no_crying(analyzer, make_sound):
     analysis = analyzer.analyze_file(make_sound("..."))
     assert analysis.events == ()
     assert analysis.label == "no_cry"
-    assert analysis.score > 0.99
+    assert analysis.score == analysis.clip_scores[1] < 0.01
 
 
 def test_the_score_of_a_clip_is_that_of_its_highest_window(analyzer, make_sound):
@@ -107,8 +107,10 @@ def test_label_events_and_json_agree_at_any_threshold(
     assert bool(analysis.events) == is_cry
     values = analysis.to_dict()
     assert values["label"] == analysis.label
-    assert values["score"] == values["scores"][analysis.label]
     assert bool(values["events"]) == is_cry
+    # One figure that tells the answer, whichever it is.
+    assert values["score"] == values["scores"]["cry"]
+    assert (values["score"] >= threshold) == is_cry
 
 
 @pytest.mark.parametrize("samples", [1, 160, 1600])

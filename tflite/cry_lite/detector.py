@@ -35,6 +35,7 @@ class Analysis:
         label: The answer for the whole file. `detect`: the positive label if there
             is an event, however long the file is. `reason`: the label with the
             highest mean score.
+        positive_label: The label that a detector detects; None for `reason`.
         clip_scores: Float32 `(labels,)`, the file's score of each label. `detect`:
             the positive label has the highest onset threshold at which there would
             be an event, see `cry_lite.decision`. `reason`: means over the windows.
@@ -50,18 +51,21 @@ class Analysis:
     windows: np.ndarray
     scores: np.ndarray
     label: str
+    positive_label: str | None = None
     clip_scores: np.ndarray
     events: tuple[Event, ...]
     notes: tuple[str, ...]
 
     @property
     def score(self) -> float:
-        """The score of `label` for the whole file, 0 to 1.
+        """The score of the whole file, 0 to 1.
 
-        A detector's other label has 1 minus the score of the positive one; this is
-        below 0.5 if the threshold is above 0.5 and the score between them.
+        `detect`: of the positive label, whether it is the answer or not: the answer
+        is the positive label where this reaches the onset threshold. `reason`: of
+        `label`.
         """
-        return float(self.clip_scores[self.labels.index(self.label)])
+        scored = self.label if self.positive_label is None else self.positive_label
+        return float(self.clip_scores[self.labels.index(scored)])
 
     def to_dict(self) -> dict[str, Any]:
         """Returns JSON types: all fields except the scores of single windows."""
@@ -180,6 +184,7 @@ class Analyzer:
             windows=windows,
             scores=scores,
             label=decision.label,
+            positive_label=self.spec.positive_label,
             clip_scores=decision.scores,
             events=decision.events,
             notes=sound.notes(),
