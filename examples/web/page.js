@@ -1,9 +1,11 @@
 // The page: a model, then a recording or the microphone, then scores over time.
 
+import { mixChannels } from "./channel_mix.js";
 import { decide } from "./decision.js";
 import { Detector } from "./detector.js";
 import { listen } from "./microphone.js";
 import { colourOf, drawScores } from "./plot.js";
+import { eventLine, summary } from "./report.js";
 
 const KEPT_ROWS = 600; // of the microphone
 const REPAINT_MS = 50;
@@ -46,10 +48,10 @@ async function analyzeFile(file) {
   clear();
   allow(false);
   try {
-    const waveform = await decode(file, detector.settings.sampleRate);
-    let painted = performance.now();
     const { sampleRate } = detector.settings;
-    for (const { start, window } of detector.windows(waveform)) {
+    const { mono, turned } = await decode(file, sampleRate);
+    let painted = performance.now();
+    for (const { start, window } of detector.windows(mono)) {
       add(start, window.length, detector.scores(window));
       if (performance.now() - painted > REPAINT_MS) {
         show([]);
@@ -58,9 +60,11 @@ async function analyzeFile(file) {
         painted = performance.now();
       }
     }
-    const answer = decide(rows, detector.settings, waveform.length / sampleRate);
+    const duration = mono.length / sampleRate;
+    const answer = decide(rows, detector.settings, duration);
     show(answer.events);
-    tell(answer);
+    element("answer").textContent = summary(answer, detector.settings, duration);
+    list(answer.events, duration, turned ? [turnedNote(turned / sampleRate)] : []);
     offerScores();
     say(`${file.name}: ${rows.length} windows scored.`);
   } finally {
@@ -72,11 +76,17 @@ async function decode(file, sampleRate) {
   // Decoding in a context resamples to its rate.
   const context = new OfflineAudioContext(1, 1, sampleRate);
   const sound = await context.decodeAudioData(await file.arrayBuffer());
-  const mono = sound.getChannelData(0).slice();
-  for (let channel = 1; channel < sound.numberOfChannels; channel++) {
-    sound.getChannelData(channel).forEach((sample, i) => (mono[i] += sample));
-  }
-  return mono.map((sample) => sample / sound.numberOfChannels);
+  const channels = Array.from({ length: sound.numberOfChannels }, (_, channel) =>
+    sound.getChannelData(channel),
+  );
+  return mixChannels(channels, sampleRate);
+}
+
+function turnedNote(seconds) {
+  return (
+    `note: the channels cancel each other in ${seconds.toFixed(1)} s of the sound, as ` +
+    "if one were wired the wrong way round: there one was turned before they were mixed"
+  );
 }
 
 async function toggleMicrophone() {
@@ -90,9 +100,10 @@ async function toggleMicrophone() {
   stopListening = await listen(detector.settings, (start, window) => {
     add(start, window.length, detector.scores(window));
     rows = rows.slice(-KEPT_ROWS);
-    const { events } = decide(rows, detector.settings, rows.at(-1).end);
-    show(events, rows.at(-1).scores);
-    list(events);
+    const { end, scores } = rows.at(-1);
+    const { events } = decide(rows, detector.settings, end);
+    show(events, scores);
+    list(events, end);
   });
   element("listen").textContent = "Stop";
   say("Listening.");
@@ -139,38 +150,13 @@ function show(events, now = null) {
   );
 }
 
-/** Writes the answer for the whole recording, and its events. */
-function tell({ label, score, scores, events }) {
-  const { labels, positiveLabel, decision } = detector.settings;
-  // Of a detector without an event the score stands below, beside the threshold.
-  const hasScore = events.length || positiveLabel === null;
-  element("answer").textContent = hasScore ? `${label} ${score.toFixed(2)}` : label;
-  list(events);
-  if (events.length) return;
-  const nothing = document.createElement("li");
-  nothing.textContent =
-    positiveLabel === null
-      ? "no clear reason"
-      : noCrying(scores[labels.indexOf(positiveLabel)], decision.onset_threshold);
-  element("events").append(nothing);
-}
-
-/** Says how far a detector was from an event, with as many digits as tell it. */
-function noCrying(score, threshold) {
-  for (let digits = 2; digits < 8; digits++) {
-    const [reached, needed] = [score, threshold].map((each) => each.toFixed(digits));
-    if (reached !== needed) return `no crying (score ${reached}, threshold ${needed})`;
-  }
-  return "no crying";
-}
-
-function list(events) {
+/** Lists events, then notes, for the sound so far: `duration` in seconds. */
+function list(events, duration, notes = []) {
+  const lines = events.map((event) => eventLine(event, detector.settings, duration));
   element("events").replaceChildren(
-    ...events.map(({ start, end, label, peak }) => {
+    ...[...lines, ...notes].map((line) => {
       const item = document.createElement("li");
-      const what = detector.settings.positiveLabel === null ? label : "crying";
-      const times = `${start.toFixed(1)}-${end.toFixed(1)} s`;
-      item.textContent = `${what} ${times} (peak ${peak.toFixed(2)})`;
+      item.textContent = line;
       return item;
     }),
   );

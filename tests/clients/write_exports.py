@@ -8,8 +8,10 @@ a browser, so the two meet in a folder:
     MODEL_RECIPE.tflite    a file of fixed length for each model and recipe
     dynamic_length.tflite  a file that MediaPipe cannot run
     MODEL_CLIP.wav         float32 clips at the rate of the model
+    opposite.wav           two channels, one upside down for the first block
     expected.json          for each file the scores of every window of every clip and
-                           the answers; decisions on drawn scores
+                           the lines of cry-lite; the same for opposite.wav; decisions
+                           on drawn scores
 
 The networks have random weights, and a last layer drawn from a few synthetic sounds,
 so that their scores differ from clip to clip.
@@ -30,8 +32,11 @@ import soundfile
 import cry_hub
 import cry_tf
 from cry_lite.decision import decide
+from cry_lite.detector import Analyzer
 from cry_lite.front_ends import YAMNET
-from cry_lite.sound_file import resample
+from cry_lite.report import analysis_lines
+from cry_lite.sound_decoder import BLOCK_FRAMES
+from cry_lite.sound_file import read, resample
 from cry_lite.spec import DecisionSpec, ModelSpec
 from cry_lite.windows import stream_windows, window_samples_of, window_starts
 from cry_tf.models.cry_model import CryModel
@@ -71,7 +76,14 @@ def write(folder: Path) -> None:
     ]
     clips = [waveform for _, waveform in _sounds(detector.labels, 2, 1)]
     cry_tf.export(detector, folder / "dynamic_length.tflite", "none", check=clips)
-    expected = json.dumps({"files": files, "decisions": list(_decisions())}, indent=1)
+    expected = json.dumps(
+        {
+            "files": files,
+            "opposite": _write_opposite(folder, files[0], detector),
+            "decisions": list(_decisions()),
+        },
+        indent=1,
+    )
     (folder / "expected.json").write_text(expected, encoding="utf-8")
 
 
@@ -92,10 +104,6 @@ def _write_model(
         for clip, waveform in clips.items()
     }
     check = list(clips.values())[:2]  # the clients compare on all
-    answers = {
-        clip: _answer(model.spec, scores[clip], len(waveform) / rate_hz)
-        for clip, waveform in clips.items()
-    }
     for recipe in recipes:
         path = folder / f"{name}_{recipe}.tflite"
         cry_tf.export(
@@ -114,8 +122,33 @@ def _write_model(
             "hop_s": decision.hop_s,
             "labels": list(model.labels),
             "scores": scores,
-            "answers": answers,
+            "lines": {clip: _lines(path, folder / clip) for clip in clips},
         }
+
+
+def _write_opposite(
+    folder: Path, file: dict[str, Any], model: CryModel
+) -> dict[str, Any]:
+    """Writes a clip whose channels cancel each other until the second block."""
+    rate_hz, path = file["sample_rate_hz"], folder / "opposite.wav"
+    clip = read(folder / next(reversed(file["scores"])), rate_hz)
+    other = clip.copy()
+    other[:BLOCK_FRAMES] *= -1
+    soundfile.write(path, np.stack([clip, other], axis=1), rate_hz, subtype="FLOAT")
+    mono = read(path, rate_hz)
+    return {
+        "model": file["file"],
+        "clip": path.name,
+        "scores": _window_scores(model, mono, file["window_s"], file["hop_s"]),
+        "lines": _lines(folder / file["file"], path),
+    }
+
+
+def _lines(file: Path, clip: Path) -> list[str]:
+    """Returns what cry-lite prints, without the clip's name and indents."""
+    analyzer = Analyzer(file)
+    first, *others = analysis_lines(analyzer.analyze_file(clip), analyzer.spec)
+    return [first.partition(": ")[2], *(line.strip() for line in others)]
 
 
 def _window_scores(
