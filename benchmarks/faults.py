@@ -152,7 +152,7 @@ class Bench:
         )
 
 
-def heard(done: Done) -> str:
+def found_in(done: Done) -> str:
     """Returns seconds, number of events and notes of each sound."""
     texts = [
         f"{sound['duration_s']:.1f} s, {sound['label']} {sound['score']:.2f}, events: "
@@ -192,14 +192,14 @@ def lost_sound(bench: Bench) -> Iterator[Answer]:
         yield Answer(
             row,
             name,
-            heard(Done(done.code, done.out.split("\n")[0], done.errors)),
+            found_in(Done(done.code, done.out.split("\n")[0], done.errors)),
             right,
         )
     done = hurt("antiphase.wav")
     right = done.code == 0 and bool(
         done.sounds[0]["events"] and done.sounds[0]["notes"]
     )
-    yield Answer("5", "antiphase.wav", heard(done), right)
+    yield Answer("5", "antiphase.wav", found_in(done), right)
     clips = [dict(row) for row in bench.rows]
     for clip in clips:
         samples, rate_hz = soundfile.read(clip["file"])
@@ -221,10 +221,10 @@ def lost_sound(bench: Bench) -> Iterator[Answer]:
     scores = [sound["score"] for sound in done.sounds]
     right = done.code == 0 and len({s["label"] for s in done.sounds}) == 1
     right &= len(scores) == 3 and max(scores) - min(scores) < 0.1
-    yield Answer("6", "tail.wav, tail_1lsb.wav, tail.opus", heard(done), right)
+    yield Answer("6", "tail.wav, tail_1lsb.wav, tail.opus", found_in(done), right)
     done = hurt("cbr_no_info.mp3")
     right = done.code == 0 and not done.sounds[0]["notes"]
-    yield Answer("7", "cbr_no_info.mp3", heard(done), right)
+    yield Answer("7", "cbr_no_info.mp3", found_in(done), right)
     night = bench.folder / "night"
     night.mkdir()
     shutil.copy(bench.faults / whole, night)
@@ -257,7 +257,7 @@ def lost_sound(bench: Bench) -> Iterator[Answer]:
         else:
             right = done.code == 0 and alike(done.sounds + reference)
             right &= len(done.sounds) == 1
-        yield Answer("9", name, heard(done), right)
+        yield Answer("9", name, found_in(done), right)
 
 
 def one_answer(bench: Bench) -> Iterator[Answer]:
@@ -335,7 +335,7 @@ def one_answer(bench: Bench) -> Iterator[Answer]:
     ]
     path = bench.manifest("newline.csv", broken)
     done = bench.train(path, bench.folder / "newline", "--positive c")
-    right = done.code in (1, 2) and not done.traced
+    right = done.code in (1, 2) and not done.traced and "line break" in done.errors
     yield Answer("17", "a newline in a label", done.said, right)
 
 
@@ -357,7 +357,7 @@ def high_threshold(bench: Bench) -> Answer:
     done = bench.shell(f"cry-lite analyze --json --model strict.tflite {sound}")
     right = done.code == 0 and not done.sounds[0]["events"]
     right = right and done.sounds[0]["label"] == "no_cry"
-    return Answer("11", "an onset threshold of 0.99999", heard(done), right)
+    return Answer("11", "an onset threshold of 0.99999", found_in(done), right)
 
 
 def milliseconds(bench: Bench) -> Answer:
@@ -384,9 +384,12 @@ def milliseconds(bench: Bench) -> Answer:
         )
         told.append((done.code, done.out.replace(data.stem, "")))
     right = told[0][0] == 0 and told[0] == told[1]
-    same = "the same as" if told[0] == told[1] else "unlike"
+    same = "the same JSON as" if told[0] == told[1] else "unlike"
     return Answer(
-        "15", "times in milliseconds", f"{done.said[:60]}: {same} in seconds", right
+        "15",
+        "personalize, times in milliseconds",
+        f"exit {done.code}: {same} in seconds, {len(done.out)} bytes",
+        right and len(done.out) > 100,
     )
 
 

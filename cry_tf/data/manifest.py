@@ -14,6 +14,7 @@ from cry_tf.data.clip import Clip, label_name
 from cry_tf.data.grouping import plural
 
 _NAMED = 5
+_LONGEST_ROW = 20  # Lines to look through for the end of a quoted value.
 
 
 def read_manifest(path: Path, label_column: str, group_by: str | None) -> list[Clip]:
@@ -104,11 +105,21 @@ def _read_rows(
             f"one {', '.join(map(repr, twice))}. Rename or delete the others."
         )
     rows, faults = [], []
+    next_number = 2
     for number, line in enumerate(lines[1:], start=2):
+        if number < next_number:
+            continue
         try:
             values = _values(line, delimiter)
         except csv.Error as error:
-            faults.append(f"line {number} ({_reason(error)})")
+            last = _end_of_row(lines, number, delimiter, len(columns))
+            if last is not None:
+                faults.append(
+                    f"line {number} (a line break within quotes, closed in line {last})"
+                )
+                next_number = last + 1
+            else:
+                faults.append(f"line {number} ({_reason(error)})")
             continue
         if not any(value.strip() for value in values):
             continue
@@ -124,8 +135,8 @@ def _read_rows(
             "Every row of a manifest is one line with a value, perhaps an empty one, "
             f"for each of its {plural(len(columns), 'column')}. "
             f"{plural(len(faults), 'row')} of {path} {are} not: {some(faults)}. "
-            f"Close each quote on its line, and put a value that holds {delimiter!r} "
-            "in quotes."
+            "Take line breaks out of values, close each quote on its line, and put a "
+            f"value that holds {delimiter!r} in quotes."
         )
     return columns, rows
 
@@ -133,6 +144,21 @@ def _read_rows(
 def _values(line: str, delimiter: str) -> list[str]:
     reader = csv.reader([line], delimiter=delimiter, strict=True, skipinitialspace=True)
     return next(reader, [])
+
+
+def _end_of_row(
+    lines: Sequence[str], number: int, delimiter: str, columns: int
+) -> int | None:
+    """Returns the line where a row ends whose quotes hold line breaks, else None."""
+    row = lines[number - 1]
+    for last in range(number + 1, min(number + _LONGEST_ROW, len(lines) + 1)):
+        row += "\n" + lines[last - 1]
+        try:
+            values = _values(row, delimiter)
+        except csv.Error:
+            continue
+        return last if len(values) == columns else None
+    return None
 
 
 def _reason(error: csv.Error) -> str:

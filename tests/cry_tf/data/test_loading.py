@@ -232,6 +232,19 @@ def test_an_unclosed_quote_takes_no_rows_with_it(write, tmp_path, row, end, late
     assert str(path) in str(error.value)
 
 
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+def test_a_line_break_in_a_value_is_named_as_such(write, tmp_path, end):
+    rows = rows_of(write, 6)
+    rows[1] = f'1.wav,"a{end}b",g'
+    rows[4] = f'4.wav,a,"g{end}{end}h"'
+    path = tmp_path / "m.csv"
+    path.write_bytes(end.join(["file,label,group", *rows]).encode())
+    named = r"2 rows .*: line 3 \(a line break.*in line 4\), line 7 .* in line 9\)"
+    with pytest.raises(ValueError, match=named) as error:
+        load(path)
+    assert "is not closed" not in str(error.value)
+
+
 def test_quotes_that_are_closed_are_read(write, tmp_path):
     write("a, b.wav")
     path = _manifest(
