@@ -28,13 +28,13 @@ from typing import Any
 import keras
 import numpy as np
 import soundfile
+from cry_lite.report import analysis_lines
 
 import cry_hub
 import cry_tf
 from cry_lite.decision import decide
 from cry_lite.detector import Analyzer
 from cry_lite.front_ends import YAMNET
-from cry_lite.report import analysis_lines
 from cry_lite.sound_decoder import BLOCK_FRAMES
 from cry_lite.sound_file import read, resample
 from cry_lite.spec import DecisionSpec, ModelSpec
