@@ -103,9 +103,40 @@ def find_events(
     if not starts.size and not scores.size:
         return []
     _check(starts, ends, scores, spec)
-    edges = cell_edges(starts, ends, duration_s)
     labels, scores = _answering(scores, spec)
-    smoothed = smooth(scores, spec.decision.smoothing_windows)
+    edges = cell_edges(starts, ends, duration_s)
+    return _events(edges, scores, labels, spec.decision)
+
+
+def find_label_events(
+    window_starts_s: np.ndarray,
+    window_ends_s: np.ndarray,
+    scores: np.ndarray,
+    label: str,
+    decision: DecisionSpec,
+    duration_s: float,
+) -> list[Event]:
+    """Finds the events of one label, as `find_events` does for a detector's.
+
+    Args:
+        window_starts_s: Float64 `(windows,)`, increasing, seconds.
+        window_ends_s: Float64 `(windows,)`, increasing, seconds.
+        scores: Finite floats `(windows,)`, the label's.
+        label: Its name.
+        decision: The thresholds.
+        duration_s: Length of the sound, seconds.
+    """
+    edges = cell_edges(window_starts_s, window_ends_s, duration_s)
+    return _events(edges, scores[:, None], (label,), decision)
+
+
+def _events(
+    edges: np.ndarray,
+    scores: np.ndarray,
+    labels: Sequence[str],
+    decision: DecisionSpec,
+) -> list[Event]:
+    smoothed = smooth(scores, decision.smoothing_windows)
     return [
         Event(
             start_s=float(edges[run.first]),
@@ -114,7 +145,7 @@ def find_events(
             peak=float(scores[run.first : run.end, run.label].max()),
             mean=float(scores[run.first : run.end, run.label].mean(dtype=np.float64)),
         )
-        for run in _event_runs(smoothed, edges, spec.decision)
+        for run in _event_runs(smoothed, edges, decision)
     ]
 
 
@@ -291,7 +322,8 @@ def _is_confirmed(
     needed_s = decision.confirmation_s - TIME_TOLERANCE_S
     if needed_s <= 0:
         return True
-    rows = smoothed[run.first : run.end]
+    # In float64, as the thresholds: see `answers_at`.
+    rows = smoothed[run.first : run.end].astype(np.float64)
     is_high = (rows[:, run.label] >= decision.onset_threshold) & (
         rows.argmax(axis=1) == run.label
     )
