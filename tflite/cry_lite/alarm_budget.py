@@ -272,7 +272,8 @@ def check_hours(hours: float, max_per_hour: float) -> None:
         raise ValueError(
             f"No false alarm in {_in_words(hours)} of ambient recordings shows that "
             f"there are at most {highest_rate(0, hours):.2g} an hour (95 % "
-            f"confidence); to show at most {max_per_hour:g} it takes {_in_words(needed)}."
+            f"confidence); to show at most {max_per_hour:g} it takes "
+            f"{_in_words(needed)}."
         )
 
 
