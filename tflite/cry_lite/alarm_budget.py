@@ -121,7 +121,7 @@ class NamedEvent(NamedTuple):
 
 
 @dataclass(frozen=True, kw_only=True)
-class AlarmPoint:
+class BudgetPoint:
     """What one setting does on the recordings.
 
     Attributes:
@@ -185,9 +185,9 @@ class AlarmChoice:
     max_per_hour: float | None
     hours: float
     recordings: int
-    chosen: AlarmPoint
-    before: AlarmPoint
-    curve: tuple[AlarmPoint, ...]
+    chosen: BudgetPoint
+    before: BudgetPoint
+    curve: tuple[BudgetPoint, ...]
 
     @property
     def is_supported(self) -> bool:
@@ -358,9 +358,9 @@ def point_of(
     decision: DecisionSpec,
     ambient: Sequence[ScoredRecording],
     cries: Sequence[ScoredRecording],
-) -> AlarmPoint:
+) -> BudgetPoint:
     """Counts the events of recordings at a setting."""
-    return AlarmPoint(
+    return BudgetPoint(
         decision=decision,
         false_alarms=sum(len(recording.events(decision)) for recording in ambient),
         hours=hours_of(ambient),
@@ -409,7 +409,7 @@ def describe(decision: DecisionSpec) -> str:
 
 
 def _no_setting(
-    ambient: Sequence[ScoredRecording], fewest: AlarmPoint, allowed: int
+    ambient: Sequence[ScoredRecording], fewest: BudgetPoint, allowed: int
 ) -> str:
     """Returns why nothing can be chosen, with the false alarms that are left."""
     events = [
@@ -436,7 +436,7 @@ def _with_cries(
     cries: Sequence[ScoredRecording],
     decision: DecisionSpec,
     allowed: int,
-) -> tuple[AlarmPoint | None, tuple[AlarmPoint, ...]]:
+) -> tuple[BudgetPoint | None, tuple[BudgetPoint, ...]]:
     """Tries all settings; returns the best one within the budget, and the curve."""
     grid = _Grid(ambient, cries, decision)
     hours, most, curve = hours_of(ambient), -1, []
@@ -445,7 +445,7 @@ def _with_cries(
         if detected > most:
             most = detected
             curve.append(
-                AlarmPoint(
+                BudgetPoint(
                     decision=grid.middle(count, detected),
                     false_alarms=count,
                     hours=hours,
@@ -462,7 +462,7 @@ def _without_cries(
     _: Sequence[ScoredRecording],
     decision: DecisionSpec,
     allowed: int,
-) -> tuple[AlarmPoint | None, tuple[AlarmPoint, ...]]:
+) -> tuple[BudgetPoint | None, tuple[BudgetPoint, ...]]:
     """Raises the onset threshold, then asks for a longer confirmation as well."""
     hours, chosen, points = hours_of(ambient), None, []
     longer_s = [s for s in _CONFIRMATIONS_S if s > decision.confirmation_s]
@@ -470,7 +470,7 @@ def _without_cries(
         base = decision.replace(confirmation_s=confirmation_s)
         grid = _Grid(ambient, (), base, is_whole=False)
         points = [
-            AlarmPoint(
+            BudgetPoint(
                 decision=grid.setting(0, place),
                 false_alarms=int(grid.false_alarms[0, place]),
                 hours=hours,
