@@ -197,7 +197,8 @@ def import_tensorflow_quietly() -> None:
     """Imports TensorFlow and Keras without their start-up messages.
 
     TF_CPP_MIN_LOG_LEVEL is not enough: TensorFlow 2.21 logs its CPU and GPU
-    findings before it reads it. Set TF_CPP_MIN_LOG_LEVEL=0 to see everything.
+    findings before it reads it, and a missing GPU as an error. So devices are looked
+    for here too. Set TF_CPP_MIN_LOG_LEVEL=0 to see everything.
     """
     level = os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     if level == "0":
@@ -207,6 +208,7 @@ def import_tensorflow_quietly() -> None:
     with _held_stderr():
         import absl.logging
         import keras  # noqa: F401
-        import tensorflow  # noqa: F401
+        import tensorflow
 
+        tensorflow.config.list_physical_devices()
         absl.logging.set_verbosity(absl.logging.ERROR)

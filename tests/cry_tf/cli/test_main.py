@@ -1,13 +1,18 @@
 import contextlib
+import os
+import re
 import signal
 import subprocess
 import sys
 import types
+from pathlib import Path
 
 import pytest
 
 from cry_lite import __version__
 from cry_tf.cli import main as cli
+
+FIXTURES = Path(__file__).parents[2] / "fixtures"
 
 
 def test_help_lists_every_command_and_succeeds(capsys):
@@ -74,6 +79,32 @@ def test_another_backend_of_keras_ends_in_one_sentence(capsys, monkeypatch):
 def test_every_command_takes_recordings_of_several_folders(argv):
     args = vars(cli._parser()[0].parse_args(argv))
     assert ["one", "two"] in (args.get("data"), args.get("clips"), args.get("check"))
+
+
+@pytest.mark.parametrize("level", [None, "2"])
+def test_nothing_that_tensorflow_says_of_itself_reaches_a_user(
+    level, tmp_path, cries_and_rain
+):
+    # At level 2 TensorFlow reports a machine without a GPU as an error.
+    environment = {
+        name: value
+        for name, value in os.environ.items()
+        if name != "TF_CPP_MIN_LOG_LEVEL"
+    }
+    if level is not None:
+        environment["TF_CPP_MIN_LOG_LEVEL"] = level
+    run = FIXTURES / "before_rebuild" / "detect_statistic"
+    done = subprocess.run(
+        [sys.executable, "-m", "cry_tf.cli.main", "evaluate", str(run)]
+        + [str(cries_and_rain), "--positive", "hungry", "-o", str(tmp_path / "result")],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0
+    own = re.compile(r"scoring: \d+/\d+|warning: ")
+    assert [line for line in done.stderr.splitlines() if not own.match(line)] == []
 
 
 def test_help_imports_no_framework():
