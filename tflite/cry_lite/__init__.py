@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from cry_lite.sound_file import read
     from cry_lite.spec import DecisionSpec, FrontEndSpec, ModelSpec
 
-__version__ = "0.1.0.dev0"
+__version__ = "0.2.0.dev0"
 
 __all__ = ["Analyzer", "DecisionSpec", "FrontEndSpec", "ModelSpec", "read"]
 
