@@ -71,7 +71,7 @@ def tell(
                     name,
                     _number(point.recall),
                     str(point.false_alarms),
-                    _number(point.false_alarms_per_hour),
+                    _number(point.false_alarms_per_hour, digits=1),
                 ]
                 for name, point in operating_points
             ],
@@ -106,5 +106,5 @@ def _text(estimate: Estimate) -> str:
     return f"{_number(estimate.value)} ({low}-{high})"
 
 
-def _number(value: float | None) -> str:
-    return "-" if value is None else f"{value:.3f}"
+def _number(value: float | None, digits: int = 3) -> str:
+    return "-" if value is None else f"{value:.{digits}f}"

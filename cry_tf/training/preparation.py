@@ -130,20 +130,19 @@ def choose_bandwidth(
         return Bandwidth(None, "the whole spectrum, as asked for.")
     if isinstance(asked, float | int):
         return Bandwidth(float(asked), f"nothing above {asked:g} Hz, as asked for.")
-    found = shared_bandwidth(dataset)
-    if found.cutoff_hz is None:  # one rate for all
+    found, why = shared_bandwidth(dataset), ""
+    cutoff_hz = found.cutoff_hz
+    if cutoff_hz is None:  # one rate for all
         rates = set().union(*native_sample_rates(dataset).values())
-        lowest = min(rates, default=front_end.sample_rate_hz)
-        cutoff_hz = USABLE_SHARE * lowest
-        reason = f"{found.reason} The model gets nothing above {cutoff_hz:.0f} Hz, "
-        reason += "so that a device does not bring what training never had."
-        found = Bandwidth(cutoff_hz, reason)
-    if found.cutoff_hz is not None and found.cutoff_hz >= front_end.max_hz:
+        cutoff_hz = USABLE_SHARE * min(rates, default=front_end.sample_rate_hz)
+        why = ", so that a device does not bring what training never had"
+    if cutoff_hz >= front_end.max_hz:
         return Bandwidth(
             None,
-            f"every clip holds the {front_end.max_hz:g} Hz that the model listens to.",
+            f"every clip holds the {front_end.max_hz:g} Hz that the model uses.",
         )
-    return found
+    removed = f" The model gets nothing above {cutoff_hz:.0f} Hz{why}."
+    return Bandwidth(cutoff_hz, found.reason + removed)
 
 
 def hold_out_of(dataset: Dataset, settings: Settings) -> HoldOut | None:

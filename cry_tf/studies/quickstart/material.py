@@ -149,7 +149,7 @@ class Material:
         is_synthetic: Whether all of it was computed.
         detection: Clips with and without a cry, None if there are none.
         reasons: Cries labelled with a reason, None if there are none.
-        night: What the detector listens to, None without a detector.
+        night: What the detector analyzes, None without a detector.
         night_origin: Sources of the night's sounds.
         notes: Limits of these data, a sentence each.
     """

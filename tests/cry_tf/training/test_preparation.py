@@ -81,6 +81,17 @@ def test_one_narrow_rate_keeps_the_device_from_hearing_more(tmp_path, rng):
     assert "never had" in found.reason
 
 
+def test_where_rates_differ_the_reason_says_what_the_model_gets(tmp_path, rng):
+    write(tmp_path / "hungry" / "1.wav", rng, 8_000)
+    write(tmp_path / "tired" / "1.wav", rng, 44_100)
+    found = choose_bandwidth(load(tmp_path), "auto", YAMNET)
+    assert found.cutoff_hz == pytest.approx(3_600)
+    assert (
+        "Sample rates differ: 8000 Hz for hungry; 44100 Hz for tired." in found.reason
+    )
+    assert found.reason.endswith("The model gets nothing above 3600 Hz.")
+
+
 def test_clips_as_wide_as_the_model_are_left_alone(tmp_path, rng):
     for label in ("hungry", "tired"):
         write(tmp_path / label / "1.wav", rng, 44_100)
