@@ -44,15 +44,12 @@ export function mixChannels(channels, sampleRate) {
 /** Returns 1 or -1 for each channel, or null for the mean. */
 function choose(block, before) {
   // A constant offset is no sound, and may be all that the mean leaves.
-  const means = block.map((each) => each.reduce((sum, sample) => sum + sample, 0));
-  const products = block.map((one, a) =>
-    block.map((other, b) => {
-      const [meanOne, meanOther] = [means[a] / one.length, means[b] / one.length];
-      return one.reduce(
-        (sum, sample, i) => sum + (sample - meanOne) * (other[i] - meanOther),
-        0,
-      );
-    }),
+  const centred = block.map((each) => {
+    const mean = each.reduce((sum, sample) => sum + sample, 0) / each.length;
+    return each.map((sample) => sample - mean);
+  });
+  const products = centred.map((one) =>
+    centred.map((other) => one.reduce((sum, sample, i) => sum + sample * other[i], 0)),
   );
   const powers = products.map((row, channel) => row[channel]);
   const power = powers.reduce((sum, each) => sum + each);
