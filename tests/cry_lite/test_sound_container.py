@@ -10,6 +10,7 @@ import pytest
 import soundfile
 
 from cry_lite import sound_file
+from cry_lite.errors import SoundFileError
 from cry_lite.sound_file import SoundStream
 
 RATE_HZ = 16_000
@@ -380,6 +381,25 @@ def test_an_mp3_whose_first_frames_are_damaged_says_so(make, wave, rng):
     waveform, notes = streamed(path)
     assert len(waveform) > 0.9 * len(wave)
     assert "the file is damaged at 0." in notes[0]
+
+
+@pytest.mark.parametrize(
+    ("name", "chunk"), [("a.aiff", b"SSND"), ("a.caf", b"data"), ("a.wav", b"data")]
+)
+def test_a_file_cut_at_the_beginning_of_its_sound_is_refused_in_a_sentence(
+    make, name, chunk
+):
+    path, content = make(name, format=name[2:].upper())
+    at = content.index(chunk) + (12 if name == "a.caf" else 8)
+    for left in range(10):
+        for filling in (b"\x00", b"\x01", b"\xff"):
+            path.write_bytes(content[:at] + filling * left)
+            try:
+                waveform = sound_file.read(path, RATE_HZ)
+            except SoundFileError as error:
+                assert str(path) in str(error)
+            else:
+                assert len(waveform) <= 5  # Of those bytes, two a sample.
 
 
 def test_an_aiff_that_would_skip_its_sound_is_read_from_its_beginning(make, wave):

@@ -227,7 +227,7 @@ def _walk_aiff(file: IO[bytes], start: int, size: int) -> ContainerLayout | None
         if marker != b"SSND":
             continue
         # 8 bytes of the chunk come before the sound.
-        promised, room = max(0, length - 8), size - at - 8
+        promised, room = max(0, length - 8), max(0, size - at - 8)
         is_whole, notes = _ends_well(
             file, at + max(8, length), size, ">4sI", not promised
         )
@@ -288,7 +288,8 @@ def _walk_caf(file: IO[bytes], start: int, size: int) -> ContainerLayout | None:
     for marker, at, length in _chunks(file, start + 8, size, ">4sQ"):
         if marker != b"data":
             continue
-        promised, room = length - 4, size - at - 4  # Less a count of edits.
+        # Less a count of edits.
+        promised, room = length - 4, max(0, size - at - 4)
         is_whole, notes = _ends_well(
             file, at + max(4, length), size, ">4sQ", promised <= 0
         )
