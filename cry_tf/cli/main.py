@@ -23,6 +23,7 @@ COMMANDS = (
     "distill",
     "personalize",
     "evaluate",
+    "scenes",
     "export",
     "benchmark",
     "reproduce",

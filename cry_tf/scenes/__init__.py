@@ -1,0 +1,1 @@
+"""Long recordings with known crying, made of short clips."""
