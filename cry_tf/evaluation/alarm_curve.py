@@ -9,7 +9,7 @@ would count crying. What a detector does is counted as a monitor would do it:
   alarms are counted an hour of the time farther than that from every bout.
 - A bout is found if an event comes within `TOLERANCE_S` of it.
 
-Events are those of `cry_lite.decision.find_events`. Along the curve the onset threshold
+Events are those of `cry_lite.decision`. Along the curve the onset threshold
 moves, and the offset threshold keeps its share of it.
 
 Intervals are from draws of whole recordings; in each draw the threshold for a rate is
@@ -26,9 +26,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from cry_lite.decision import find_events, smooth
+from cry_lite.alarm_budget import ScoredRecording, highest_rate
+from cry_lite.decision import smooth
 from cry_lite.live_decision import LiveDecision
-from cry_lite.spec import ModelSpec
+from cry_lite.spec import DecisionSpec
 from cry_tf.evaluation import bootstrap
 from cry_tf.evaluation.figures import Estimate
 
@@ -37,7 +38,6 @@ TOLERANCE_S = 2.0
 REPEAT_S = 60.0
 RATES_PER_HOUR = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
 _MOST_THRESHOLDS = 300
-_ZERO_EVENTS = -math.log(0.05)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -45,35 +45,30 @@ class AnnotatedRecording:
     """A scored recording, and when there is crying in it.
 
     Attributes:
-        name: Of the recording.
-        duration_s: Length, seconds.
+        scored: The recording as the detector sees it.
         reference: Float64 `(bouts, 2)`: start and end of the crying, seconds, in
             order of time, without overlap. None of it: a recording without crying.
         conditions: Of each bout, under which condition it is listed ("" for none).
-        window_starts_s: Float64 `(windows,)`, seconds.
-        window_ends_s: Float64 `(windows,)`, seconds.
-        scores: Float32 `(windows, labels)`.
     """
 
-    name: str
-    duration_s: float
+    scored: ScoredRecording
     reference: np.ndarray
-    window_starts_s: np.ndarray
-    window_ends_s: np.ndarray
-    scores: np.ndarray
     conditions: tuple[str, ...] = ()
 
-    def found(self, spec: ModelSpec) -> np.ndarray:
-        """Returns the events of the positive label, float64 `(events, 2)`."""
-        events = find_events(
-            self.window_starts_s,
-            self.window_ends_s,
-            self.scores,
-            spec,
-            self.duration_s,
-        )
-        kept = [(e.start_s, e.end_s) for e in events if e.label == spec.positive_label]
-        return np.array(kept, np.float64).reshape(-1, 2)
+    @property
+    def name(self) -> str:
+        """Name of the recording."""
+        return self.scored.name
+
+    @property
+    def duration_s(self) -> float:
+        """Its length, seconds."""
+        return self.scored.duration_s
+
+    def found(self, decision: DecisionSpec) -> np.ndarray:
+        """Returns start and end of the detected events, float64 `(events, 2)`."""
+        events = [(e.start_s, e.end_s) for e in self.scored.events(decision)]
+        return np.array(events, np.float64).reshape(-1, 2)
 
 
 @dataclass(frozen=True)
@@ -173,7 +168,7 @@ class AlarmCurve:
         _, drawn_rates = self._drawn
         low, high = bootstrap.interval(drawn_rates[:, place])
         if not alarms and hours:
-            low, high = 0.0, zero_bound(hours)
+            low, high = 0.0, highest_rate(0, hours)
         threshold = float(self.thresholds[place])
         return AlarmPoint(
             threshold if math.isfinite(threshold) else None,
@@ -181,11 +176,6 @@ class AlarmCurve:
             alarms,
             Estimate(_number(rate), low, high),
         )
-
-
-def zero_bound(hours: float) -> float:
-    """Returns the rate an hour that no event in `hours` rules out at 95 %."""
-    return _ZERO_EVENTS / hours
 
 
 def merge(events: np.ndarray, gap_s: float) -> np.ndarray:
@@ -239,27 +229,24 @@ def hours_without(
     return float(max(duration_s - near_s, 0)) / 3600
 
 
-def with_threshold(spec: ModelSpec, threshold: float) -> ModelSpec:
+def with_threshold(decision: DecisionSpec, threshold: float) -> DecisionSpec:
     """Returns a detector's settings with another onset threshold.
 
     The offset threshold keeps its share of it.
     """
-    decision = spec.decision
     share = (
         decision.offset_threshold / decision.onset_threshold
         if decision.onset_threshold
         else 1.0
     )
-    return spec.replace(
-        decision=decision.replace(
-            onset_threshold=threshold, offset_threshold=threshold * share
-        )
+    return decision.replace(
+        onset_threshold=threshold, offset_threshold=threshold * share
     )
 
 
 def thresholds_of(
     recordings: Sequence[AnnotatedRecording],
-    spec: ModelSpec,
+    decision: DecisionSpec,
     most: int = _MOST_THRESHOLDS,
 ) -> np.ndarray:
     """Returns the scores at which the figures can change, falling.
@@ -270,15 +257,14 @@ def thresholds_of(
 
     Args:
         recordings: The scored recordings.
-        spec: Settings of the detector.
+        decision: Settings of the detector.
         most: Number of thresholds, at most.
     """
     crying, quiet = [], []
-    positive = spec.labels.index(spec.positive_label or "")
     for recording in recordings:
-        scores = np.asarray(recording.scores, np.float64)[:, [positive]]
-        smoothed = smooth(scores, spec.decision.smoothing_windows)[:, 0]
-        centres = (recording.window_starts_s + recording.window_ends_s) / 2
+        scored = recording.scored
+        smoothed = smooth(scored.scores[:, None], decision.smoothing_windows)[:, 0]
+        centres = (scored.starts_s + scored.ends_s) / 2
         reference = recording.reference
         near = (centres[:, None] >= reference[:, 0] - TOLERANCE_S) & (
             centres[:, None] <= reference[:, 1] + TOLERANCE_S
@@ -300,7 +286,7 @@ def thresholds_of(
 
 def alarm_curve(
     recordings: Sequence[AnnotatedRecording],
-    spec: ModelSpec,
+    decision: DecisionSpec,
     thresholds: np.ndarray | None = None,
     seed: int = 0,
 ) -> AlarmCurve:
@@ -308,26 +294,23 @@ def alarm_curve(
 
     Args:
         recordings: At least one.
-        spec: Settings of the detector; its own threshold is one of the curve's.
+        decision: Settings of the detector; its own threshold is one of the curve's.
         thresholds: Onset thresholds in [0, 1]. Default: `thresholds_of`.
         seed: Seed of the draws of recordings.
 
     Raises:
-        ValueError: If the model is no detector or there is no recording.
+        ValueError: If there is no recording.
     """
-    if spec.positive_label is None or not recordings:
-        raise ValueError(
-            "A curve is drawn for a detector on at least one recording. Received: a "
-            f"model for {spec.task}, {len(recordings)} recordings."
-        )
+    if not recordings:
+        raise ValueError("A curve takes at least one recording. Received: none.")
     if thresholds is None:
-        thresholds = thresholds_of(recordings, spec)
-    own = spec.decision.onset_threshold
+        thresholds = thresholds_of(recordings, decision)
+    own = decision.onset_threshold
     thresholds = np.union1d(thresholds, [own])[::-1].astype(np.float64)
     size = (len(recordings), len(thresholds) + 1)
     found, alarms = np.zeros(size, np.int64), np.zeros(size, np.int64)
     for place, threshold in enumerate(thresholds, start=1):
-        at = with_threshold(spec, float(threshold))
+        at = with_threshold(decision, float(threshold))
         for row, recording in enumerate(recordings):
             events = recording.found(at)
             found[row, place] = is_found(recording.reference, events).sum()
@@ -347,7 +330,7 @@ def alarm_curve(
     )
 
 
-def alarm_delays(recording: AnnotatedRecording, spec: ModelSpec) -> np.ndarray:
+def alarm_delays(recording: AnnotatedRecording, decision: DecisionSpec) -> np.ndarray:
     """Returns for each bout how long after its start an alarm sounds on a device.
 
     A device alarms when it has scored the window that confirms the event, see
@@ -355,19 +338,19 @@ def alarm_delays(recording: AnnotatedRecording, spec: ModelSpec) -> np.ndarray:
 
     Args:
         recording: A scored recording.
-        spec: Settings of the detector, with the threshold to use.
+        decision: Settings of the detector, with the threshold to use.
 
     Returns:
         Float64 `(bouts,)`, seconds; NaN for a bout without an alarm. 0 if the alarm
         of an earlier event goes on.
     """
-    positive = spec.labels.index(spec.positive_label or "")
-    live = LiveDecision(spec.decision)
+    scored = recording.scored
+    live = LiveDecision(decision)
     spans: list[list[float]] = []
     for start_s, end_s, score in zip(
-        recording.window_starts_s.tolist(),
-        recording.window_ends_s.tolist(),
-        np.asarray(recording.scores)[:, positive].tolist(),
+        scored.starts_s.tolist(),
+        scored.ends_s.tolist(),
+        scored.scores.tolist(),
         strict=True,
     ):
         was_crying = live.is_crying
@@ -378,7 +361,7 @@ def alarm_delays(recording: AnnotatedRecording, spec: ModelSpec) -> np.ndarray:
     delays = np.full(len(recording.reference), np.nan)
     for row, (start_s, end_s) in enumerate(recording.reference.tolist()):
         # A window reaches beyond the end of the cry that it contains.
-        latest_s = end_s + TOLERANCE_S + spec.decision.window_s
+        latest_s = end_s + TOLERANCE_S + decision.window_s
         for sounds_s, ends_s in spans:
             if ends_s >= start_s and sounds_s <= latest_s:
                 delays[row] = max(sounds_s - start_s, 0.0)

@@ -1,36 +1,30 @@
-import dataclasses
 import math
 
 import numpy as np
 import pytest
 
-from cry_lite.front_ends import YAMNET
-from cry_lite.spec import DecisionSpec, ModelSpec
+from cry_lite.alarm_budget import ScoredRecording
+from cry_lite.spec import DecisionSpec
 from cry_tf.evaluation import alarm_curve as curves
 from cry_tf.evaluation.alarm_curve import AnnotatedRecording
 
-SPEC = ModelSpec(
-    task="detect",
-    labels=("no_cry", "cry"),
-    positive_label="cry",
-    front_end=YAMNET,
-    decision=DecisionSpec(
-        window_s=1.0, hop_s=1.0, onset_threshold=0.5, offset_threshold=0.25
-    ),
+DECISION = DecisionSpec(
+    window_s=1.0, hop_s=1.0, onset_threshold=0.5, offset_threshold=0.25
 )
 NONE = np.zeros((0, 2))
 
 
 def recording(scores, reference=NONE, name="a"):
-    scores = np.asarray(scores, np.float64)
     starts = np.arange(len(scores), dtype=np.float64)
     return AnnotatedRecording(
-        name=name,
-        duration_s=float(len(scores)),
+        scored=ScoredRecording(
+            name=name,
+            duration_s=float(len(scores)),
+            starts_s=starts,
+            ends_s=starts + 1,
+            scores=np.asarray(scores),
+        ),
         reference=np.asarray(reference, np.float64).reshape(-1, 2),
-        window_starts_s=starts,
-        window_ends_s=starts + 1,
-        scores=np.stack([1 - scores, scores], axis=1),
     )
 
 
@@ -67,7 +61,7 @@ def test_false_alarms_are_counted_on_the_time_without_crying():
 
 
 def test_the_offset_threshold_moves_with_the_onset_threshold():
-    moved = curves.with_threshold(SPEC, 0.8).decision
+    moved = curves.with_threshold(DECISION, 0.8)
     assert (moved.onset_threshold, moved.offset_threshold) == (0.8, 0.4)
 
 
@@ -76,7 +70,7 @@ def test_the_curve_counts_what_every_threshold_does():
     scores[100:110] = 0.9  # a bout that is found
     scores[300:310] = 0.3  # one that is missed at the model's threshold
     scores[600] = 0.7  # a false alarm
-    curve = curves.alarm_curve([recording(scores, [[100, 110], [300, 310]])], SPEC)
+    curve = curves.alarm_curve([recording(scores, [[100, 110], [300, 310]])], DECISION)
 
     assert curve.thresholds.tolist() == [math.inf, 0.9, 0.7, 0.5, 0.3, 0.1]
     assert curve.recalls.tolist() == [0, 0.5, 0.5, 0.5, 1, 1]
@@ -93,7 +87,7 @@ def test_the_recall_at_a_rate_is_the_best_that_it_allows():
         recording(hour, name="quiet"),
         recording(crying, [[100, 105], [500, 505]], name="crying"),
     ]
-    curve = curves.alarm_curve(recordings, SPEC)
+    curve = curves.alarm_curve(recordings, DECISION)
 
     strict, loose = curve.at_rate(0.1), curve.at_rate(0.6)
     assert (strict.threshold, strict.recall.value, strict.false_alarms) == (0.9, 0.5, 0)
@@ -102,18 +96,15 @@ def test_the_recall_at_a_rate_is_the_best_that_it_allows():
 
 
 def test_no_false_alarm_in_three_hours_does_not_prove_less_than_one_an_hour():
-    curve = curves.alarm_curve([recording(np.full(3 * 3600, 0.1))] * 2, SPEC)
+    curve = curves.alarm_curve([recording(np.full(3 * 3600, 0.1))] * 2, DECISION)
     point = curve.at_threshold(1)
     assert point.false_alarms == 0
     assert point.false_alarms_per_hour.value == 0
     assert point.false_alarms_per_hour.high == pytest.approx(0.5, abs=0.002)
-    assert curves.zero_bound(3.0) == pytest.approx(1.0, abs=0.002)
-    # Of a Poisson count with that mean, 5 % are zero.
-    assert math.exp(-3.0 * curves.zero_bound(3.0)) == pytest.approx(0.05)
 
 
 def test_without_crying_there_is_no_recall():
-    curve = curves.alarm_curve([recording([0.1, 0.9])], SPEC)
+    curve = curves.alarm_curve([recording([0.1, 0.9])], DECISION)
     assert curve.at_rate(5.0).recall.value is None
     assert curve.at_threshold(1).recall.value is None
 
@@ -127,19 +118,19 @@ def test_intervals_are_over_whole_recordings():
     recordings = [
         recording(found if i % 2 else missed, bouts, name=str(i)) for i in range(8)
     ]
-    curve = curves.alarm_curve(recordings, SPEC)
+    curve = curves.alarm_curve(recordings, DECISION)
     recall = curve.at_threshold(1).recall
     assert recall.value == 0.5
     assert recall.low is not None
     assert recall.high is not None
     assert recall.low <= 0.25
     assert recall.high >= 0.75
-    again = curves.alarm_curve(recordings, SPEC).at_threshold(1).recall
+    again = curves.alarm_curve(recordings, DECISION).at_threshold(1).recall
     assert again == recall
 
 
 def test_one_recording_has_no_interval():
-    curve = curves.alarm_curve([recording([0.1] * 9 + [0.9], [[9, 10]])], SPEC)
+    curve = curves.alarm_curve([recording([0.1] * 9 + [0.9], [[9, 10]])], DECISION)
     recall = curve.at_rate(1.0).recall
     assert (recall.value, recall.low, recall.high) == (1.0, None, None)
 
@@ -148,7 +139,7 @@ def test_many_scores_are_thinned_without_losing_the_strict_end(rng):
     scores = rng.random(5000) * 0.6
     scores[2000:2100] = 0.6 + rng.random(100) * 0.4
     record = recording(scores, [[2000, 2100]])
-    found = curves.thresholds_of([record], SPEC, most=40)
+    found = curves.thresholds_of([record], DECISION, most=40)
     quiet = np.sort(np.concatenate([scores[:1998], scores[2102:]]))[::-1]
 
     assert len(found) <= 41
@@ -160,12 +151,12 @@ def test_many_scores_are_thinned_without_losing_the_strict_end(rng):
 def test_a_device_alarms_when_the_window_that_confirms_is_over():
     scores = np.full(60, 0.1)
     scores[10:20] = 0.9
-    spec = SPEC.replace(decision=SPEC.decision.replace(confirmation_s=3.0))
+    decision = DECISION.replace(confirmation_s=3.0)
     record = recording(scores, [[10, 20], [40, 45]])
-    delays = curves.alarm_delays(record, spec)
+    delays = curves.alarm_delays(record, decision)
     assert delays[0] == 3.0
     assert math.isnan(delays[1])
-    (placed, missed) = curves.onset_delays(record.reference, record.found(spec))
+    (placed, missed) = curves.onset_delays(record.reference, record.found(decision))
     assert placed == 0.0
     assert math.isnan(missed)
 
@@ -173,11 +164,13 @@ def test_a_device_alarms_when_the_window_that_confirms_is_over():
 def test_a_bout_within_an_earlier_alarm_is_not_late():
     scores = np.full(60, 0.9)
     record = recording(scores, [[5, 10], [30, 40]])
-    assert curves.alarm_delays(record, SPEC).tolist() == [0.0, 0.0]
-    assert curves.onset_delays(record.reference, record.found(SPEC)).tolist() == [0, 0]
+    assert curves.alarm_delays(record, DECISION).tolist() == [0.0, 0.0]
+    assert curves.onset_delays(record.reference, record.found(DECISION)).tolist() == [
+        0,
+        0,
+    ]
 
 
-def test_a_classifier_has_no_curve():
-    spec = dataclasses.replace(SPEC, task="reason", positive_label=None)
-    with pytest.raises(ValueError, match="for a detector"):
-        curves.alarm_curve([recording([0.1])], spec)
+def test_a_curve_takes_a_recording():
+    with pytest.raises(ValueError, match="at least one recording"):
+        curves.alarm_curve([], DECISION)

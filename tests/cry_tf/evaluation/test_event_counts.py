@@ -5,8 +5,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from cry_lite.front_ends import YAMNET
-from cry_lite.spec import DecisionSpec, ModelSpec
+from cry_lite.alarm_budget import ScoredRecording
+from cry_lite.spec import DecisionSpec
 from cry_tf.evaluation import event_counts
 from cry_tf.evaluation.alarm_curve import AnnotatedRecording, with_threshold
 from cry_tf.evaluation.event_counts import Counts
@@ -16,39 +16,34 @@ GOLDEN = json.loads(
     (Path(__file__).parents[2] / "golden" / "events.json").read_text(encoding="utf-8")
 )
 # A threshold and nothing else: what sed_scores_eval calls a detection.
-PLAIN = ModelSpec(
-    task="detect",
-    labels=("no_cry", "cry"),
-    positive_label="cry",
-    front_end=YAMNET,
-    decision=DecisionSpec(
-        window_s=GOLDEN["frame_s"],
-        hop_s=GOLDEN["frame_s"],
-        onset_threshold=0.5,
-        offset_threshold=0.5,
-    ),
+PLAIN = DecisionSpec(
+    window_s=GOLDEN["frame_s"],
+    hop_s=GOLDEN["frame_s"],
+    onset_threshold=0.5,
+    offset_threshold=0.5,
 )
 
 
 def recording(entry):
     scores = np.array(entry["scores"])
     edges = np.round(np.arange(len(scores) + 1) * GOLDEN["frame_s"], 6)
-    return AnnotatedRecording(
-        name="",
+    scored = ScoredRecording(
+        name="drawn",
         duration_s=float(edges[-1]),
-        reference=np.array(entry["events"], np.float64).reshape(-1, 2),
-        window_starts_s=edges[:-1],
-        window_ends_s=edges[1:],
-        scores=np.stack([1 - scores, scores], axis=1),
+        starts_s=edges[:-1],
+        ends_s=edges[1:],
+        scores=scores,
     )
+    reference = np.array(entry["events"], np.float64).reshape(-1, 2)
+    return AnnotatedRecording(scored=scored, reference=reference)
 
 
 RECORDINGS = [recording(entry) for entry in GOLDEN["recordings"]]
 
 
 def total(count, threshold):
-    spec = with_threshold(PLAIN, threshold)
-    parts = [count(each, each.found(spec)) for each in RECORDINGS]
+    decision = with_threshold(PLAIN, threshold)
+    parts = [count(each, each.found(decision)) for each in RECORDINGS]
     return Counts(*(sum(numbers) for numbers in zip(*parts, strict=True)))
 
 
@@ -99,7 +94,7 @@ def test_segments_are_those_of_sed_scores_eval(golden):
 
 @pytest.fixture(scope="module")
 def found_at_every_score():
-    scores = np.unique(np.concatenate([each.scores[:, 1] for each in RECORDINGS]))
+    scores = np.unique(np.concatenate([each.scored.scores for each in RECORDINGS]))
     return [
         [each.found(with_threshold(PLAIN, float(score))) for each in RECORDINGS]
         for score in scores[::-1]
