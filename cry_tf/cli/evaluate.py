@@ -24,9 +24,18 @@ cry-lite analyze; the figures of cry-tf train are of whole clips scored at once.
 detector's answer is "crying" if it detects an event. Each event in a recording without
 crying is a false alarm. Times of crying within a recording are not evaluated.
 
+With --events, DATA are recordings without labels (sound files, folders of them,
+manifests), and the events say when there is crying in them: a table with the columns
+file, start_s, end_s and perhaps label; or an Audacity label track or a Praat TextGrid
+with the name of its recording. A recording that a table does not name has no crying.
+Annotated cries with pauses below --merge-gap are one bout. The result is the recall of
+bouts against false alarms an hour at every threshold, the delay, event-F1,
+intersection-F1, segment-F1 and PSDS, with intervals by recording.
+
 examples:
   cry-tf evaluate runs/reason new_recordings/ -o evaluated/reason
   cry-tf evaluate cry.tflite nights.csv -o evaluated/nights --positive cry,fussing
+  cry-tf evaluate cry.tflite nights/ --events nights/events.csv -o evaluated/times
 
 Clips that cannot be decoded are skipped; the exit code is then 1.
 """
@@ -52,6 +61,25 @@ def add_parser(subparsers: Any) -> None:
     )
     add_data_arguments(parser)
     parser.add_argument(
+        "--events",
+        nargs="+",
+        metavar="EVENTS",
+        help="when there is crying in the recordings: tables, Audacity label tracks, "
+        "TextGrids, or folders of them",
+    )
+    parser.add_argument(
+        "--merge-gap",
+        type=float,
+        metavar="SECONDS",
+        help="with --events: annotated cries with a shorter pause between them are one "
+        "bout; 0 joins none (default: 5)",
+    )
+    parser.add_argument(
+        "--by",
+        metavar="COLUMN",
+        help="with --events: list the recall for each value of a column of the tables",
+    )
+    parser.add_argument(
         "--overwrite", action="store_true", help="replace an earlier result"
     )
     parser.add_argument(
@@ -71,6 +99,10 @@ def run(args: argparse.Namespace) -> int:
     from cry_tf.runs import result_folder
 
     result_folder.check(args.output, args.overwrite)
+    if args.events:
+        return _run_on_events(args, console)
+    if args.merge_gap is not None or args.by is not None:
+        raise ValueError("--merge-gap and --by are for an evaluation with --events.")
     dataset = load(args.data, label_column=args.label_column, group_by=args.group_by)
     if Path(args.model).suffix != ".tflite":
         import_tensorflow_quietly()
@@ -90,5 +122,39 @@ def run(args: argparse.Namespace) -> int:
         console.json({"output": str(found.path), "metrics": found.metrics.to_dict()})
     if found.left_out:
         console.warn(f"{len(found.left_out)} clips could not be decoded")
+    console.line(f"written: {found.path} (open report.html)")
+    return 1 if found.left_out else 0
+
+
+def _run_on_events(args: argparse.Namespace, console: Console) -> int:
+    """Evaluates when a detector detects crying."""
+    from cry_tf.data import event_files
+
+    if args.group_by is not None or args.label_column != "label":
+        raise ValueError(
+            "With --events recordings have no labels: leave out --group-by and "
+            "--label-column."
+        )
+    annotated = event_files.read(args.events)
+    if Path(args.model).suffix != ".tflite":
+        import_tensorflow_quietly()
+    from cry_tf.evaluation.alarm_curve import MERGE_GAP_S
+    from cry_tf.evaluation.event_judgement import find_recordings, judge_events
+    from cry_tf.evaluation.scorer import load_scorer
+
+    found = judge_events(
+        load_scorer(args.model),
+        find_recordings(args.data),
+        annotated,
+        args.output,
+        merge_gap_s=MERGE_GAP_S if args.merge_gap is None else args.merge_gap,
+        positive=args.positive,
+        by=args.by,
+        overwrite=args.overwrite,
+        progress=console,
+        origin=f"{origin_of(args.data)}; events: {origin_of(args.events)}",
+    )
+    if args.json:
+        console.json({"output": str(found.path), "events": found.figures.to_dict()})
     console.line(f"written: {found.path} (open report.html)")
     return 1 if found.left_out else 0

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from cry_hub.weights.shipped import trained_on
+from cry_lite.alarm_budget import ScoredRecording
 from cry_lite.decision import Decision, decide
 from cry_lite.spec import ModelSpec
 from cry_lite.windows import score_windows
@@ -54,11 +55,38 @@ class Scorer:
         Raises:
             ValueError: If a score is not finite.
         """
+        starts_s, ends_s, scores = self._windows(blocks)
+        duration_s = float(ends_s[-1])
+        return decide(starts_s, ends_s, scores, self.spec, duration_s), duration_s
+
+    def record(self, name: str, blocks: Iterable[np.ndarray]) -> ScoredRecording:
+        """Scores a recording with a detector, window by window.
+
+        Args:
+            name: Name of the recording.
+            blocks: As for `decide`.
+
+        Raises:
+            ValueError: If the model is no detector, or a score is not finite.
+        """
+        if self.spec.positive_label is None:
+            raise ValueError(f"A detector is needed. {self.path} is for reasons.")
+        starts_s, ends_s, scores = self._windows(blocks)
+        return ScoredRecording(
+            name=name,
+            duration_s=float(ends_s[-1]),
+            starts_s=starts_s,
+            ends_s=ends_s,
+            scores=scores[:, self.spec.labels.index(self.spec.positive_label)],
+        )
+
+    def _windows(
+        self, blocks: Iterable[np.ndarray]
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Returns starts and ends in seconds, and the scores of the windows."""
         starts, ends, scores = score_windows(blocks, self.spec, self.score)
         rate_hz = self.spec.sample_rate_hz
-        duration_s = float(ends[-1] / rate_hz)
-        times = (starts / rate_hz, ends / rate_hz)
-        return decide(*times, scores, self.spec, duration_s), duration_s
+        return starts / rate_hz, ends / rate_hz, scores
 
 
 def load_scorer(path: str | os.PathLike[str]) -> Scorer:

@@ -241,6 +241,63 @@ def receiver_curve(
     return _drawn(title, draw, 270)
 
 
+def alarm_curve(
+    title: str,
+    rates: np.ndarray,
+    recalls: np.ndarray,
+    band_rates: np.ndarray,
+    band: np.ndarray,
+    lowest: float,
+    marked: tuple[float, float, str] | None = None,
+) -> Plot:
+    """Draws the best recall at each rate of false alarms, the latter on a log axis.
+
+    Args:
+        title: What is shown.
+        rates: Float array `(thresholds,)`, false alarms an hour.
+        recalls: Float array `(thresholds,)`, recalls in [0, 1].
+        band_rates: Float array `(points,)`, where the interval is known.
+        band: Float array `(points, 2)`, low and high recall, NaN where unknown.
+        lowest: Where the axis starts: what the hours can tell from none.
+        marked: A point with its name: rate, recall, name.
+    """
+
+    def draw(axes: Axes) -> None:
+        axes.set_xscale("log")
+        is_known = ~(np.isnan(rates) | np.isnan(recalls))
+        order = np.lexsort((recalls[is_known], rates[is_known]))
+        best = np.maximum.accumulate(recalls[is_known][order])
+        at = np.maximum(rates[is_known][order], lowest)
+        low, high = band.T
+        axes.fill_between(band_rates, low, high, color=_ACCENT, alpha=0.2, lw=0)
+        if len(at):
+            at, best = np.append(at, max(at[-1], 100)), np.append(best, best[-1])
+            axes.step(at, best, where="post", color=_ACCENT, lw=2)
+        if marked is not None:
+            rate, recall, name = marked
+            rate = min(max(rate, lowest), 100)
+            axes.plot(rate, recall, "o", ms=9, color=_CONTRAST, mew=0, clip_on=False)
+            is_right = rate > 3
+            axes.annotate(
+                name,
+                (rate, recall),
+                (-8 if is_right else 8, -16 if recall > 0.15 else 10),
+                textcoords="offset points",
+                ha="right" if is_right else "left",
+            )
+        axes.set_xlim(lowest, 100)
+        axes.set_ylim(0, 1.02)
+        ticks = [tick for tick in (0.01, 0.1, 1, 10, 100) if tick >= lowest]
+        axes.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
+        axes.set_xticks([], minor=True)
+        axes.set_yticks(_SHARES, _SHARE_NAMES)
+        axes.set_xlabel("false alarms an hour (log)")
+        axes.set_ylabel("recall of bouts")
+
+    caption = "The band is the 95 % interval, with the threshold chosen in each draw."
+    return _drawn(title, draw, 280, caption=caption)
+
+
 def score_histogram(
     title: str,
     scores: np.ndarray,

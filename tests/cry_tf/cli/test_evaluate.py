@@ -11,6 +11,7 @@ import pytest
 import soundfile
 
 from cry_lite import cli
+from cry_lite.detector import Analyzer
 from cry_lite.metadata import pack, read_metadata
 from cry_tf.cli.main import main
 from cry_tf.data import load
@@ -365,3 +366,74 @@ def test_neither_an_encoding_nor_a_name_costs_the_result(
     assert any(file.endswith("caf\\udce9\n.wav") for file in files)
     assert (out / "report.html").read_text("utf-8").rstrip().endswith("</html>")
     assert b"report.html" in bare.buffer.getvalue()
+
+
+@pytest.fixture
+def night(tmp_path, rng):
+    """A recording of 20 s with a tone in it, and when."""
+    folder = tmp_path / "night"
+    folder.mkdir()
+    wave = rng.normal(0, 0.01, 20 * RATE_HZ)
+    time_s = np.arange(5 * RATE_HZ) / RATE_HZ
+    wave[5 * RATE_HZ : 10 * RATE_HZ] += 0.5 * np.sin(2 * np.pi * 450 * time_s)
+    soundfile.write(folder / "a.wav", wave, RATE_HZ)
+    (folder / "a.txt").write_text("5,0\t10,0\tcry\n12\t13\tTV\n")
+    return folder
+
+
+def test_events_are_judged_alike_for_keras_and_tflite(
+    models, make_tflite, night, tmp_path, capsys
+):
+    figures = []
+    for model in (models / "detector.keras", make_tflite(tmp_path / "d.tflite")):
+        out = tmp_path / f"times_{model.suffix[1:]}"
+        argv = ["evaluate", str(model), str(night), "--events", str(night)]
+        assert main([*argv, "-o", str(out), "--json"]) == 0
+        figures.append(json.loads(capsys.readouterr().out)["events"])
+        with open(out / "bouts.csv", newline="") as stream:
+            (bout,) = csv.DictReader(stream)
+        assert (bout["start_s"], bout["end_s"]) == ("5.000", "10.000")
+    keras_curve, tflite_curve = (each.pop("curve") for each in figures)
+    for name in ("recordings", "bouts", "hours", "hours_without"):
+        assert figures[0][name] == figures[1][name]
+    assert len(keras_curve) == len(tflite_curve)
+    for one, other in zip(keras_curve[1:], tflite_curve[1:], strict=True):
+        assert one["threshold"] == pytest.approx(other["threshold"], abs=1e-5)
+        assert one["recall"] == other["recall"]
+
+
+def test_the_events_of_a_file_are_those_of_cry_lite(make_tflite, night, tmp_path):
+    sound = night / "a.wav"
+    analysis = Analyzer(make_tflite(tmp_path / "any.tflite")).analyze_file(sound)
+    middle = float(np.median(analysis.scores[:, 1]))
+    at = {"onset_threshold": middle, "offset_threshold": middle}
+    path = make_tflite(tmp_path / "d.tflite", **at)
+    argv = ["evaluate", str(path), str(night), "--events", str(night / "a.txt")]
+    assert main([*argv, "-o", str(tmp_path / "out")]) == 0
+    with open(tmp_path / "out" / "alarms.csv", newline="") as stream:
+        alarms = [
+            (float(row["start_s"]), float(row["end_s"]))
+            for row in csv.DictReader(stream)
+        ]
+    events = Analyzer(path).analyze_file(sound).events
+    assert alarms == [(event.start_s, event.end_s) for event in events]
+    assert alarms
+
+
+@pytest.mark.parametrize(
+    ("extra", "sentence"),
+    [
+        (["--merge-gap", "3"], "--merge-gap and --by are for"),
+        (["--events", "none.csv"], "File not found: none.csv"),
+        (["--events", "{night}", "--group-by", "room"], "leave out --group-by"),
+        (["--events", "{night}", "--by", "room"], "--by must name a column"),
+    ],
+)
+def test_arguments_of_events_that_do_not_fit_are_refused(
+    make_tflite, night, tmp_path, capsys, extra, sentence
+):
+    path = make_tflite(tmp_path / "d.tflite")
+    argv = ["evaluate", str(path), str(night), "-o", str(tmp_path / "out")]
+    assert main([*argv, *(word.format(night=night) for word in extra)]) == 1
+    assert sentence in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()

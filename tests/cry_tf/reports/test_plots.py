@@ -22,6 +22,15 @@ def every_plot():
         "share",
         (("recall", "accent"),),
     )
+    yield plots.alarm_curve(
+        "a",
+        np.array([0.0, 1.0, 50.0]),
+        np.array([0.0, 0.9, 1.0]),
+        np.array([0.1, 1.0]),
+        np.array([[0.1, 0.5], [np.nan, np.nan]]),
+        0.05,
+        (1.0, 0.9, "the model’s threshold"),
+    )
     yield plots.receiver_curve("r", scores, scores, (0.0, 0.9, "threshold 0.50"))
     yield plots.score_histogram("h", scores, scores > 0.4, "cry", 0.5)
     yield plots.calibration("c", "it is", [(0.1, 0.2, 3), (0.9, 1.0, 500)], "caption")
