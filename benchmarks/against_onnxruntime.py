@@ -95,7 +95,7 @@ def ours(preset: str, samples: int, threads: int) -> dict[str, Any]:
     found = {}
     for name in ("none", "dynamic"):
         made = apply_recipe(content, RECIPES[name], (), layers=layers)
-        file = slim(made.content, layers)
+        file = slim(made, layers)
         found[name] = LiteRTModel(file, num_threads=threads), len(file)
     return found
 

@@ -350,8 +350,9 @@ def export(
         drawn, ranges = representative_clips(representative, rate, seed)
         if drawn is not None:
             origin["representative_sha256"] = drawn.sha256
+            origin["representative_seed"] = seed
             names = [clip.name for clip in drawn.clips]
-            ranges_origin = {"clips": names, "sha256": drawn.sha256}
+            ranges_origin = {"clips": names, "sha256": drawn.sha256, "seed": seed}
             if isinstance(check, Dataset):
                 check = not_in(check, drawn)
     names, judge = None, None
@@ -376,7 +377,6 @@ def export(
         keep_float=keep_float,
         judge=judge,
         card=model_card(model) if card is None else card,
-        seed=seed,
         compressed=compressed,
         strict=strict,
     )

@@ -254,8 +254,6 @@ def _print_parity(console: Console, made: Artefact) -> None:
             f"(change {_interval(metric['change'])}); always the commonest label "
             f"{metric['majority']:.3f}"
         )
-    if parity.spared_layers:
-        console.line(f"kept in float32: {', '.join(parity.spared_layers)}")
     console.line(
         f"written: {made.path} ({made.file_bytes / 1e6:.2f} MB) and "
         f"{made.parity_path.name}"

@@ -101,6 +101,6 @@ def tflite(model, convert_once) -> dict[str, bytes]:
     """The small model in every recipe, of dynamic length."""
     content = convert_once(model, RECIPES["none"], None)
     return {
-        name: apply_recipe(content, recipe, make_clips()).content
+        name: apply_recipe(content, recipe, make_clips())
         for name, recipe in RECIPES.items()
     }

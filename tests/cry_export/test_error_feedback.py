@@ -94,10 +94,10 @@ def test_probe_sounds_are_the_same_every_time_and_fit_any_rate():
 def test_a_file_with_feedback_answers_nearer_to_the_float_one(tflite, clips):
     """On sounds that are no probes."""
     wanted = LiteRTModel(tflite["none"])
-    plain = apply_recipe(tflite["none"], get("dynamic")).content
+    plain = apply_recipe(tflite["none"], get("dynamic"))
     probes = Probes(probe_sounds(16_000))
-    better = apply_recipe(tflite["none"], get("dynamic"), probes=probes).content
-    again = apply_recipe(tflite["none"], get("dynamic"), probes=probes).content
+    better = apply_recipe(tflite["none"], get("dynamic"), probes=probes)
+    again = apply_recipe(tflite["none"], get("dynamic"), probes=probes)
     assert better == again
     assert len(better) == len(plain)
     means = [

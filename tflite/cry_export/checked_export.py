@@ -43,7 +43,7 @@ from cry_export.parity import (
 )
 from cry_export.precision import in_float32
 from cry_export.probe_sounds import probe_sounds
-from cry_export.quantization import Quantised, apply_recipe
+from cry_export.quantization import apply_recipe
 from cry_export.quantization_recipe import QuantizationRecipe, get
 from cry_export.reference import weighted_layers
 from cry_export.slimming import slim
@@ -71,7 +71,6 @@ def export(
     keep_float: Sequence[str] = (),
     judge: Judge | None = None,
     card: Mapping[str, str] | None = None,
-    seed: int = 0,
     compressed: Compressed | None = None,
     strict: bool = False,
 ) -> artefact.Artefact:
@@ -106,7 +105,6 @@ def export(
         keep_float: Names of layers that stay float32.
         judge: See `cry_export.parity.measure`; None leaves the task metric out.
         card: A short model card, names to text, written into the file.
-        seed: Seed of the draws behind the ranges.
         compressed: What `cry_export.compress` made of the model. A pruned or
             clustered one is exported in its place, with any recipe; what was
             trained for int8 is taken as it is. The report says what it is.
@@ -162,11 +160,7 @@ def export(
         "python_version": sys.version.split()[0],
         "recipe_asked": recipe.name,
         **({"kept_float": ", ".join(keep_float)} if keep_float else {}),
-        **(
-            {"representative_clips": len(ranged), "seed_of_ranges": seed}
-            if ranged
-            else {}
-        ),
+        **({"representative_clips": len(ranged)} if ranged else {}),
         "input_samples": "dynamic" if samples is None else samples,
     }
     if compressed is not None:
@@ -178,7 +172,7 @@ def export(
         advance: Callable[[], None] | None = None,
     ) -> Attempt:
         if trained is not None:
-            made = Quantised(trained, trained)
+            made = trained
         else:
             assert float_file is not None  # noqa: S101
             made = apply_recipe(
@@ -187,12 +181,11 @@ def export(
                 ranged,
                 keep_float,
                 layers,
-                seed,
                 probes,
                 left_float,
             )
         stored = texts | {"stored_as": recipe.summary}
-        tflite = slim(made.content, layers)
+        tflite = slim(made, layers)
         if samples is not None:  # all that MediaPipe takes
             tflite = add_audio_metadata(tflite, spec, stored)
         origin = provenance | {"recipe": recipe.name}
@@ -207,13 +200,12 @@ def export(
         parity = measure(
             known, packed, spec, recipe, waveforms, names, samples, advance, judge
         )
-        parity = dataclasses.replace(parity, spared_layers=made.spared)
         if (
             recipe.name != "none"
-            and trained is None
+            and float_file is not None
             and _is_worth_a_look(parity, recipe)
         ):
-            parity = _with_layers(parity, made, waveforms, spec, layers)
+            parity = _with_layers(parity, float_file, made, waveforms, spec, layers)
         return Attempt(recipe, left_float, made, packed, parity)
 
     first = found = attempt(recipe, advance=advance)
@@ -225,11 +217,9 @@ def export(
     details = {
         "check_clips": list(names),
         "provenance": read_metadata(found.packed).provenance,
-        "operators": _count_operators(found.made.content),
+        "operators": _count_operators(found.made),
         "kept_float": list(keep_float),
-        "representative": {**(representative_origin or {}), "seed": seed}
-        if ranged
-        else None,
+        "representative": dict(representative_origin or {}) if ranged else None,
     }
     if compressed is not None:
         before = measure(
@@ -286,7 +276,8 @@ def _is_worth_a_look(parity: ParityReport, recipe: QuantizationRecipe) -> bool:
 
 def _with_layers(
     parity: ParityReport,
-    made: Quantised,
+    float_file: bytes,
+    made: bytes,
     waveforms: Sequence[np.ndarray],
     spec: ModelSpec,
     layers: Sequence[str],
@@ -295,7 +286,7 @@ def _with_layers(
     samples = round(_LAYER_SECONDS * spec.sample_rate_hz)
     step = max(1, len(waveforms) // _LAYER_CLIPS)
     clips = [clip[:samples] for clip in waveforms[::step][:_LAYER_CLIPS]]
-    measured = measure_layers(made.float_file, made.content, clips, layers)
+    measured = measure_layers(float_file, made, clips, layers)
     noisy = [layer for layer in measured if layer.added_noise > 0]
     worst = max(noisy, key=lambda layer: layer.added_noise).layer if noisy else None
     return dataclasses.replace(parity, layers=tuple(measured), worst_layer=worst)

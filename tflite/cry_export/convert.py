@@ -71,9 +71,7 @@ def to_tflite(
                 f"TensorFlow cannot convert this model: {_first_line(error)}"
             ) from error
     refuse_foreign(tflite)
-    return apply_recipe(
-        tflite, recipe, representative, layers=weighted_layers(model)
-    ).content
+    return apply_recipe(tflite, recipe, representative, layers=weighted_layers(model))
 
 
 @contextmanager

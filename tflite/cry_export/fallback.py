@@ -6,11 +6,9 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from cry_export.parity import ParityReport
-from cry_export.quantization import Quantised
 from cry_export.quantization_recipe import QuantizationRecipe, get
 
-# Recipes that move scores less, the smaller file first. What int8 can spare of its
-# activations it has spared by itself (`int8_sparing`); `dynamic` is what is left.
+# Recipes that move scores less, the smaller file first.
 _NEXT = {
     "int8": ("dynamic", "float16", "none"),
     "dynamic": ("float16", "none"),
@@ -35,7 +33,7 @@ class Attempt:
 
     recipe: QuantizationRecipe
     left_float: tuple[str, ...]
-    made: Quantised
+    made: bytes
     packed: bytes
     parity: ParityReport
 

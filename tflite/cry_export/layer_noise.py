@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
@@ -80,9 +79,7 @@ def measure_layers(
     ends = {int(o.outputs[0]) for _, _, o, _ in weighted}
     ends |= {int(o.inputs[0]) for _, _, o, _ in weighted}
     tensors = read_graph(quantised).subgraphs[0].tensors
-    expected = list(trace(float_file, waveforms, ends))
-    compared = compare_tensors(expected, quantised, waveforms, ends)
-    sqnr_db = {index: found.sqnr_db for index, found in compared.items()}
+    sqnr_db = _sqnr_db(float_file, quantised, waveforms, ends)
     return [
         LayerNoise(
             layer=layer_of(path, layers),
@@ -102,47 +99,22 @@ def measure_layers(
     ]
 
 
-@dataclass(frozen=True)
-class Difference:
-    """How one tensor answers in a quantised file.
-
-    Attributes:
-        sqnr_db: Signal over quantisation noise.
-        max_difference: Largest absolute difference of a value.
-    """
-
-    sqnr_db: float
-    max_difference: float
-
-
-def compare_tensors(
-    expected: Sequence[dict[int, np.ndarray]],
-    quantised: bytes | Any,
+def _sqnr_db(
+    float_file: bytes,
+    quantised: bytes,
     waveforms: Sequence[np.ndarray],
     indices: Collection[int],
-) -> dict[int, Difference]:
-    """Compares some tensors of a quantised file with those of the float file.
-
-    Args:
-        expected: Their values in the float file, one dict a clip.
-        quantised: What a recipe made of it, or its `ModelT` tree, which is used up.
-        waveforms: The clips.
-        indices: The tensors, with the same indices in both.
-    """
-    graph = read_graph(quantised) if isinstance(quantised, bytes) else quantised
-    tensors = graph.subgraphs[0].tensors
+) -> dict[int, float]:
+    """Returns signal over quantisation noise of tensors that both files have."""
+    tensors = read_graph(quantised).subgraphs[0].tensors
     signal, noise = dict.fromkeys(indices, 0.0), dict.fromkeys(indices, 0.0)
-    largest = dict.fromkeys(indices, 0.0)
-    for wanted, found in zip(expected, trace(graph, waveforms, indices), strict=True):
+    both = (trace(file, waveforms, indices) for file in (float_file, quantised))
+    for wanted, found in zip(*both, strict=True):
         for index in indices:
             difference = wanted[index] - _real(found[index], tensors[index])
             signal[index] += float(np.square(wanted[index], dtype=np.float64).sum())
             noise[index] += float(np.square(difference, dtype=np.float64).sum())
-            largest[index] = max(largest[index], float(np.abs(difference).max()))
-    return {
-        index: Difference(_db(signal[index], noise[index]), largest[index])
-        for index in indices
-    }
+    return {index: _db(signal[index], noise[index]) for index in indices}
 
 
 def names_in(path: str, layers: Collection[str] = ()) -> list[str]:

@@ -53,7 +53,6 @@ class ParityReport:
             known (see `measure`).
         layers: Signal over noise a layer, if the scores moved far enough to ask.
         worst_layer: The layer that adds most of the noise, or None.
-        spared_layers: Layers that the recipe left float by itself.
         reasons: Why the file is refused, in sentences; () if it is not.
     """
 
@@ -74,7 +73,6 @@ class ParityReport:
     task_metric: dict[str, Any] | None = None
     layers: tuple[LayerNoise, ...] = ()
     worst_layer: str | None = None
-    spared_layers: tuple[str, ...] = ()
 
     @property
     def is_refused(self) -> bool:

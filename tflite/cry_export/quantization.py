@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -17,32 +16,15 @@ from cry_export.quantization_recipe import QuantizationRecipe
 from cry_export.static_int8 import quantize_static
 
 
-@dataclass(frozen=True)
-class Quantised:
-    """What a recipe made of a file.
-
-    Attributes:
-        content: The flatbuffer.
-        float_file: A float flatbuffer that computes the same, whose tensors have the
-            indices of `content`'s: what its layers are compared with.
-        spared: Layers that the recipe left float because of their noise.
-    """
-
-    content: bytes
-    float_file: bytes
-    spared: tuple[str, ...] = ()
-
-
 def apply_recipe(
     tflite: bytes,
     recipe: QuantizationRecipe,
     representative: Sequence[np.ndarray] = (),
     keep_float: Collection[str] = (),
     layers: Collection[str] = (),
-    seed: int = 0,
     probes: Probes | None = None,
     keep_half: Collection[str] = (),
-) -> Quantised:
+) -> bytes:
     """Stores the weights, and perhaps the activations, as a recipe says.
 
     Args:
@@ -52,11 +34,13 @@ def apply_recipe(
             recipes that need them.
         keep_float: Names of layers that stay float32.
         layers: Names of the Keras layers, to find them in the file; () guesses them.
-        seed: Seed of the draws behind the scales of activations.
         probes: Sounds on which the errors of int8 weights shall make up for each
             other; None rounds each weight by itself.
         keep_half: Names of layers that are stored as float16 where the recipe has
             int8.
+
+    Returns:
+        A flatbuffer in which each tensor has kept its index.
 
     Raises:
         ConversionError: If no operator comes from a layer named `frontend`, so that
@@ -65,30 +49,24 @@ def apply_recipe(
             `keep_float` names a layer without weights in the file.
     """
     if recipe.weights == "float32":
-        return Quantised(tflite, tflite)
+        return tflite
     require_front_end(tflite)
     _check_keep_float(tflite, keep_float, layers)
     is_float = _sparing(keep_float, layers)
     is_spared = _sparing([*keep_float, *keep_half], layers)
     if recipe.weights == "float16":
-        return Quantised(halve_weights(tflite, is_float), tflite)
+        return halve_weights(tflite, is_float)
     if recipe.activations == "float32":
-        return Quantised(
-            halve_weights(quantize_weights(tflite, is_spared, probes), is_float), tflite
-        )
+        return halve_weights(quantize_weights(tflite, is_spared, probes), is_float)
     if not len(representative):
         raise ValueError(
             f"quantize={recipe.name!r} needs representative clips of the training "
             "data, from which it takes the range of every activation. Received: none. "
             "Pass representative=... (--representative DATA), or take 'dynamic'."
         )
-    made = quantize_static(tflite, representative, is_spared, seed)
-    return Quantised(
-        # The layers that kept float activations, and those behind the pooling.
-        halve_weights(quantize_weights(made.content, is_spared, probes), is_float),
-        made.float_file,
-        tuple(dict.fromkeys(layer_of(path, layers) for path in made.spared)),
-    )
+    made = quantize_static(tflite, representative, is_spared)
+    # The layers that kept float activations, and those behind the pooling.
+    return halve_weights(quantize_weights(made, is_spared, probes), is_float)
 
 
 def _sparing(
