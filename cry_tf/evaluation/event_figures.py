@@ -295,6 +295,8 @@ def _conditions(
             for recording in recordings
         ]
         bouts = np.array([here.sum() for here in is_here], np.float64)
+        # Draws of the one recording that has the condition would all agree.
+        weights_here = weights if (bouts > 0).sum() > 1 else weights[:0]
         recalls = []
         for at_threshold in found:
             hits = np.array(
@@ -304,9 +306,11 @@ def _conditions(
                 ],
                 np.float64,
             )
-            drawn_bouts = weights @ bouts
+            drawn_bouts = weights_here @ bouts
             drawn = np.where(
-                drawn_bouts > 0, weights @ hits / np.maximum(drawn_bouts, 1), np.nan
+                drawn_bouts > 0,
+                weights_here @ hits / np.maximum(drawn_bouts, 1),
+                np.nan,
             )
             recalls.append(
                 Estimate(float(hits.sum() / bouts.sum()), *bootstrap.interval(drawn))
