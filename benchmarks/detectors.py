@@ -36,6 +36,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import timing
 
 from cry_lite.alarm_budget import ScoredRecording
 from cry_lite.decision import smooth
@@ -351,6 +352,7 @@ def _tables(
         f"false alarm these show a rate below "
         f"{alarm_curve.highest_rate(0, float(curve.hours.sum())):.2g} an hour"
     )
+    yield timing.machine("ai-edge-litert", "numpy", "tensorflow")
     for rate in RATES:
         yield ""
         yield f"recall at {rate:g} false alarms an hour (95 % interval by recording)"

@@ -1,7 +1,8 @@
 """Scenes: long recordings with crying over background, or with background alone.
 
 A scene's background is the clips without crying, one after the other, faded into each
-other, each at a level of its own, over a faint hiss. Bouts of crying are added to it.
+other, each at a level of its own (RMS -38 to -24 dB re full scale, lower if its peak
+would be above -3 dB), over a faint hiss. Bouts of crying are added to it.
 
 The signal-to-noise ratio of a bout is the mean power of the bout over the samples
 within its cries, to the mean power of the background at the same samples. The noise
@@ -30,6 +31,7 @@ from cry_tf.scenes.crying import (
 # RMS of a piece of background, dB re full scale, drawn evenly.
 BACKGROUND_DB = (-38.0, -24.0)
 HISS_DB = -60.0
+HIGHEST_PEAK_DB = -3.0
 LONGEST_PIECE_S = 60.0
 # Between two bouts: at least the first, and on average the second more.
 QUIET_S = (30.0, 45.0)
@@ -134,7 +136,10 @@ class BackgroundClips:
             clip, first, last = next(self._queue)
             sound = sound_source.read(clip.path, SAMPLE_RATE_HZ)[first:last]
             rms_db = 10 * np.log10(float(np.square(sound, dtype=np.float64).mean()))
+            peak_db = 20 * np.log10(float(np.abs(sound).max()))
             gain_db = float(self._rng.uniform(*BACKGROUND_DB)) - rms_db
+            # One click would turn the whole scene down.
+            gain_db = min(gain_db, HIGHEST_PEAK_DB - peak_db)
             sound = faded(sound, _CROSSFADE_S) * np.float32(10 ** (gain_db / 20))
             sound = sound[: samples - at]
             out[at : at + len(sound)] += sound

@@ -215,3 +215,20 @@ def test_a_label_to_leave_out_must_occur(data, tmp_path, capsys):
     argv = ["scenes", str(data), "-o", str(tmp_path / "o"), "--leave-out", "dog"]
     assert main(argv) == 1
     assert "Labels: fan, hungry" in capsys.readouterr().err
+
+
+def test_a_click_does_not_turn_a_scene_down(tmp_path, rng):
+    paths = []
+    for name, peak in (("click", 0.9), ("rain", 0.0)):
+        wave = rng.normal(0, 0.001 if peak else 0.05, 10 * RATE_HZ)
+        wave[5 * RATE_HZ] += peak
+        paths.append(tmp_path / f"{name}.wav")
+        soundfile.write(paths[-1], wave, RATE_HZ)
+    clips = [Clip(path, path.stem, path.stem) for path in paths]
+    waveform, pieces = BackgroundClips(clips, rng, pytest.fail).fill(19 * RATE_HZ)
+    assert np.abs(waveform).max() == pytest.approx(10 ** (-3 / 20), abs=0.01)
+    for piece in pieces:
+        first, last = round(piece.start_s * RATE_HZ), round(piece.end_s * RATE_HZ)
+        rms_db = 10 * np.log10(np.square(waveform[first:last]).mean())
+        if piece.clip.label == "rain":
+            assert -39 <= rms_db <= -23
