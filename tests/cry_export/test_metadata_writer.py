@@ -93,6 +93,7 @@ def test_nothing_else_in_the_file_changes(tflite, spec, clips):
         )
 
 
+@pytest.mark.filterwarnings("ignore:The input takes:cry_export.errors.FallbackWarning")
 @pytest.mark.parametrize(("length_s", "expected"), [(None, False), (1.5, True)])
 def test_a_file_of_fixed_length_names_the_labels_it_carries(
     model, spec, clips, tmp_path, convert_once, monkeypatch, length_s, expected

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -81,20 +82,25 @@ def weights(shallow_student, tmp_path_factory) -> Path:
 
 
 @pytest.fixture
-def start_command() -> Callable[..., subprocess.Popen[str]]:
+def start_command() -> Iterator[Callable[..., subprocess.Popen[str]]]:
     """Starts `cry-tf` with that network in a process of its own.
 
-    It has as many threads as this one: with fewer, sums are rounded otherwise.
+    It has as many threads as this one: with fewer, sums are rounded otherwise. What
+    still runs when the test ends is killed.
     """
+    with contextlib.ExitStack() as started:
 
-    def start(
-        argv: list[str], first: str = "", **options: Any
-    ) -> subprocess.Popen[str]:
-        return subprocess.Popen(
-            [sys.executable, "-c", f"{first}\n{_COMMAND}", *argv],
-            **{"stderr": subprocess.DEVNULL, **options},
-            stdout=subprocess.DEVNULL,
-            text=True,
-        )
+        def start(
+            argv: list[str], first: str = "", **options: Any
+        ) -> subprocess.Popen[str]:
+            process = subprocess.Popen(
+                [sys.executable, "-c", f"{first}\n{_COMMAND}", *argv],
+                **{"stderr": subprocess.DEVNULL, **options},
+                stdout=subprocess.DEVNULL,
+                text=True,
+            )
+            started.enter_context(process)  # closes its pipes
+            started.callback(process.kill)
+            return process
 
-    return start
+        yield start

@@ -100,6 +100,8 @@ def test_the_z_score_travels_into_the_file(tmp_path, rng):
     np.testing.assert_allclose(scores[: len(windows)], expected, atol=1e-4)
 
 
+# Shorter than the windows of the spec, which export says.
+@pytest.mark.filterwarnings("ignore:The input takes:cry_export.errors.FallbackWarning")
 def test_waveforms_prove_the_file_too_and_a_length_is_in_seconds(model, tmp_path, rng):
     waveforms = 0.1 * rng.standard_normal((2, 16_000))
     made = exporting.export(model, tmp_path / "cry.tflite", check=waveforms, length=0.5)

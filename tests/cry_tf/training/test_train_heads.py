@@ -69,6 +69,8 @@ def test_the_saved_model_answers_as_the_head_did(make_run, recordings, head):
         assert (np.argmax(scores, axis=1) == data.label_indices).mean() > 0.9
 
 
+# On such a small network the gate may leave layers of `dynamic` float.
+@pytest.mark.filterwarnings("ignore:dynamic was:cry_export.errors.FallbackWarning")
 @pytest.mark.parametrize(
     ("head", "quantize"),
     [("mlp", "none"), ("logreg", "dynamic"), ("prototype", "none")],

@@ -175,10 +175,12 @@ def _run(folder: Path, advance: Callable[[], None] | None) -> None:
     }
     environment.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     command = [sys.executable, "-m", "cry_export.compress.worker", str(folder)]
-    with open(folder / "stderr.txt", "wb") as said:
-        process = subprocess.Popen(
+    with (
+        open(folder / "stderr.txt", "wb") as said,
+        subprocess.Popen(
             command, stdout=subprocess.PIPE, stderr=said, env=environment, text=True
-        )
+        ) as process,
+    ):
         try:
             for line in process.stdout or ():
                 if advance is not None and _is_epoch(line):
@@ -187,7 +189,6 @@ def _run(folder: Path, advance: Callable[[], None] | None) -> None:
         finally:  # an interrupt must not leave it running
             if process.poll() is None:
                 process.kill()
-                process.wait()
     if code:
         raise CompressionError(
             f"The process that compresses the model {_ending(folder, code)} The model "
