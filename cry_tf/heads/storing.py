@@ -13,6 +13,12 @@ from cry_tf.heads import ARRAY_HEADS, HEADS
 from cry_tf.heads.gaussian_mixture import GaussianMixtureHead
 from cry_tf.heads.support_vectors import SVMHead
 
+# Arrays, and NumPy to score with them, in place of scikit-learn's objects in a file of
+# skops. With 457 clips of 1024 features and 5 labels the decisions are the same to
+# 3e-14; the file of an SVM takes 3.7 MB and there 15 (each machine has its vectors), of
+# mixtures 0.29 and 0.43; all clips are scored in 13 ms and 363, by mixtures in 2 and
+# 16; a fresh process reads it in 0.1 s and 1.6. No version of scikit-learn is tied to
+# a run. What scikit-learn fits stays with it: SVC, PCA, mixtures, logistic regression.
 ARRAYS_FILE = "head.npz"
 RECORD_FILE = "head.json"
 FORMAT = "cry-tf head 1"

