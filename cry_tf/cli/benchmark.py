@@ -7,7 +7,7 @@ import os
 from typing import Any
 
 from cry_tf.cli.console import Console
-from cry_tf.cli.data_arguments import add_data_arguments
+from cry_tf.cli.data_arguments import add_data_arguments, add_result
 
 _EPILOG = """\
 Each file runs in a separate process, alternating with the others. The table lists size
@@ -63,12 +63,7 @@ def add_parser(subparsers: Any) -> None:
         metavar="DIR",
         help="also write metrics.json and benchmark.html into DIR",
     )
-    parser.add_argument(
-        "--overwrite", action="store_true", help="replace an earlier result"
-    )
-    parser.add_argument(
-        "--json", action="store_true", help="print the figures as JSON on stdout"
-    )
+    add_result(parser, "result", "the figures")
 
 
 def run(args: argparse.Namespace) -> int:

@@ -175,6 +175,30 @@ class Console:
 
 
 @contextlib.contextmanager
+def naming_progress(console: Console, output: str, is_resumed: bool) -> Iterator[None]:
+    """Says where the progress of a run is saved, if it ends before it is written.
+
+    Args:
+        console: Takes the warning.
+        output: Run folder.
+        is_resumed: Whether the run continues an interrupted one.
+    """
+    from cry_tf.runs.checkpoint import Checkpoint
+
+    kept = Checkpoint.of(output)
+    had_progress = kept.has_progress
+    try:
+        yield
+    except BaseException:
+        if kept.has_progress and (is_resumed or not had_progress):
+            console.warn(
+                f"Progress is saved in {kept.folder}. Continue with the same command "
+                "and --resume."
+            )
+        raise
+
+
+@contextlib.contextmanager
 def _held_stderr() -> Iterator[None]:
     """Buffers what is written to file descriptor 2; shows it after a failure."""
     sys.stderr.flush()

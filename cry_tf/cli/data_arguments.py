@@ -49,6 +49,27 @@ def add_data_arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_seed(parser: argparse.ArgumentParser) -> None:
+    """Adds `--seed`, 0 without it."""
+    parser.add_argument(
+        "--seed",
+        metavar="N",
+        type=int,
+        default=0,
+        help="seed of every random choice, int >= 0 (default: %(default)s)",
+    )
+
+
+def add_result(parser: argparse.ArgumentParser, replaced: str, printed: str) -> None:
+    """Adds `--overwrite`, which replaces something earlier, and `--json`."""
+    parser.add_argument(
+        "--overwrite", action="store_true", help=f"replace an earlier {replaced}"
+    )
+    parser.add_argument(
+        "--json", action="store_true", help=f"print {printed} as JSON on stdout"
+    )
+
+
 class Together(argparse.Action):
     """Collects the names of an argument that is given several times."""
 

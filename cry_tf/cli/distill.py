@@ -5,10 +5,12 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING, Any
 
-from cry_tf.cli.console import Console, import_tensorflow_quietly
+from cry_tf.cli.console import Console, import_tensorflow_quietly, naming_progress
 from cry_tf.cli.data_arguments import (
     add_data,
     add_data_arguments,
+    add_result,
+    add_seed,
     origin_of,
 )
 from cry_tf.cli.fetching import fetch_if_missing
@@ -185,23 +187,12 @@ def add_parser(subparsers: Any) -> None:
         action="store_true",
         help="skip the rows of dynamic-range quantized files",
     )
-    parser.add_argument(
-        "--seed",
-        metavar="N",
-        type=int,
-        default=0,
-        help="seed of every random choice, int >= 0 (default: %(default)s)",
-    )
+    add_seed(parser)
     add_data_arguments(parser)
     parser.add_argument(
         "--resume", action="store_true", help="continue an interrupted run"
     )
-    parser.add_argument(
-        "--overwrite", action="store_true", help="replace an earlier run"
-    )
-    parser.add_argument(
-        "--json", action="store_true", help="print the metrics as JSON on stdout"
-    )
+    add_result(parser, "run", "the metrics")
 
 
 def run(args: argparse.Namespace) -> int:
@@ -214,7 +205,6 @@ def run(args: argparse.Namespace) -> int:
     console = Console(is_json=args.json)
     from cry_tf.data import load
     from cry_tf.runs import result_folder
-    from cry_tf.runs.checkpoint import Checkpoint
     from cry_tf.runs.run_folder import RunFolder
 
     teachers = [name for name in args.teacher.split(",") if name]
@@ -227,9 +217,7 @@ def run(args: argparse.Namespace) -> int:
         fetch_if_missing(console, settings.student.backbone)
     from cry_tf.distillation.distil import distil
 
-    kept = Checkpoint.of(args.output)
-    had_progress = kept.has_progress
-    try:
+    with naming_progress(console, args.output, args.resume):
         finished = distil(
             teachers,
             dataset,
@@ -241,13 +229,6 @@ def run(args: argparse.Namespace) -> int:
             progress=console,
             origin=origin_of(args.data),
         )
-    except BaseException:
-        if kept.has_progress and (args.resume or not had_progress):
-            console.warn(
-                f"Progress is saved in {kept.folder}. Continue with the same command "
-                "and --resume."
-            )
-        raise
     if args.json:
         console.json({"run": str(finished.path), "metrics": finished.metrics})
     console.line(f"written: {finished.path} (open distillation.html)")

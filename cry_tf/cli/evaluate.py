@@ -10,6 +10,7 @@ from cry_tf.cli.console import Console, import_tensorflow_quietly
 from cry_tf.cli.data_arguments import (
     add_data,
     add_data_arguments,
+    add_result,
     origin_of,
 )
 
@@ -79,12 +80,7 @@ def add_parser(subparsers: Any) -> None:
         metavar="COLUMN",
         help="with --events: list the recall for each value of a column of the tables",
     )
-    parser.add_argument(
-        "--overwrite", action="store_true", help="replace an earlier result"
-    )
-    parser.add_argument(
-        "--json", action="store_true", help="print the metrics as JSON on stdout"
-    )
+    add_result(parser, "result", "the metrics")
 
 
 def run(args: argparse.Namespace) -> int:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from cry_export.quantization_recipe import RECIPES
 from cry_tf.cli import searching
 from cry_tf.cli.console import Console, import_tensorflow_quietly
+from cry_tf.cli.data_arguments import add_result
 from cry_tf.cli.export_inputs import (
     check_clips,
     find_model,
@@ -131,12 +132,7 @@ def add_parser(subparsers: Any) -> None:
         help="fail if the scores of the requested recipe differ too much from the "
         "model's, instead of storing layers in more bytes",
     )
-    parser.add_argument(
-        "--overwrite", action="store_true", help="replace an earlier file"
-    )
-    parser.add_argument(
-        "--json", action="store_true", help="print the comparison as JSON on stdout"
-    )
+    add_result(parser, "file", "the comparison")
     searching.add_arguments(parser)
 
 

@@ -6,7 +6,7 @@ import argparse
 from typing import Any
 
 from cry_tf.cli.console import Console, import_tensorflow_quietly
-from cry_tf.cli.data_arguments import add_data, origin_of
+from cry_tf.cli.data_arguments import add_data, add_result, add_seed, origin_of
 
 _EPILOG = """\
 RUN is a run folder of cry-tf train --task reason. CLIPS is a folder with one subfolder
@@ -99,19 +99,8 @@ def add_parser(subparsers: Any) -> None:
         default=1000,
         help="permutations per p-value, int >= 1 (default: %(default)s)",
     )
-    parser.add_argument(
-        "--seed",
-        metavar="N",
-        type=int,
-        default=0,
-        help="seed of every random choice, int >= 0 (default: %(default)s)",
-    )
-    parser.add_argument(
-        "--overwrite", action="store_true", help="replace an earlier result"
-    )
-    parser.add_argument(
-        "--json", action="store_true", help="print the figures as JSON on stdout"
-    )
+    add_seed(parser)
+    add_result(parser, "result", "the figures")
 
 
 def run(args: argparse.Namespace) -> int:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cry_tf.cli.console import Console, import_tensorflow_quietly
+from cry_tf.cli.data_arguments import add_result, add_seed
 from cry_tf.cli.fetching import fetch_if_missing
 
 if TYPE_CHECKING:
@@ -64,19 +65,8 @@ def add_parser(subparsers: Any) -> None:
         "none trains a small network from scratch (default: YAMNet if its weights are "
         "installed, else a small network with bundled weights; downloads nothing)",
     )
-    parser.add_argument(
-        "--seed",
-        metavar="N",
-        type=int,
-        default=0,
-        help="seed of every random choice, int >= 0 (default: %(default)s)",
-    )
-    parser.add_argument(
-        "--overwrite", action="store_true", help="replace an earlier quickstart"
-    )
-    parser.add_argument(
-        "--json", action="store_true", help="print every figure as JSON on stdout"
-    )
+    add_seed(parser)
+    add_result(parser, "quickstart", "every figure")
 
 
 def run(args: argparse.Namespace, scale: MaterialSizes | None = None) -> int:

@@ -12,6 +12,7 @@ from cry_tf.cli.console import Console, import_tensorflow_quietly
 from cry_tf.cli.data_arguments import (
     add_data,
     add_data_arguments,
+    add_seed,
     origin_of,
 )
 
@@ -85,13 +86,7 @@ def add_parser(subparsers: Any) -> None:
         help="network to use instead of the paper's (CNN14, VGGish) if its weights are "
         "not available; every row and the report name it",
     )
-    parser.add_argument(
-        "--seed",
-        metavar="N",
-        type=int,
-        default=0,
-        help="seed of every random choice, int >= 0 (default: %(default)s)",
-    )
+    add_seed(parser)
     add_data_arguments(parser)
     parser.add_argument(
         "--json", action="store_true", help="print the tables as JSON on stdout"

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from cry_lite.sound_folder import find_sounds
 from cry_lite.text_report import clock, duration
 from cry_tf.cli.console import Console, import_tensorflow_quietly
+from cry_tf.cli.data_arguments import add_result
 
 if TYPE_CHECKING:
     from cry_tf.tagging import Tagger
@@ -86,12 +87,7 @@ def add_parser(subparsers: Any) -> None:
         help="also write a table of the classes; with --over-time, of the windows, "
         "which are then not printed",
     )
-    parser.add_argument(
-        "--overwrite", action="store_true", help="replace an earlier table"
-    )
-    parser.add_argument(
-        "--json", action="store_true", help="print the result as JSON on stdout"
-    )
+    add_result(parser, "table", "the result")
 
 
 def run(args: argparse.Namespace) -> int:

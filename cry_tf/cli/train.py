@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from cry_tf.cli.console import Console, import_tensorflow_quietly
+from cry_tf.cli.console import Console, import_tensorflow_quietly, naming_progress
 from cry_tf.cli.data_arguments import origin_of
 from cry_tf.cli.fetching import fetch_if_missing
 from cry_tf.cli.train_arguments import add_arguments
@@ -80,7 +80,6 @@ def run(args: argparse.Namespace) -> int:
     console = Console(is_json=args.json)
     from cry_tf.data import load
     from cry_tf.runs import result_folder
-    from cry_tf.runs.checkpoint import Checkpoint
 
     result_folder.check(args.output, args.overwrite)
     dataset = load(args.data, label_column=args.label_column, group_by=args.group_by)
@@ -89,9 +88,7 @@ def run(args: argparse.Namespace) -> int:
         fetch_if_missing(console, settings.backbone)
     from cry_tf.training.train import train
 
-    kept = Checkpoint.of(args.output)
-    had_progress = kept.has_progress
-    try:
+    with naming_progress(console, args.output, args.resume):
         finished = train(
             dataset,
             settings,
@@ -103,13 +100,6 @@ def run(args: argparse.Namespace) -> int:
             tensorboard=args.tensorboard,
             earlier=earlier,
         )
-    except BaseException:
-        if kept.has_progress and (args.resume or not had_progress):
-            console.warn(
-                f"Progress is saved in {kept.folder}. Continue with the same command "
-                "and --resume."
-            )
-        raise
     if args.json:
         console.json({"run": str(finished.path), "metrics": finished.metrics})
     left_out = finished.config["data"]["left_out"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from cry_tf.cli.data_arguments import add_data, add_data_arguments
+from cry_tf.cli.data_arguments import add_data, add_data_arguments, add_result
 from cry_tf.heads import HEADS
 from cry_tf.training.recipe import IMBALANCES, PRECISIONS
 from cry_tf.training.settings import STRATEGIES
@@ -173,14 +173,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="continue an interrupted run after its last epoch",
     )
-    parser.add_argument(
-        "--overwrite",
-        action="store_true",
-        help="replace an earlier run, finished or interrupted",
-    )
-    parser.add_argument(
-        "--json", action="store_true", help="print the metrics as JSON on stdout"
-    )
+    add_result(parser, "run, finished or interrupted", "the metrics")
 
 
 def _micro_batch(text: str) -> int | str:

@@ -84,8 +84,7 @@ def distil(
             progress=progress,
             embeddings_dir=embeddings_dir,
             origin=origin,
-        ) as context,
-        result_folder.writing(path, overwrite) as part,
+        ) as (context, part),
         tempfile.TemporaryDirectory() as work,
     ):
         find_policy(student)  # before every clip is decoded

@@ -107,7 +107,7 @@ class ResampledBackbone:
         own = backbone.front_end_spec
         self._backbone = backbone
         self._resample = Resampler(from_hz, own.sample_rate_hz)
-        self.front_end_spec = _Heard(from_hz, own)
+        self.front_end_spec = ResampledFrontEnd(from_hz, own)
         self.prefers_jit: bool = backbone.prefers_jit
 
     @property
@@ -134,9 +134,12 @@ class ResampledBackbone:
 
 
 @dataclass(frozen=True)
-class _Heard:
+class ResampledFrontEnd:
+    """A front end behind a resampler, as the embedding cache asks of one."""
+
     sample_rate_hz: int
     behind: Any
 
     def to_dict(self) -> dict[str, Any]:
-        return {"sample_rate_hz": self.sample_rate_hz, "then": self.behind.to_dict()}
+        """Returns what the embeddings depend on."""
+        return {"sample_rate_hz": self.sample_rate_hz, "behind": self.behind.to_dict()}

@@ -10,6 +10,7 @@ from typing import Any
 import keras
 import numpy as np
 import tensorflow as tf
+from scipy.special import log_softmax
 
 from cry_tf.data.content_digest import content_sha256
 from cry_tf.distillation.lesson import Lesson
@@ -17,7 +18,7 @@ from cry_tf.distillation.resampling import ResampledBackbone
 from cry_tf.distillation.teacher_cache import TeacherCache
 from cry_tf.models.preset_backbone import load_backbone
 from cry_tf.runs.predictions import Predictions
-from cry_tf.runs.progress import Progress
+from cry_tf.runs.progress import Progress, counted
 from cry_tf.runs.provenance import short_digests
 from cry_tf.runs.run_folder import RunFolder
 from cry_tf.training.choose_trainer import make_trainer
@@ -170,7 +171,7 @@ class RunTeacher:
                 sample_rate_hz=self._rate_hz if lesson.copies else None,
             )
             values = np.concatenate([found.values[:, None], found.copies], axis=1)
-            return values - _log_sum_exp(values)
+            return log_softmax(values, axis=-1)
         head = self.fitted.head_model()
         features = self._features[0].shape[1]
         run = tf.function(
@@ -206,18 +207,10 @@ class RunTeacher:
             backbone = ResampledBackbone(backbone, self._rate_hz)
         title = f"embeddings of {self.name}"
         with progress.bar(title, len(lesson.dataset)) as advance:
-            shown = 0
-
-            def tell(done: int, _: int) -> None:
-                nonlocal shown
-                for _ in range(done - shown):
-                    advance()
-                shown = done
-
             found = self._cache.embed(
                 backbone,
                 lesson.dataset,
-                progress=tell,
+                progress=counted(advance),
                 augment=lesson.policy,
                 copies=lesson.copies,
                 seed=lesson.seed,
@@ -244,11 +237,6 @@ class RunTeacher:
             first = load_backbone(self.name, self.settings.weights, None, True)
             model.backbone.set_weights(first.get_weights())
         return model
-
-
-def _log_sum_exp(values: np.ndarray) -> np.ndarray:
-    highest = values.max(axis=-1, keepdims=True)
-    return highest + np.log(np.exp(values - highest).sum(axis=-1, keepdims=True))
 
 
 def check_alike(teachers: list[RunTeacher], labels: tuple[str, ...], task: str) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -12,13 +11,11 @@ import keras
 
 from cry_hub.backbone import backbone_of
 from cry_tf.data.embedding_cache import EmbeddingCache
-from cry_tf.distillation.resampling import Resampler
+from cry_tf.distillation.resampling import ResampledFrontEnd, Resampler
 from cry_tf.distillation.tap import Tap
 from cry_tf.distillation.teacher_logits import TeacherLogits
 
 if TYPE_CHECKING:
-    import keras
-
     from cry_tf.augment.policy import Policy
     from cry_tf.data.dataset import Dataset
 
@@ -76,7 +73,7 @@ class TeacherOutputs:
     @property
     def front_end_spec(self) -> Any:
         """Where the cache looks for the sample rate of the waveforms."""
-        return _Rate(self._rate_hz, self._own_spec)
+        return ResampledFrontEnd(self._rate_hz, self._own_spec)
 
     @property
     def weights(self) -> list[Any]:
@@ -105,20 +102,6 @@ class TeacherOutputs:
             "config": self._teacher.get_config(),
             "features": self._tap.features,
             "layer": self._layer,
-        }
-
-
-@dataclasses.dataclass(frozen=True)
-class _Rate:
-    """A front end behind a resampler."""
-
-    sample_rate_hz: int
-    behind: Any
-
-    def to_dict(self) -> dict[str, Any]:
-        return {
-            "sample_rate_hz": self.sample_rate_hz,
-            "behind": self.behind.to_dict(),
         }
 
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any, Protocol
 
 import numpy as np
 
+from cry_tf.heads.features import calibrated_scale, label_weights
 from cry_tf.heads.gaussian_mixture import GaussianMixtureHead
 from cry_tf.heads.logistic import LogisticHead
 from cry_tf.heads.prototypes import PrototypeHead
@@ -70,5 +72,17 @@ def fit(
             "Features must be finite to fit a head on. Look for a damaged clip or "
             "weights file."
         )
-    groups = np.asarray(groups)
-    return _HEADS[name].fit(features, truth, groups, labels, is_balanced, seed)
+    kind = _HEADS[name]
+    head = kind.fit(features, truth, labels, is_balanced, seed)
+    if kind is LogisticHead:  # its scores are calibrated as they are
+        return head
+
+    def decide(train: np.ndarray, test: np.ndarray) -> np.ndarray:
+        inner = kind.fit(features[train], truth[train], labels, is_balanced, seed)
+        return inner.decisions(features[test])
+
+    weights = label_weights(truth, labels, is_balanced)
+    scale = calibrated_scale(
+        decide, truth, np.asarray(groups), weights, seed, kind.lowest_scale
+    )
+    return dataclasses.replace(head, scale=scale)

@@ -4,16 +4,11 @@ from __future__ import annotations
 
 import warnings
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar, Self
 
 import numpy as np
 
-from cry_tf.heads.features import (
-    Standardization,
-    calibrated_scale,
-    label_weights,
-    softmax,
-)
+from cry_tf.heads.features import Standardization, softmax
 
 COMPONENTS = 4
 DIMENSIONS = 32
@@ -22,9 +17,6 @@ _ROWS_A_COMPONENT = 8
 # Added to variances of whitened features, whose variance is 1: a label with a
 # handful of clips would else be a needle.
 _FLOOR = 0.1
-
-# Log likelihoods of 32 dimensions differ by tens.
-_LOWEST_SCALE = 0.01
 
 
 @dataclass(frozen=True)
@@ -98,6 +90,8 @@ class Mixtures:
 
     def log_likelihoods(self, rows: np.ndarray) -> np.ndarray:
         """Returns `(rows, labels)`, in nat; -inf for a label that did not occur."""
+        from scipy.special import logsumexp
+
         precisions = 1 / self.variances
         found = np.full((len(rows), len(self.means)), -np.inf)
         for label, log_weights in enumerate(self.log_weights):
@@ -109,9 +103,7 @@ class Mixtures:
             distance += (mean**2 * precision).sum(axis=1)
             volume = np.log(2 * np.pi / precision).sum(axis=1)
             terms = log_weights[used] - 0.5 * (distance + volume)
-            highest = terms.max(axis=1)
-            powers = np.exp(terms - highest[:, None])
-            found[:, label] = highest + np.log(powers.sum(axis=1))
+            found[:, label] = logsumexp(terms, axis=1)
         return found
 
 
@@ -130,6 +122,8 @@ class GaussianMixtureHead:
             inner folds; they overstate, because dimensions are not independent.
     """
 
+    # Log likelihoods of 32 dimensions differ by tens.
+    lowest_scale: ClassVar = 0.01
     standardize: Standardization
     components: np.ndarray
     mixtures: Mixtures
@@ -141,20 +135,24 @@ class GaussianMixtureHead:
         cls,
         features: np.ndarray,
         truth: np.ndarray,
-        groups: np.ndarray,
         labels: int,
         is_balanced: bool,
         seed: int,
-    ) -> GaussianMixtureHead:
-        """Fits on the training fold; see `cry_tf.heads.fitting.fit`."""
+    ) -> Self:
+        """Fits on the training fold with scale 1; see `cry_tf.heads.fitting.fit`."""
+        from sklearn.decomposition import PCA
 
-        def decide(train: np.ndarray, test: np.ndarray) -> np.ndarray:
-            inner = _fit(features[train], truth[train], labels, is_balanced, seed, 1.0)
-            return inner.decisions(features[test])
-
-        weights = label_weights(truth, labels, is_balanced)
-        scale = calibrated_scale(decide, truth, groups, weights, seed, _LOWEST_SCALE)
-        return _fit(features, truth, labels, is_balanced, seed, scale)
+        standardize = Standardization.of(features)
+        x = standardize(features)
+        dimensions = max(1, min(DIMENSIONS, len(x) - 1, x.shape[1]))
+        # Standardised features have mean 0, so the components alone project them.
+        found: Any = PCA(dimensions, random_state=seed).fit(x)
+        deviations = np.sqrt(np.maximum(found.explained_variance_, 1e-12))
+        is_there = deviations > 1e-3 * deviations[0]  # fewer different clips than asked
+        components = found.components_[is_there].T / deviations[is_there]
+        mixtures = Mixtures.fit(x @ components, truth, labels, COMPONENTS, seed)
+        priors = log_priors(truth, labels, is_balanced)
+        return cls(standardize, components, mixtures, priors, 1.0)
 
     def decisions(self, features: np.ndarray) -> np.ndarray:
         """Returns `(clips, labels)`, log likelihood plus log prior."""
@@ -165,30 +163,6 @@ class GaussianMixtureHead:
         """Returns scores `(clips, labels)` of features `(clips, features)`."""
         return softmax(self.scale * self.decisions(features))
 
-    def arrays(self) -> dict[str, np.ndarray]:
-        """Returns everything as arrays, for `from_arrays`."""
-        return {
-            "mean": self.standardize.mean,
-            "deviation": self.standardize.deviation,
-            "components": self.components,
-            "log_weights": self.mixtures.log_weights,
-            "means": self.mixtures.means,
-            "variances": self.mixtures.variances,
-            "log_priors": self.log_priors,
-            "scale": np.array(self.scale),
-        }
-
-    @classmethod
-    def from_arrays(cls, arrays: dict[str, np.ndarray]) -> GaussianMixtureHead:
-        """Returns the head that `arrays` came from."""
-        return cls(
-            Standardization(arrays["mean"], arrays["deviation"]),
-            arrays["components"],
-            Mixtures(arrays["log_weights"], arrays["means"], arrays["variances"]),
-            arrays["log_priors"],
-            float(arrays["scale"]),
-        )
-
 
 def log_priors(truth: np.ndarray, labels: int, is_balanced: bool) -> np.ndarray:
     """Returns each label's log share, the same for all that occur if balanced."""
@@ -197,26 +171,3 @@ def log_priors(truth: np.ndarray, labels: int, is_balanced: bool) -> np.ndarray:
         counts = (counts > 0).astype(float)
     with np.errstate(divide="ignore"):
         return np.log(counts / counts.sum())
-
-
-def _fit(
-    features: np.ndarray,
-    truth: np.ndarray,
-    labels: int,
-    is_balanced: bool,
-    seed: int,
-    scale: float,
-) -> GaussianMixtureHead:
-    from sklearn.decomposition import PCA
-
-    standardize = Standardization.of(features)
-    x = standardize(features)
-    dimensions = max(1, min(DIMENSIONS, len(x) - 1, x.shape[1]))
-    # Standardised features have mean 0, so the components alone project them.
-    found: Any = PCA(dimensions, random_state=seed).fit(x)
-    deviations = np.sqrt(np.maximum(found.explained_variance_, 1e-12))
-    is_there = deviations > 1e-3 * deviations[0]  # fewer different clips than asked
-    components = found.components_[is_there].T / deviations[is_there]
-    mixtures = Mixtures.fit(x @ components, truth, labels, COMPONENTS, seed)
-    priors = log_priors(truth, labels, is_balanced)
-    return GaussianMixtureHead(standardize, components, mixtures, priors, scale)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Self
 
 import numpy as np
 
@@ -26,11 +27,10 @@ class LogisticHead:
         cls,
         features: np.ndarray,
         truth: np.ndarray,
-        groups: np.ndarray,
         labels: int,
         is_balanced: bool,
         seed: int,
-    ) -> LogisticHead:
+    ) -> Self:
         """Fits on the training fold; see `cry_tf.heads.fitting.fit`."""
         from sklearn.linear_model import LogisticRegression
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import zipfile
 from pathlib import Path
-from typing import Any
+from typing import Any, get_type_hints
 
 import numpy as np
 
@@ -33,7 +34,7 @@ def save(folder: Path, head: SVMHead | GaussianMixtureHead) -> None:
         OSError: If the folder cannot be written.
     """
     name = next(name for name, kind in _HEADS.items() if isinstance(head, kind))
-    arrays = head.arrays()
+    arrays = _arrays(head)
     np.savez(folder / ARRAYS_FILE, **arrays)  # type: ignore[arg-type]
     record = {
         "format": FORMAT,
@@ -59,9 +60,32 @@ def load(folder: Path) -> SVMHead | GaussianMixtureHead:
             raise ValueError(f"format {record['format']!r}, head {record['head']!r}")
         with np.load(folder / ARRAYS_FILE, allow_pickle=False) as archive:
             arrays = {name: archive[name] for name in record["arrays"]}
-        return _HEADS[record["head"]].from_arrays(arrays)
+        return _head(_HEADS[record["head"]], arrays)
     except (ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile) as error:
         raise ValueError(
             f"{folder / RECORD_FILE} and {ARRAYS_FILE} must be what cry-tf train "
             f"wrote. They cannot be read: {error}. Train again."
         ) from error
+
+
+def _arrays(head: Any) -> dict[str, np.ndarray]:
+    """Returns the fields of a head, those of its parts among them."""
+    found = {}
+    for field in dataclasses.fields(head):
+        value = getattr(head, field.name)
+        is_part = dataclasses.is_dataclass(value)
+        found |= _arrays(value) if is_part else {field.name: np.asarray(value)}
+    return found
+
+
+def _head(kind: Any, arrays: dict[str, np.ndarray]) -> Any:
+    """Returns the head whose fields these are."""
+    kinds, values = get_type_hints(kind), {}
+    for field in dataclasses.fields(kind):
+        of_field = kinds[field.name]
+        if dataclasses.is_dataclass(of_field):
+            values[field.name] = _head(of_field, arrays)
+        else:
+            value = arrays[field.name]
+            values[field.name] = float(value) if of_field is float else value
+    return kind(**values)

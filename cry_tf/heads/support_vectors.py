@@ -3,20 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar, Self
 
 import numpy as np
 
-from cry_tf.heads.features import (
-    Standardization,
-    calibrated_scale,
-    label_weights,
-    softmax,
-)
+from cry_tf.heads.features import Standardization, softmax
 
 _C = 1.0
-
-# A decision is about 1 from the edge.
-_LOWEST_SCALE = 0.1
 
 
 @dataclass(frozen=True)
@@ -37,6 +30,8 @@ class SVMHead:
         scale: What a decision of 1 is worth as a logit, positive.
     """
 
+    # A decision is about 1 from the edge.
+    lowest_scale: ClassVar = 0.1
     standardize: Standardization
     vectors: np.ndarray
     duals: np.ndarray
@@ -49,20 +44,27 @@ class SVMHead:
         cls,
         features: np.ndarray,
         truth: np.ndarray,
-        groups: np.ndarray,
         labels: int,
         is_balanced: bool,
         seed: int,
-    ) -> SVMHead:
-        """Fits on the training fold; see `cry_tf.heads.fitting.fit`."""
+    ) -> Self:
+        """Fits on the training fold with scale 1; see `cry_tf.heads.fitting.fit`."""
+        from sklearn.svm import SVC
 
-        def decide(train: np.ndarray, test: np.ndarray) -> np.ndarray:
-            inner = _fit(features[train], truth[train], labels, is_balanced, 1.0)
-            return inner.decisions(features[test])
-
-        weights = label_weights(truth, labels, is_balanced)
-        scale = calibrated_scale(decide, truth, groups, weights, seed, _LOWEST_SCALE)
-        return _fit(features, truth, labels, is_balanced, scale)
+        standardize = Standardization.of(features)
+        x = standardize(features)
+        gamma = 1.0 / x.shape[1]  # the features' variance is 1
+        duals = np.zeros((len(x), labels))
+        intercepts = np.full(labels, -np.inf)
+        for label in np.unique(truth):
+            machine = SVC(
+                C=_C, gamma=gamma, class_weight="balanced" if is_balanced else None
+            )
+            machine.fit(x, truth == label)
+            duals[machine.support_, label] = machine.dual_coef_[0]
+            intercepts[label] = machine.intercept_[0]
+        is_used = duals.any(axis=1)
+        return cls(standardize, x[is_used], duals[is_used], intercepts, gamma, 1.0)
 
     def decisions(self, features: np.ndarray) -> np.ndarray:
         """Returns `(clips, labels)`, positive where a machine accepts its label."""
@@ -75,52 +77,3 @@ class SVMHead:
     def scores(self, features: np.ndarray) -> np.ndarray:
         """Returns scores `(clips, labels)` of features `(clips, features)`."""
         return softmax(self.scale * self.decisions(features))
-
-    def arrays(self) -> dict[str, np.ndarray]:
-        """Returns everything as arrays, for `from_arrays`."""
-        return {
-            "mean": self.standardize.mean,
-            "deviation": self.standardize.deviation,
-            "vectors": self.vectors,
-            "duals": self.duals,
-            "intercepts": self.intercepts,
-            "gamma": np.array(self.gamma),
-            "scale": np.array(self.scale),
-        }
-
-    @classmethod
-    def from_arrays(cls, arrays: dict[str, np.ndarray]) -> SVMHead:
-        """Returns the head that `arrays` came from."""
-        return cls(
-            Standardization(arrays["mean"], arrays["deviation"]),
-            arrays["vectors"],
-            arrays["duals"],
-            arrays["intercepts"],
-            float(arrays["gamma"]),
-            float(arrays["scale"]),
-        )
-
-
-def _fit(
-    features: np.ndarray,
-    truth: np.ndarray,
-    labels: int,
-    is_balanced: bool,
-    scale: float,
-) -> SVMHead:
-    from sklearn.svm import SVC
-
-    standardize = Standardization.of(features)
-    x = standardize(features)
-    gamma = 1.0 / x.shape[1]  # the features' variance is 1
-    duals = np.zeros((len(x), labels))
-    intercepts = np.full(labels, -np.inf)
-    for label in np.unique(truth):
-        machine = SVC(
-            C=_C, gamma=gamma, class_weight="balanced" if is_balanced else None
-        )
-        machine.fit(x, truth == label)
-        duals[machine.support_, label] = machine.dual_coef_[0]
-        intercepts[label] = machine.intercept_[0]
-    is_used = duals.any(axis=1)
-    return SVMHead(standardize, x[is_used], duals[is_used], intercepts, gamma, scale)

@@ -11,6 +11,7 @@ from cry_tf.layers.pooling import (
     AveragePooling,
     MaxAveragePooling,
     MaxPooling,
+    SequencePooling,
     StatisticPooling,
 )
 from cry_tf.layers.prototype_logits import PrototypeLogits
@@ -23,6 +24,7 @@ __all__ = [
     "MaxAveragePooling",
     "MaxPooling",
     "PrototypeLogits",
+    "SequencePooling",
     "SpecAugment",
     "StatisticPooling",
 ]

@@ -60,10 +60,17 @@ class SequencePooling(keras.layers.Layer):
     Sums are accumulated in float32 under a 16-bit policy; the result is in the
     policy's compute dtype.
 
-    Input shape:
-        `(batch, time, features)`, time of any length >= 1.
+    Args:
+        **kwargs: Arguments of `keras.layers.Layer`.
+    Call arguments:
+        inputs: Float tensor `(batch, time, features)`, time >= 1.
+        mask: Bool tensor `(batch, time)`, True where a step is real, or None
+            if all are. A row with no real step gives zeros.
     Output shape:
         `(batch, features)`.
+
+    Raises:
+        ValueError: If the input is not of rank 3.
     """
 
     def __init__(self, **kwargs: Any):
@@ -95,17 +102,7 @@ class MaxPooling(SequencePooling):
     One step stands for the whole clip, the others are ignored. A masked step
     takes no part.
 
-    Args:
-        **kwargs: Arguments of `keras.layers.Layer`.
-    Call arguments:
-        inputs: Float tensor `(batch, time, features)`, time >= 1.
-        mask: Bool tensor `(batch, time)`, True where a step is real, or None
-            if all are. A row with no real step gives zeros.
-    Output shape:
-        `(batch, features)`.
-
-    Raises:
-        ValueError: If the input is not of rank 3.
+    Takes and gives what every `SequencePooling` does.
 
     Example:
     ```python
@@ -129,17 +126,7 @@ class AveragePooling(SequencePooling):
 
     Every real step counts the same. A masked step takes no part.
 
-    Args:
-        **kwargs: Arguments of `keras.layers.Layer`.
-    Call arguments:
-        inputs: Float tensor `(batch, time, features)`, time >= 1.
-        mask: Bool tensor `(batch, time)`, True where a step is real, or None
-            if all are. A row with no real step gives zeros.
-    Output shape:
-        `(batch, features)`.
-
-    Raises:
-        ValueError: If the input is not of rank 3.
+    Takes and gives what every `SequencePooling` does.
 
     Example:
     ```python
@@ -164,17 +151,7 @@ class MaxAveragePooling(SequencePooling):
     The published PANNs were trained with this pooling. A masked step takes no
     part.
 
-    Args:
-        **kwargs: Arguments of `keras.layers.Layer`.
-    Call arguments:
-        inputs: Float tensor `(batch, time, features)`, time >= 1.
-        mask: Bool tensor `(batch, time)`, True where a step is real, or None
-            if all are. A row with no real step gives zeros.
-    Output shape:
-        `(batch, features)`.
-
-    Raises:
-        ValueError: If the input is not of rank 3.
+    Takes and gives what every `SequencePooling` does.
 
     Example:
     ```python
@@ -218,10 +195,8 @@ class StatisticPooling(SequencePooling):
             for `per_feature`.
         **kwargs: Arguments of `keras.layers.Layer`.
     Call arguments:
-        inputs: Float tensor `(batch, time, features)`, time >= 1.
-        mask: Bool tensor `(batch, time)`, True where a step is real, or None
-            if all are. A row with no real step has mean 0 and variance 0, so it
-            gives the bias.
+        inputs, mask: As of every `SequencePooling`. A row with no real step has
+            mean 0 and variance 0, so it gives the bias.
     Output shape:
         `(batch, features)`, or `(batch, units)` for `dense`.
 
@@ -329,11 +304,7 @@ class AttentionPooling(SequencePooling):
             and a learned bias sets where.
         **kwargs: Arguments of `keras.layers.Layer`.
     Call arguments:
-        inputs: Float tensor `(batch, time, features)`, time >= 1.
-        mask: Bool tensor `(batch, time)`, True where a step is real, or None
-            if all are. A row with no real step gives zeros.
-    Output shape:
-        `(batch, features)`.
+        inputs, mask: As of every `SequencePooling`.
 
     Raises:
         ValueError: If `heads` is not positive or does not divide the features,

@@ -50,3 +50,16 @@ class NoProgress:
     ) -> AbstractContextManager[Callable[..., None]]:
         """Gives a function that does nothing."""
         return nullcontext(lambda left_s=None: None)
+
+
+def counted(advance: Callable[[], None]) -> Callable[[int, int], None]:
+    """Returns what takes (steps done, steps in all), and advances by the new ones."""
+    shown = 0
+
+    def tell(done: int, total: int) -> None:
+        nonlocal shown
+        for _ in range(done - shown):
+            advance()
+        shown = done
+
+    return tell

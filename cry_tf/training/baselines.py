@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -18,9 +19,9 @@ from cry_tf.data.dataset import Dataset
 from cry_tf.data.embedding_shelf import Shelf
 from cry_tf.evaluation.figures import Summary
 from cry_tf.evaluation.metrics import measure
+from cry_tf.heads import fitting
 from cry_tf.heads.features import Standardization, softmax
 from cry_tf.heads.gaussian_mixture import Mixtures, log_priors
-from cry_tf.heads.support_vectors import SVMHead
 from cry_tf.runs.predictions import Predictions
 from cry_tf.training.context import RunContext
 from cry_tf.training.preparation import Prepared
@@ -130,107 +131,84 @@ _FLOOR = 1e-2
 _ROUNDS = 30
 
 
-class MFCCSVM:
-    """A support vector machine on mean and deviation of MFCC and their slopes.
+@dataclass(frozen=True)
+class Cepstra:
+    """What a baseline is fitted on.
 
-    Args:
-        cepstra: Float array `(frames, 20)` for each clip.
+    Attributes:
+        frames: Float array `(frames, 40)` for each clip, from `with_deltas`.
         truth: Int array `(clips,)`.
         groups: Array `(clips,)`, the source of each clip.
         labels: Number of labels.
         is_balanced: True lets every label count the same.
-        seed: Draws inner folds.
+        seed: Draws frames, first components and inner folds.
     """
 
-    def __init__(
-        self,
-        cepstra: Sequence[np.ndarray],
-        truth: np.ndarray,
-        groups: np.ndarray,
-        labels: int,
-        is_balanced: bool,
-        seed: int,
-    ):
-        self._truth, self._groups = truth, groups
-        self._labels, self._is_balanced, self._seed = labels, is_balanced, seed
-        frames = [with_deltas(clip) for clip in cepstra]
-        self._features = np.stack(
-            [np.concatenate([clip.mean(0), clip.std(0)]) for clip in frames]
-        )
-
-    def fit(self, train: np.ndarray) -> None:
-        """Learns from the training clips alone."""
-        self._head = SVMHead.fit(
-            self._features[train],
-            self._truth[train],
-            self._groups[train],
-            self._labels,
-            self._is_balanced,
-            self._seed,
-        )
-
-    def scores(self, test: np.ndarray) -> np.ndarray:
-        """Returns scores `(clips, labels)`."""
-        return self._head.scores(self._features[test])
+    frames: Sequence[np.ndarray]
+    truth: np.ndarray
+    groups: np.ndarray
+    labels: int
+    is_balanced: bool
+    seed: int
 
 
-class MFCCGMM:
-    """A Gaussian mixture a label over frames of MFCC and their slopes.
+def svm_scores(clips: Cepstra, train: np.ndarray, test: np.ndarray) -> np.ndarray:
+    """Scores clips by a support vector machine on mean and deviation of the frames.
+
+    Args:
+        clips: All of them.
+        train: Places of those to fit on.
+        test: Places of those to score.
+
+    Returns:
+        Float64 scores `(test clips, labels)`.
+    """
+    features = np.stack([np.concatenate([f.mean(0), f.std(0)]) for f in clips.frames])
+    head = fitting.fit(
+        "svm",
+        features[train],
+        clips.truth[train],
+        clips.groups[train],
+        clips.labels,
+        clips.is_balanced,
+        clips.seed,
+    )
+    return head.scores(features[test])
+
+
+def gmm_scores(clips: Cepstra, train: np.ndarray, test: np.ndarray) -> np.ndarray:
+    """Scores clips by a Gaussian mixture a label over frames; see `svm_scores`.
 
     A clip has the mean log likelihood of its frames, plus the label's log prior.
     At most 8,000 frames of a label are fitted on, drawn from all its clips.
-    The arguments are those of `MFCCSVM`.
     """
-
-    def __init__(
-        self,
-        cepstra: Sequence[np.ndarray],
-        truth: np.ndarray,
-        groups: np.ndarray,
-        labels: int,
-        is_balanced: bool,
-        seed: int,
-    ):
-        self._truth, self._labels = truth, labels
-        self._is_balanced, self._seed = is_balanced, seed
-        self._frames = [with_deltas(clip) for clip in cepstra]
-
-    def fit(self, train: np.ndarray) -> None:
-        """Learns from the training clips alone."""
-        rng = np.random.default_rng(self._seed)
-        rows, truth = [], []
-        for label in np.unique(self._truth[train]):
-            clips = train[self._truth[train] == label]
-            frames = np.concatenate([self._frames[clip] for clip in clips])
-            if len(frames) > _MAX_FRAMES:
-                frames = frames[rng.choice(len(frames), _MAX_FRAMES, replace=False)]
-            rows.append(frames)
-            truth.append(np.full(len(frames), label))
-        features = np.concatenate(rows)
-        self._standardize = Standardization.of(features)
-        self._mixtures = Mixtures.fit(
-            self._standardize(features),
-            np.concatenate(truth),
-            self._labels,
-            _COMPONENTS,
-            self._seed,
-            floor=_FLOOR,
-            rounds=_ROUNDS,
-        )
-        self._priors = log_priors(self._truth[train], self._labels, self._is_balanced)
-
-    def scores(self, test: np.ndarray) -> np.ndarray:
-        """Returns scores `(clips, labels)`."""
-        means = [
-            self._mixtures.log_likelihoods(self._standardize(self._frames[clip])).mean(
-                axis=0
-            )
-            for clip in test
-        ]
-        return softmax(np.stack(means) + self._priors)
+    rng = np.random.default_rng(clips.seed)
+    rows, truth = [], []
+    for label in np.unique(clips.truth[train]):
+        of_label = train[clips.truth[train] == label]
+        frames = np.concatenate([clips.frames[clip] for clip in of_label])
+        if len(frames) > _MAX_FRAMES:
+            frames = frames[rng.choice(len(frames), _MAX_FRAMES, replace=False)]
+        rows.append(frames)
+        truth.append(np.full(len(frames), label))
+    features = np.concatenate(rows)
+    standardize = Standardization.of(features)
+    mixtures = Mixtures.fit(
+        standardize(features),
+        np.concatenate(truth),
+        clips.labels,
+        _COMPONENTS,
+        clips.seed,
+        floor=_FLOOR,
+        rounds=_ROUNDS,
+    )
+    scored = [standardize(clips.frames[clip]) for clip in test]
+    means = [mixtures.log_likelihoods(frames).mean(axis=0) for frames in scored]
+    priors = log_priors(clips.truth[train], clips.labels, clips.is_balanced)
+    return softmax(np.stack(means) + priors)
 
 
-BASELINES = {"MFCC + GMM": MFCCGMM, "MFCC + SVM": MFCCSVM}
+BASELINES = {"MFCC + GMM": gmm_scores, "MFCC + SVM": svm_scores}
 
 
 def score_baselines(
@@ -263,20 +241,20 @@ def score_baselines(
         OSError: If a clip cannot be decoded.
     """
     cepstra = compute(dataset, cache_dir, cutoff_hz, tell)
-    groups, truth = dataset.groups, dataset.label_indices
+    clips = Cepstra(
+        frames=[with_deltas(clip) for clip in cepstra],
+        truth=dataset.label_indices,
+        groups=dataset.groups,
+        labels=len(dataset.labels),
+        is_balanced=is_balanced,
+        seed=seed,
+    )
     found = {}
-    for name, method in BASELINES.items():
-        if only not in (None, name):
-            continue
-        baseline = method(
-            cepstra, truth, groups, len(dataset.labels), is_balanced, seed
-        )
-        scores = np.empty((len(dataset), len(dataset.labels)))
+    for name in BASELINES if only is None else (only,):
+        found[name] = np.empty((len(dataset), len(dataset.labels)))
         for train, test in folds:
-            baseline.fit(train)
-            scores[test] = baseline.scores(test)
+            found[name][test] = BASELINES[name](clips, train, test)
             tell()
-        found[name] = scores
     return found
 
 

@@ -8,6 +8,7 @@ from typing import Any
 import keras
 
 import cry_hub
+from cry_export.precision import in_float32
 from cry_hub import registry
 from cry_hub.weights import store
 from cry_tf.heads import model_head, storing
@@ -62,12 +63,9 @@ def build(prepared: Prepared, settings: Settings) -> Any:
 
 def uncompiled(model: Any) -> Any:
     """Returns a copy to save: float32, and no optimizer, which trebles the file."""
-    config = model.get_config()
-    if model.backbone.dtype_policy.name != "float32":
-        config["backbone"]["config"]["dtype"] = "float32"
-    copy = type(model).from_config(config)
+    copy = type(model).from_config(model.get_config())
     copy.set_weights(model.get_weights())
-    return copy
+    return in_float32(copy)
 
 
 def save(folder: Path, model: Any, trainer: Trainer) -> None:

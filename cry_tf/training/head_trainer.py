@@ -15,7 +15,7 @@ from cry_tf.augment import Mixup, Policy
 from cry_tf.data import Dataset, EmbeddingCache, Embeddings
 from cry_tf.data.epoch_order import EpochOrder
 from cry_tf.runs import memory
-from cry_tf.runs.progress import Progress
+from cry_tf.runs.progress import Progress, counted
 from cry_tf.training import imbalance
 from cry_tf.training.feature_maps import Versions
 from cry_tf.training.recipe import Recipe, Stage
@@ -52,20 +52,12 @@ def embed(
         ValueError: If no clip could be decoded, or the backbone gives NaN.
     """
     with progress.bar("embeddings", (1 + copies) * len(dataset)) as advance:
-        shown = 0
-
-        def tell(done: int, _: int) -> None:
-            nonlocal shown
-            for _ in range(done - shown):
-                advance()
-            shown = done
-
         advice = "What was computed is kept. Cut the longest clips into shorter ones."
         with memory.explained("clips went through the backbone", advice):
             found = cache.embed(
                 model.backbone,
                 dataset,
-                progress=tell,
+                progress=counted(advance),
                 augment=policy,
                 copies=copies,
                 seed=seed,
@@ -88,7 +80,9 @@ class WholeEpochs:
     A step of a head takes less than what Keras and `tf.data` do around it. Here the
     batches of an epoch are gathered and trained on within a loop of the graph, which
     is traced once and serves every fold. The steps are those of Keras, in the same
-    order.
+    order. On one core 50 epochs of 366 clips of 14 patches take 1.2 s, and 6.8 s with
+    Keras's `steps_per_execution` of a whole epoch over the same batches; of 1,600
+    clips of 20 patches 10.2 s and 14.7 s (the head of `benchmarks/head_training.py`).
 
     Args:
         model: Compiled, without XLA; its `fit` takes `batches` from here on.

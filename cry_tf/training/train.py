@@ -77,19 +77,16 @@ def train(
     devices = find_devices(settings.strategy, _trained_at_once(settings))
     path = devices.place(path)
     _check(devices, resume, tensorboard)
-    with (
-        run_context(
-            path,
-            overwrite=overwrite,
-            resume=resume,
-            progress=progress,
-            embeddings_dir=embeddings_dir,
-            origin=origin,
-            devices=devices,
-            tensorboard=tensorboard,
-        ) as context,
-        result_folder.writing(path, overwrite) as part,
-    ):
+    with run_context(
+        path,
+        overwrite=overwrite,
+        resume=resume,
+        progress=progress,
+        embeddings_dir=embeddings_dir,
+        origin=origin,
+        devices=devices,
+        tensorboard=tensorboard,
+    ) as (context, part):
         _require_same(dataset, settings, context)
         prepared = prepare(dataset, settings, context)
         plan = build(prepared, settings, context)
@@ -115,14 +112,20 @@ def run_context(
     origin: str,
     devices: Devices = ONE_DEVICE,
     tensorboard: str | os.PathLike[str] | None = None,
-) -> Iterator[RunContext]:
-    """Opens what surrounds a run at `path`; see `train` for the arguments."""
+) -> Iterator[tuple[RunContext, Path]]:
+    """Opens what surrounds a run at `path`, and the folder to write it into.
+
+    See `train` for the arguments.
+    """
     progress = progress or NoProgress()
     result_folder.check(path, overwrite)
-    with Checkpoint.of(path).open(resume, overwrite and not resume) as checkpoint:
+    with (
+        Checkpoint.of(path).open(resume, overwrite and not resume) as checkpoint,
+        result_folder.writing(path, overwrite) as part,
+    ):
         if resume and not checkpoint.has_progress:
             progress.line("no saved progress: training starts from the beginning")
-        yield RunContext(
+        context = RunContext(
             progress=progress,
             embeddings=EmbeddingCache(embeddings_dir),
             checkpoint=checkpoint,
@@ -130,6 +133,7 @@ def run_context(
             tensorboard=None if tensorboard is None else Path(tensorboard).expanduser(),
             origin=origin,
         )
+        yield context, part
 
 
 def _check(

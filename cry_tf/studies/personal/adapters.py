@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import keras
 import numpy as np
 
+from cry_tf.heads import fitting
 from cry_tf.heads.features import NEVER, Standardization, softmax
 from cry_tf.heads.logistic import LogisticHead
-from cry_tf.heads.prototypes import PrototypeHead
+from cry_tf.heads.prototypes import PrototypeHead, unit
 from cry_tf.layers.prototype_logits import PrototypeLogits
 from cry_tf.runs.run_folder import RunFolder
 
@@ -63,12 +64,12 @@ class PrototypeAdapter:
             means = [vectors[truth == label].mean(axis=0) for label in present]
             share = len(truth) / (len(truth) + self.prior_clips)
             offset = share * np.mean(means, axis=0)
-        directions = _unit(vectors - offset)
+        directions = unit(vectors - offset)
         prototypes, bias = base.prototypes.copy(), base.bias.copy()
         for label in present:
             total = directions[truth == label].sum(axis=0)
             total += self.prior_clips * base.prototypes[:, label]
-            prototypes[:, label] = _unit(total[None])[0]
+            prototypes[:, label] = unit(total[None])[0]
             bias[label] = 0.0
         deviation = base.standardize.deviation
         moved = Standardization(base.standardize.mean + offset * deviation, deviation)
@@ -99,15 +100,7 @@ class PrototypeAdapter:
         return dataclasses.replace(self, base=small), vectors @ basis
 
 
-def _unit(rows: np.ndarray) -> np.ndarray:
-    lengths = np.linalg.norm(rows, axis=1, keepdims=True)
-    return rows / np.maximum(lengths, 1e-6)
-
-
 PENALTY = 1.0
-# More unknowns than this are not worth a matrix of their squared number.
-_MOST_NEWTON = 300
-_STEPS = 50
 
 
 @dataclass(frozen=True)
@@ -168,29 +161,23 @@ class LogisticAdapter:
         self, inputs: np.ndarray, start: np.ndarray, truth: np.ndarray
     ) -> np.ndarray:
         """Returns the change `(inputs, labels)` that costs least."""
+        from scipy.optimize import minimize
+
         present, places = np.unique(truth), np.arange(len(truth))
         change = np.zeros((inputs.shape[1], start.shape[1]))
         own = (len(change), len(present))
 
-        def cost(values: np.ndarray) -> tuple[float, np.ndarray, np.ndarray]:
+        def cost(values: np.ndarray) -> tuple[float, np.ndarray]:
             change[:, present] = values.reshape(own)
             scores = softmax(start + inputs @ change)
             right = np.maximum(scores[places, truth], 1e-300)
             total = -np.log(right).sum() + self.penalty / 2 * (values @ values)
-            wrong = scores.copy()
-            wrong[places, truth] -= 1
-            slope = (inputs.T @ wrong)[:, present].ravel() + self.penalty * values
-            return float(total), slope, scores[:, present]
+            scores[places, truth] -= 1
+            slope = (inputs.T @ scores)[:, present].ravel() + self.penalty * values
+            return float(total), slope
 
         first = np.zeros(own[0] * own[1])
-        if len(first) <= _MOST_NEWTON:
-            best = _newton(cost, inputs, self.penalty, first)
-        else:
-            from scipy.optimize import minimize
-
-            best = minimize(
-                lambda values: cost(values)[:2], first, jac=True, method="L-BFGS-B"
-            ).x
+        best = minimize(cost, first, jac=True, method="L-BFGS-B").x
         change[:, present] = best.reshape(own)
         return change
 
@@ -208,48 +195,6 @@ class LogisticAdapter:
         basis, _ = np.linalg.qr(features.T)
         small = LogisticHead(basis.T @ self.base.kernel, self.base.bias)
         return dataclasses.replace(self, base=small), features @ basis
-
-
-def _newton(
-    cost: Callable[[np.ndarray], tuple[float, np.ndarray, np.ndarray]],
-    inputs: np.ndarray,
-    penalty: float,
-    values: np.ndarray,
-) -> np.ndarray:
-    """Minimises a penalised cross-entropy; it is convex, so there is one valley.
-
-    Args:
-        cost: Unknowns to the cost, its slope and the scores `(clips, labels)`.
-        inputs: Float array `(clips, inputs)`.
-        penalty: Of the squared unknowns.
-        values: Where to begin, `(inputs * labels,)`.
-    """
-    clips = len(inputs)
-    squares = (inputs[:, :, None] * inputs[:, None, :]).reshape(clips, -1)
-    total, slope, scores = cost(values)
-    for _ in range(_STEPS):
-        if np.abs(slope).max() < 1e-6:
-            break
-        curve = -scores[:, :, None] * scores[:, None, :]
-        labels = np.arange(scores.shape[1])
-        curve[:, labels, labels] += scores
-        width, count = inputs.shape[1], len(labels)
-        blocks = (squares.T @ curve.reshape(clips, -1)).reshape(
-            width, width, count, count
-        )
-        matrix = blocks.transpose(0, 2, 1, 3).reshape(len(values), len(values))
-        step = np.linalg.solve(matrix + penalty * np.eye(len(values)), slope)
-        share = 1.0
-        while share > 1e-4:
-            found = cost(values - share * step)
-            if found[0] <= total:
-                break
-            share /= 2
-        else:  # no lower within rounding
-            break
-        values = values - share * step
-        total, slope, scores = found
-    return values
 
 
 PERSONAL_HEADS = ("prototype", "logreg")
@@ -369,7 +314,10 @@ def prototype_adapter(
         if pooled is None:
             raise ValueError("Prototypes are measured on clips. Received: none.")
         labels = len(model.labels)
-        base = PrototypeHead.fit(pooled.features, truth, groups, labels, True, seed)
+        fitted: Any = fitting.fit(
+            "prototype", pooled.features, truth, groups, labels, seed=seed
+        )
+        base = fitted
     return PrototypeAdapter(base)
 
 

@@ -74,34 +74,18 @@ def probe(
     truth = detection.label_indices
     scores = np.zeros(len(detection))
     for train, test in detection.fold_indices(_FOLDS, seed):
-        head = LogisticHead.fit(
-            features[train], truth[train], detection.groups[train], 2, True, seed
-        )
+        head = LogisticHead.fit(features[train], truth[train], 2, True, seed)
         scores[test] = head.scores(features[test])[:, 1]
     weights = bootstrap.group_weights(detection.groups.tolist(), seed=seed)
-    ones = np.ones((1, len(truth)))
-    low, high = bootstrap.interval(weighted_auc(truth == 1, scores, weights))
+    aucs = bootstrap.roc_aucs(scores, truth == 1, weights)
+    auc = bootstrap.roc_aucs(scores, truth == 1, np.ones((1, len(truth))))[0]
+    low, high = bootstrap.interval(aucs)
     return {
-        "auc": float(weighted_auc(truth == 1, scores, ones)[0]),
+        "auc": float(auc),
         "low": low,
         "high": high,
         "clips": len(truth),
     }
-
-
-def weighted_auc(
-    is_cry: np.ndarray, scores: np.ndarray, weights: np.ndarray
-) -> np.ndarray:
-    """Returns the area under the ROC curve for each row of clip weights."""
-    from sklearn.metrics import roc_auc_score
-
-    found = []
-    for row in weights:
-        has_both = row[is_cry].any() and row[~is_cry].any()
-        found.append(
-            roc_auc_score(is_cry, scores, sample_weight=row) if has_both else np.nan
-        )
-    return np.array(found)
 
 
 def clip_means(values: np.ndarray, clips: np.ndarray) -> np.ndarray:

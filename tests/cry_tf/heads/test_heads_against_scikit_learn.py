@@ -7,11 +7,10 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.mixture import GaussianMixture
 from sklearn.svm import SVC
 
+from cry_tf.heads import fitting
 from cry_tf.heads.features import Standardization, calibrated_scale, inner_folds
-from cry_tf.heads.gaussian_mixture import GaussianMixtureHead, Mixtures
+from cry_tf.heads.gaussian_mixture import Mixtures
 from cry_tf.heads.logistic import LogisticHead
-from cry_tf.heads.prototypes import PrototypeHead
-from cry_tf.heads.support_vectors import SVMHead
 
 LABELS = 3
 
@@ -30,7 +29,7 @@ def standardised(features):
 
 def test_logistic_regression_with_its_standardisation_folded_in(clips):
     features, truth, groups = clips
-    head = LogisticHead.fit(features, truth, groups, LABELS, False, 0)
+    head = LogisticHead.fit(features, truth, LABELS, False, 0)
     reference = LogisticRegression(C=1.0, max_iter=2000)
     reference.fit(standardised(features), truth)
     expected = reference.predict_proba(standardised(features))
@@ -40,7 +39,7 @@ def test_logistic_regression_with_its_standardisation_folded_in(clips):
 def test_logistic_regression_of_two_labels_has_a_column_for_each(clips):
     features, truth, groups = clips
     truth = np.minimum(truth, 1)
-    head = LogisticHead.fit(features, truth, groups, 2, False, 0)
+    head = LogisticHead.fit(features, truth, 2, False, 0)
     reference = LogisticRegression(C=1.0, max_iter=2000)
     reference.fit(standardised(features), truth)
     expected = reference.predict_proba(standardised(features))
@@ -50,7 +49,7 @@ def test_logistic_regression_of_two_labels_has_a_column_for_each(clips):
 @pytest.mark.parametrize("is_balanced", [True, False])
 def test_decisions_of_the_support_vectors(clips, is_balanced):
     features, truth, groups = clips
-    head = SVMHead.fit(features, truth, groups, LABELS, is_balanced, 0)
+    head = fitting.fit("svm", features, truth, groups, LABELS, is_balanced)
     x = standardised(features)
     for label in range(LABELS):
         machine = SVC(gamma=1 / 5, class_weight="balanced" if is_balanced else None)
@@ -82,8 +81,8 @@ def test_likelihoods_of_the_mixtures(rng):
 def test_bayes_rule_has_the_prior_of_the_training_clips(clips):
     features, truth, groups = clips
     truth = np.where(np.arange(80) < 60, 0, truth)
-    even = GaussianMixtureHead.fit(features, truth, groups, LABELS, True, 0)
-    told = GaussianMixtureHead.fit(features, truth, groups, LABELS, False, 0)
+    even = fitting.fit("gmm", features, truth, groups, LABELS, True)
+    told = fitting.fit("gmm", features, truth, groups, LABELS, False)
     shares = np.bincount(truth, minlength=LABELS) / 80
     np.testing.assert_allclose(np.exp(told.log_priors), shares)
     difference = told.decisions(features) - even.decisions(features)
@@ -94,14 +93,14 @@ def test_bayes_rule_has_the_prior_of_the_training_clips(clips):
 
 def test_the_components_are_white_on_the_training_clips(clips):
     features, truth, groups = clips
-    head = GaussianMixtureHead.fit(features, truth, groups, LABELS, True, 0)
+    head = fitting.fit("gmm", features, truth, groups, LABELS, True)
     rows = head.standardize(features) @ head.components
     np.testing.assert_allclose(np.cov(rows.T), np.eye(5), atol=1e-6)
 
 
 def test_prototypes_are_mean_directions(clips):
     features, truth, groups = clips
-    head = PrototypeHead.fit(features, truth, groups, LABELS, True, 0)
+    head = fitting.fit("prototype", features, truth, groups, LABELS)
     x = standardised(features)
     x /= np.linalg.norm(x, axis=1, keepdims=True)
     logits = np.empty((80, LABELS))

@@ -74,7 +74,7 @@ def test_copies_are_fitted_on_under_their_clips_group(clips, monkeypatch):
 
     def fit(name, features, truth, groups, **kwargs):
         seen.update(features=features, truth=truth, groups=groups)
-        return fitting._HEADS["logreg"].fit(features, truth, groups, 3, True, 0)
+        return fitting._HEADS["logreg"].fit(features, truth, 3, True, 0)
 
     trained = trainer(clips, "logreg", copies=copies)
     monkeypatch.setattr("cry_tf.training.fitted_head_trainer.fitting.fit", fit)

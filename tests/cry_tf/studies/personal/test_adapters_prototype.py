@@ -43,7 +43,7 @@ def test_one_clip_of_one_label_moves_that_label_alone(rng):
     head = base(rng)
     clip = rng.normal(size=(1, 6))
     got = PrototypeAdapter(head).adapt(clip, np.array([1]))
-    assert got.logits(clip)[0, 1] > head.logits(clip)[0, 1]
+    assert got.decisions(clip)[0, 1] > head.decisions(clip)[0, 1]
     np.testing.assert_array_equal(got.standardize.mean, head.standardize.mean)
     others = [0, 2]
     np.testing.assert_array_equal(got.prototypes[:, others], head.prototypes[:, others])

@@ -103,15 +103,6 @@ def test_a_clip_has_the_mean_of_its_windows():
     np.testing.assert_allclose(found, [[4.0], [15.0]])
 
 
-def test_the_weighted_auc_counts_a_clip_as_often_as_it_was_drawn():
-    is_cry = np.array([True, True, False])
-    scores = np.array([0.9, 0.1, 0.5])
-    weights = np.array([[1, 1, 1], [3, 1, 1], [0, 0, 1]], float)
-    found = linear_probe.weighted_auc(is_cry, scores, weights)
-    np.testing.assert_allclose(found[:2], [0.5, 0.75])
-    assert np.isnan(found[2])
-
-
 def test_a_teacher_whose_file_is_missing_is_one_sentence_and_1(tmp_path, capsys):
     argv = [str(tmp_path), "-o", str(tmp_path / "out"), "--teacher"]
     assert command.main([*argv, "yamnet_audioset=nowhere.npz"]) == 1
