@@ -19,6 +19,7 @@ from cry_lite.spec import ModelSpec
 from cry_tf.data.clip import Clip
 from cry_tf.data.dataset import Dataset
 from cry_tf.evaluation import bootstrap
+from cry_tf.evaluation.scorer import load_scorer
 
 if TYPE_CHECKING:
     import keras
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
     from cry_tf.runs.run_folder import RunFolder
 
 
+# As many clips of a fold are compared before its file scores all of them.
+_FOLD_CLIPS = 16
 _LIMITS = (
     "No medical device. Scores rank sounds; they are not probabilities. Scores of "
     "sounds unlike the training recordings may be wrong."
@@ -380,6 +383,34 @@ def export(
         compressed=compressed,
         strict=strict,
     )
+
+
+def export_fold(
+    model: Any, path: Path, clips: Dataset, quantize: str
+) -> cry_export.Artefact:
+    """Writes a file of the model of a fold, as its recipe alone makes it.
+
+    Args:
+        model: A `CryDetector` or `CryClassifier`.
+        path: The `.tflite`, replaced if it is there.
+        clips: The file is compared with the model on 16 of them.
+        quantize: Name of the recipe.
+
+    Raises:
+        ValueError: If the file does not give the model's scores (`ParityError`), or
+            cannot be made (`ConversionError`).
+    """
+    count = min(_FOLD_CLIPS, len(clips))
+    evenly = np.linspace(0, len(clips) - 1, count).astype(int)
+    checked = clips.subset(evenly)
+    return export(model, path, quantize, check=checked, overwrite=True, strict=True)
+
+
+def file_scores(path: Path, clips: Dataset) -> np.ndarray:
+    """Returns what a file scores clips, float `(clips, labels)`."""
+    scorer = load_scorer(path)
+    waveforms = clips.waveforms(scorer.spec.sample_rate_hz)
+    return np.stack([scorer.score(waveform) for _, waveform in waveforms])
 
 
 def run_provenance(run: RunFolder) -> dict[str, str | int | float]:

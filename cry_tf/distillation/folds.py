@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from scipy.special import softmax
 
 from cry_export import ConversionError, ParityError
 from cry_lite.interpreter import LiteRTModel
@@ -19,7 +20,6 @@ from cry_tf.distillation.distill_settings import DistillSettings
 from cry_tf.distillation.lesson import Lesson, pseudo_labels, sure_from
 from cry_tf.distillation.run_teacher import RunTeacher
 from cry_tf.distillation.student_trainer import StudentTrainer
-from cry_tf.evaluation.scorer import load_scorer
 from cry_tf.runs.forecast import Forecast
 from cry_tf.training.context import RunContext
 from cry_tf.training.cross_validation import (
@@ -31,7 +31,6 @@ from cry_tf.training.cross_validation import (
 )
 from cry_tf.training.trainer import Fold
 
-_CHECKED_CLIPS = 16
 _SECONDS = 10
 _RUNS = 7
 
@@ -68,9 +67,7 @@ class FoldFiles:
         path = self._export(name, model, fold, "dynamic")
         if path is None:
             return None
-        score = load_scorer(path).score
-        waveforms = fold.waveforms(model.spec.sample_rate_hz)
-        return np.stack([score(waveform) for _, waveform in waveforms])
+        return exporting.file_scores(path, fold)
 
     def measure(
         self, name: str, model: Any, clips: Dataset, quantize: str
@@ -97,17 +94,8 @@ class FoldFiles:
         if name in self.refused:
             return None
         path = self._work / f"{name}-{quantize}.tflite"
-        count = min(_CHECKED_CLIPS, len(clips))
-        evenly = np.linspace(0, len(clips) - 1, count).astype(int)
         try:
-            exporting.export(
-                model,
-                path,
-                quantize=quantize,
-                check=clips.subset(evenly),
-                overwrite=True,
-                strict=True,  # the figures are those of the recipe
-            )
+            exporting.export_fold(model, path, clips, quantize)
         except (ParityError, ConversionError) as error:
             self.refused[name] = str(error)
             return None
@@ -304,7 +292,7 @@ class Folds:
             for teacher in self._teachers
         ]
         labels = pseudo_labels(
-            _softmax(logits[windows, 0]), thresholds, self._model.labels
+            softmax(logits[windows, 0], axis=-1), thresholds, self._model.labels
         )
         truth = truth.copy()
         truth[windows] = labels
@@ -322,10 +310,5 @@ class Folds:
 
     def _teacher_scores(self, logits: np.ndarray) -> np.ndarray:
         """Returns the teachers' mean scores `(clips, labels)`."""
-        weighed = _softmax(logits) * self._shares[:, None]
+        weighed = softmax(logits, axis=-1) * self._shares[:, None]
         return weighed.sum(axis=1).astype(np.float32)
-
-
-def _softmax(logits: np.ndarray) -> np.ndarray:
-    raised = np.exp(logits - logits.max(axis=-1, keepdims=True))
-    return raised / raised.sum(axis=-1, keepdims=True)

@@ -17,7 +17,6 @@ from cry_tf import exporting
 from cry_tf.data import EmbeddingCache
 from cry_tf.data.dataset import Dataset
 from cry_tf.distillation.distill_settings import DistillSettings
-from cry_tf.evaluation.scorer import load_scorer
 from cry_tf.papers.row import Experiment
 from cry_tf.runs.predictions import Predictions
 from cry_tf.runs.progress import Progress
@@ -41,8 +40,6 @@ from cry_tf.training.settings import Settings
 from cry_tf.training.trainer import History, Trainer
 
 QUANTIZATIONS = ("none", "dynamic")
-# To be compared with the model before a file scores all clips, as in `cry-tf distill`.
-_CHECKED_CLIPS = 16
 
 
 class ExportingTrainer:
@@ -106,20 +103,9 @@ class ExportingTrainer:
 
     def _score(self, fold: Dataset, quantization: str) -> np.ndarray:
         path = self._work / f"{quantization}.tflite"
-        count = min(_CHECKED_CLIPS, len(fold))
-        checked = fold.subset(np.linspace(0, len(fold) - 1, count).astype(int))
-        made = exporting.export(
-            self._model,
-            path,
-            quantize=quantization,
-            check=checked,
-            overwrite=True,
-            strict=True,
-        )
+        made = exporting.export_fold(self._model, path, fold, quantization)
         self.file_bytes[quantization] = made.file_bytes
-        score = load_scorer(path).score
-        waveforms = fold.waveforms(self._model.spec.sample_rate_hz)
-        return np.stack([score(waveform) for _, waveform in waveforms])
+        return exporting.file_scores(path, fold)
 
 
 @dataclass(frozen=True)
