@@ -9,12 +9,8 @@ is.
 
 from __future__ import annotations
 
+import contextlib
 import importlib
-import sys
-from collections.abc import Sequence
-from importlib.abc import MetaPathFinder
-from importlib.machinery import ModuleSpec
-from types import ModuleType
 from typing import Any
 
 # Every class below this package that Keras can save, by the module that registers
@@ -76,10 +72,11 @@ SAVED_CLASSES = {
 
 def install() -> None:
     """Registers the names with Keras now, or as soon as it is imported."""
-    if sys.modules.get("keras") is not None:
-        _register()
-    elif not any(isinstance(finder, _KerasWatcher) for finder in sys.meta_path):
-        sys.meta_path.insert(0, _KerasWatcher())
+    # TensorFlow depends on wrapt: where it is missing, so is Keras.
+    with contextlib.suppress(ModuleNotFoundError):
+        import wrapt
+
+        wrapt.register_post_import_hook(_register, "keras")
 
 
 class _StandIn:
@@ -95,39 +92,10 @@ class _StandIn:
         return saved_class.from_config(config, **kwargs)
 
 
-def _register() -> None:
+def _register(keras: Any) -> None:
     # Only names: importing our modules here would meet those that are being
     # imported right now and brought Keras in.
-    registry = importlib.import_module("keras").saving.get_custom_objects()
+    registry = keras.saving.get_custom_objects()
     for module, names in SAVED_CLASSES.items():
         for name in names:
             registry.setdefault(f"cry_tf>{name}", _StandIn(module, name))
-
-
-class _KerasWatcher(MetaPathFinder):
-    """Lets Keras be found as ever, and registers the names once it has loaded."""
-
-    def find_spec(
-        self,
-        fullname: str,
-        path: Sequence[str] | None,
-        target: ModuleType | None = None,
-    ) -> ModuleSpec | None:
-        if fullname != "keras":
-            return None
-        finders = (finder for finder in sys.meta_path if finder is not self)
-        specs = (finder.find_spec(fullname, path, target) for finder in finders)
-        spec = next((spec for spec in specs if spec is not None), None)
-        if spec is not None and spec.loader is not None:
-            self._watch(spec.loader)
-        return spec
-
-    def _watch(self, loader: Any) -> None:
-        load = loader.exec_module
-
-        def exec_module(module: ModuleType) -> None:
-            load(module)
-            _register()
-            sys.meta_path.remove(self)
-
-        loader.exec_module = exec_module

@@ -258,6 +258,10 @@ def _fit(
 class _Watch(keras.callbacks.Callback):
     """Sets the rate, looks at the loss, keeps the state and tells of each epoch."""
 
+    # One callback of ours, as Keras's do not go on where they stopped: EarlyStopping
+    # forgets the best weights and the wait when `fit` begins, BackupAndRestore keeps
+    # neither, and LearningRateScheduler sets a rate an epoch, not a batch.
+
     def __init__(
         self,
         course: StageFit,
