@@ -92,7 +92,6 @@ def compare_metric(
     groups: Sequence[str],
     before: np.ndarray,
     after: np.ndarray,
-    seed: int = 0,
 ) -> dict[str, Any]:
     """Compares the macro-F1 of two sets of scores of the same clips.
 
@@ -105,7 +104,6 @@ def compare_metric(
         groups: Group of each clip.
         before: Scores `(clips, labels)` of the Keras model.
         after: Scores `(clips, labels)` of the file.
-        seed: Seed of the draws.
 
     Returns:
         JSON types: `name`, `clips`, `groups`, `majority` (the figure of always
@@ -113,7 +111,7 @@ def compare_metric(
         `value` and the 95 % interval `low` to `high`.
     """
     labels = len(spec.labels)
-    weights = bootstrap.group_weights(groups, seed=seed)
+    weights = bootstrap.group_weights(groups)
     weights = np.vstack([np.ones(len(truth)), weights])  # the clips themselves first
     majority = np.full(len(truth), np.bincount(truth, minlength=labels).argmax())
     draws = {

@@ -23,7 +23,7 @@ class BandLimit(Transform[float]):
     learns the edge instead of the cry. Drawn cut-offs blur that hint. To take it
     away, every clip must lose what the narrowest lacks: a policy with this
     transform at probability 1 and `max_cutoff_hz` no higher than
-    `cry_tf.data.shared_bandwidth_hz(dataset)`, or, at inference too,
+    `cry_tf.data.shared_bandwidth(dataset).cutoff_hz`, or, at inference too,
     `FrontEndSpec.cutoff_hz`.
 
     Args:

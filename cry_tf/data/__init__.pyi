@@ -2,7 +2,6 @@ from .bandwidth import (
     Bandwidth,
     native_sample_rates,
     shared_bandwidth,
-    shared_bandwidth_hz,
 )
 from .clip import Clip, Problem
 from .dataset import Dataset
@@ -19,5 +18,4 @@ __all__ = [
     "load",
     "native_sample_rates",
     "shared_bandwidth",
-    "shared_bandwidth_hz",
 ]

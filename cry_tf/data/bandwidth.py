@@ -83,11 +83,6 @@ def shared_bandwidth(dataset: Dataset) -> Bandwidth:
     )
 
 
-def _some(labels: list[str], most: int = 3) -> str:
-    more = f" and {len(labels) - most} more" if len(labels) > most else ""
-    return ", ".join(labels[:most]) + more
-
-
-def shared_bandwidth_hz(dataset: Dataset) -> float | None:
-    """Returns `shared_bandwidth(dataset).cutoff_hz`."""
-    return shared_bandwidth(dataset).cutoff_hz
+def _some(labels: list[str]) -> str:
+    more = f" and {len(labels) - 3} more" if len(labels) > 3 else ""
+    return ", ".join(labels[:3]) + more

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -45,28 +44,3 @@ class Embeddings:
     def features(self) -> int:
         """Length of one embedding."""
         return self.values[0].shape[1]
-
-    def padded(
-        self, indices: Sequence[int] | np.ndarray | None = None
-    ) -> tuple[np.ndarray, np.ndarray]:
-        """Stacks the embeddings of some clips, zeros after the shorter ones.
-
-        Args:
-            indices: Places in `values`, at least one; None takes all.
-
-        Returns:
-            Float32 `(clips, longest time, features)`, and bool `(clips, longest
-            time)`, True where a step is real.
-
-        Raises:
-            ValueError: If `indices` is empty.
-        """
-        chosen = range(len(self)) if indices is None else indices
-        values = [self.values[int(index)] for index in chosen]
-        if not values:
-            raise ValueError("indices must name at least one clip. Received: none.")
-        lengths = np.array([len(value) for value in values])
-        padded = np.zeros((len(values), lengths.max(), self.features), np.float32)
-        for row, value in zip(padded, values, strict=True):
-            row[: len(value)] = value
-        return padded, np.arange(lengths.max()) < lengths[:, None]

@@ -27,9 +27,7 @@ _BINS = 20
 _LEAST_CLIPS = 20
 
 
-def sure_from(
-    predictions: Predictions, precision: float, least_clips: int = _LEAST_CLIPS
-) -> dict[str, float | None]:
+def sure_from(predictions: Predictions, precision: float) -> dict[str, float | None]:
     """Returns from which score on a teacher may be believed, by label.
 
     It is the lowest edge of a bin of its calibration such that, of the clips with
@@ -40,7 +38,6 @@ def sure_from(
     Args:
         predictions: Of clips that the teacher was not trained on.
         precision: Share in (0, 1).
-        least_clips: So many clips must stand behind a threshold.
 
     Returns:
         A threshold in [0, 1] of the label's own score, or None where no score is
@@ -49,18 +46,18 @@ def sure_from(
     bins = calibrate(predictions, _BINS).bins
     falling = [*reversed(bins)]
     if predictions.positive_label is None:
-        threshold = _lowest_edge(falling, precision, least_clips, is_mirrored=False)
+        threshold = _lowest_edge(falling, precision, is_mirrored=False)
         return dict.fromkeys(predictions.labels, threshold)
     found: dict[str, float | None] = {}
     for place, label in enumerate(predictions.labels):
         is_cry = place == predictions.positive_index
         order = falling if is_cry else bins
-        found[label] = _lowest_edge(order, precision, least_clips, not is_cry)
+        found[label] = _lowest_edge(order, precision, not is_cry)
     return found
 
 
 def _lowest_edge(
-    bins: Sequence[Bin], precision: float, least_clips: int, is_mirrored: bool
+    bins: Sequence[Bin], precision: float, is_mirrored: bool
 ) -> float | None:
     """Returns how far from the surest bin one may go; mirrored bins claim not."""
     clips, right, found = 0, 0.0, None
@@ -68,7 +65,7 @@ def _lowest_edge(
         if each.observed is not None:
             share = 1 - each.observed if is_mirrored else each.observed
             clips, right = clips + each.clips, right + share * each.clips
-        if clips >= least_clips and right >= precision * clips and each.clips:
+        if clips >= _LEAST_CLIPS and right >= precision * clips and each.clips:
             found = 1 - each.high if is_mirrored else each.low
     return found
 

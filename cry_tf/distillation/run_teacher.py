@@ -187,11 +187,10 @@ class RunTeacher:
         order = np.argsort(lengths, kind="stable")
         for start in range(0, len(order), _BATCH):
             rows = order[start : start + _BATCH]
-            longest = lengths[rows].max()
-            values = np.zeros((len(rows), longest, features), np.float32)
-            for row, place in zip(values, rows, strict=True):
-                row[: lengths[place]] = self._features[place]
-            mask = np.arange(longest) < lengths[rows][:, None]
+            values = keras.utils.pad_sequences(
+                [self._features[row] for row in rows], dtype="float32", padding="post"
+            )
+            mask = np.arange(values.shape[1]) < lengths[rows][:, None]
             found = run(tf.constant(values), tf.constant(mask))
             scores[rows] = np.asarray(found)
         logs = np.log(np.maximum(scores, _LEAST_SCORE))

@@ -67,6 +67,7 @@ _SHARES = [0, 0.25, 0.5, 0.75, 1]
 _SHARE_NAMES = ["0", "0.25", "0.5", "0.75", "1"]
 _LOWEST_RATE = 1e-3
 _LONGEST = 24
+_COLUMNS = 25  # of a histogram of scores
 
 
 @dataclass(frozen=True)
@@ -304,7 +305,6 @@ def score_histogram(
     is_positive: np.ndarray,
     label: str,
     threshold: float,
-    bins: int = 25,
 ) -> Plot:
     """Draws how the scores of two classes are spread, one above the other.
 
@@ -314,12 +314,11 @@ def score_histogram(
         is_positive: Bool array `(clips,)`.
         label: Label of the positive clips.
         threshold: Where the model decides.
-        bins: Number of columns.
     """
     name = _short(label)
 
     def draw(axes: Axes) -> None:
-        edges = np.linspace(0, 1, bins + 1)
+        edges = np.linspace(0, 1, _COLUMNS + 1)
         for chosen, sign, colour in (
             (is_positive, 1, _ACCENT),
             (~is_positive, -1, _CONTRAST),
@@ -328,7 +327,12 @@ def score_histogram(
             # A square root keeps the few clips on the wrong side visible.
             heights = sign * np.sqrt(counts / max(chosen.sum(), 1))
             axes.bar(
-                edges[:-1], heights, 0.9 / bins, align="edge", color=colour, alpha=0.85
+                edges[:-1],
+                heights,
+                0.9 / _COLUMNS,
+                align="edge",
+                color=colour,
+                alpha=0.85,
             )
         axes.axvline(threshold, color=_INK, lw=1, ls="--")
         axes.set_xlim(0, 1)

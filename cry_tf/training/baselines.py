@@ -7,6 +7,7 @@ import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -80,7 +81,7 @@ def with_deltas(coefficients: np.ndarray) -> np.ndarray:
     """Appends the slope of each coefficient over five frames, `(frames, 40)`."""
     from scipy.signal import savgol_filter
 
-    slope = savgol_filter(coefficients, 5, 1, deriv=1, axis=0, mode="nearest")
+    slope: Any = savgol_filter(coefficients, 5, 1, deriv=1, axis=0, mode="nearest")
     return np.hstack([coefficients, slope])
 
 

@@ -6,7 +6,6 @@ from cry_tf.data import (
     load,
     native_sample_rates,
     shared_bandwidth,
-    shared_bandwidth_hz,
 )
 
 
@@ -14,7 +13,7 @@ def test_equal_rates_need_no_cutoff(write, tmp_path):
     write("cry/1.wav", rate_hz=8_000)
     write("noise/2.wav", rate_hz=8_000)
     data = load(tmp_path)
-    assert shared_bandwidth_hz(data) is None
+    assert shared_bandwidth(data).cutoff_hz is None
     assert "8000 Hz" in shared_bandwidth(data).reason
 
 
@@ -27,7 +26,7 @@ def test_different_rates_are_cut_under_half_the_lowest(write, tmp_path):
         "cry": Counter({8_000: 1, 16_000: 1}),
         "noise": Counter({44_100: 1}),
     }
-    assert shared_bandwidth_hz(data) == pytest.approx(3600)
+    assert shared_bandwidth(data).cutoff_hz == pytest.approx(3600)
     reason = shared_bandwidth(data).reason
     assert "8000 Hz for cry" in reason
     assert "44100 Hz for noise" in reason
@@ -42,4 +41,4 @@ def test_an_unreadable_file_is_named(write, tmp_path):
 
 
 def test_no_clips_have_no_bandwidth(make_dataset):
-    assert shared_bandwidth_hz(make_dataset({"a": []})) is None
+    assert shared_bandwidth(make_dataset({"a": []})).cutoff_hz is None

@@ -111,7 +111,10 @@ def test_the_saved_model_hears_what_the_cached_embeddings_were(
     embeddings = EmbeddingCache(finished.path.parent / "again").embed(
         model.backbone, dataset
     )
-    cached = model.head_model().predict(list(embeddings.padded()), verbose=0)
+    values = keras.utils.pad_sequences(embeddings.values, None, "float32", "post")
+    lengths = np.array([len(value) for value in embeddings.values])
+    mask = np.arange(values.shape[1]) < lengths[:, None]
+    cached = model.head_model().predict([values, mask], verbose=0)
     heard = [
         model(waveform[None], training=False)[0]
         for _, waveform in dataset.waveforms(RATE_HZ)
