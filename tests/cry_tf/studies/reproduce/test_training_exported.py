@@ -61,14 +61,14 @@ def test_a_network_that_was_trained_in_bfloat16_becomes_a_float32_file(
 ):
     seen = []
 
-    def export(model, path, **_):
+    def export_fold(model, *_):
         seen.append(model)
         return SimpleNamespace(file_bytes=9)
 
-    scorer = SimpleNamespace(score=lambda waveform: np.full(2, 0.5))
-    monkeypatch.setattr(training.exporting, "export", export)
-    monkeypatch.setattr(training, "load_scorer", lambda path: scorer)
-    monkeypatch.setattr(Dataset, "waveforms", lambda *_: [(0, None), (1, None)])
+    monkeypatch.setattr(training.exporting, "export_fold", export_fold)
+    monkeypatch.setattr(
+        training.exporting, "file_scores", lambda path, clips: np.full((2, 2), 0.5)
+    )
     model: Any = CryClassifier.from_preset(
         "ds_cnn_s", ["a", "b"], weights=None, dtype=dtype
     )
