@@ -28,7 +28,6 @@ from typing import Any
 import keras
 import numpy as np
 import soundfile
-from cry_lite.report import analysis_lines
 
 import cry_hub
 import cry_tf
@@ -38,6 +37,7 @@ from cry_lite.front_ends import YAMNET
 from cry_lite.sound_decoder import BLOCK_FRAMES
 from cry_lite.sound_file import read, resample
 from cry_lite.spec import DecisionSpec, ModelSpec
+from cry_lite.text_report import analysis_lines
 from cry_lite.windows import stream_windows, window_samples_of, window_starts
 from cry_tf.models.cry_model import CryModel
 from cry_tf.synthesis import (
