@@ -1,4 +1,4 @@
-// The sentences that cry-lite prints, as cry_lite/report.py writes them; the test
+// The sentences that cry-lite prints, as cry_lite/text_report.py writes them; the test
 // compares the two.
 
 /**
