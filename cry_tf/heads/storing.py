@@ -58,7 +58,11 @@ def load(folder: Path) -> SVMHead | GaussianMixtureHead:
         record = json.loads((folder / RECORD_FILE).read_text(encoding="utf-8"))
         if record["format"] != FORMAT or record["head"] not in ARRAY_HEADS:
             raise ValueError(f"format {record['format']!r}, head {record['head']!r}")
-        with np.load(folder / ARRAYS_FILE, allow_pickle=False) as archive:
+        # np.load leaves a damaged file open that it opened itself.
+        with (
+            open(folder / ARRAYS_FILE, "rb") as file,
+            np.load(file, allow_pickle=False) as archive,
+        ):
             arrays = {name: archive[name] for name in record["arrays"]}
         return _head(_HEADS[record["head"]], arrays)
     except (ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile) as error:
