@@ -54,6 +54,8 @@ class Clip:
         columns: Further columns of its manifest row, empty for a folder.
         name: The path as the dataset writes it, relative to the folder or
             the manifest, with forward slashes. `path` where it is not given.
+        domain: The recorder or data set that it came from, empty where that is
+            not stated.
     """
 
     path: Path
@@ -61,6 +63,7 @@ class Clip:
     group: str
     columns: Mapping[str, str] = field(default_factory=dict, hash=False)
     name: str = ""
+    domain: str = ""
 
     def __post_init__(self) -> None:
         """Accepts a path as text, composes the label and fills in the name."""

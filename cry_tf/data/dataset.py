@@ -82,6 +82,11 @@ class Dataset:
         return np.array([clip.group for clip in self.clips], dtype=np.str_)
 
     @property
+    def domains(self) -> np.ndarray:
+        """Each clip's recorder or data set, str `(clips,)`, empty where not stated."""
+        return np.array([clip.domain for clip in self.clips], dtype=np.str_)
+
+    @property
     def label_indices(self) -> np.ndarray:
         """Each clip's class, int32 `(clips,)` in [0, labels)."""
         place = {label: index for index, label in enumerate(self.labels)}

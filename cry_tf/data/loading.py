@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import operator
 import os
@@ -21,6 +22,7 @@ def load(
     path: str | os.PathLike[str] | Sequence[str | os.PathLike[str]],
     label_column: str = "label",
     group_by: str | None = None,
+    domain_by: str | None = None,
 ) -> Dataset:
     """Reads a labelled set of recordings without decoding them.
 
@@ -42,6 +44,9 @@ def load(
         label_column: Column of the manifest with the label. Default: `label`.
         group_by: Column of the manifest with the source of the clip. None, the
             default, takes `group`, and is required for a folder.
+        domain_by: Column of the manifest with the recorder or data set that the clip
+            came from. None, the default, takes `dataset`; where there is no such
+            column and `path` lists several, each of them is a domain.
 
     Returns:
         The dataset, its labels in alphabetical order.
@@ -56,13 +61,19 @@ def load(
     if not isinstance(path, (str, os.PathLike)):
         if not path:
             raise ValueError("path must name a folder or a CSV. Received: none.")
-        parts = [load(each, label_column, group_by) for each in path]
+        parts = [load(each, label_column, group_by, domain_by) for each in path]
+        if len(parts) > 1:
+            names = _domain_names([Path(each).expanduser() for each in path])
+            parts = [
+                part if any(part.domains) else _of_domain(part, name)
+                for part, name in zip(parts, names, strict=True)
+            ]
         return functools.reduce(operator.add, parts)
     path = Path(path).expanduser()
     if path.is_dir():
         manifests = [p for p in path.iterdir() if p.name.lower() == "manifest.csv"]
         if manifests:
-            dataset = _load_manifest(manifests[0], label_column, group_by)
+            dataset = _load_manifest(manifests[0], label_column, group_by, domain_by)
             note = f"Read through {manifests[0].name} in the folder."
             return dataset.with_notes(note)
         if group_by is not None:
@@ -71,6 +82,12 @@ def load(
                 f"columns. Received: group_by={group_by!r} with the folder {path}. "
                 "Sort the clips into label/infant/clip.wav, or write a manifest."
             )
+        if domain_by is not None:
+            raise ValueError(
+                "domain_by names a column of a manifest CSV, and a folder has no "
+                f"columns. Received: domain_by={domain_by!r} with the folder {path}. "
+                "Name several folders, each a domain, or write a manifest."
+            )
         return _load_folder(path)
     if path.is_file():
         if is_sound_name(path):
@@ -78,7 +95,7 @@ def load(
                 "A dataset is a folder per label or a manifest CSV. Received a "
                 f"single sound file: {path}."
             )
-        return _load_manifest(path, label_column, group_by)
+        return _load_manifest(path, label_column, group_by, domain_by)
     raise FileNotFoundError(
         f"A dataset is a folder per label or a manifest CSV. Nothing is at {path}. "
         f"The working directory is {Path.cwd()}."
@@ -156,8 +173,29 @@ def _walk(folder: Path) -> Iterator[Path]:
                 yield Path(at, name)
 
 
-def _load_manifest(path: Path, label_column: str, group_by: str | None) -> Dataset:
-    clips = read_manifest(path, label_column, group_by)
+def _domain_names(paths: Sequence[Path]) -> list[str]:
+    """Returns the name of each folder or CSV, the whole path where two are alike."""
+    names = []
+    for path in map(Path.absolute, paths):
+        is_csv = path.is_file()
+        names.append(path.parent.name if path.stem.lower() == "manifest" else path.stem)
+        if not is_csv:
+            names[-1] = path.name
+    return [
+        name if names.count(name) == 1 else str(path)
+        for name, path in zip(names, paths, strict=True)
+    ]
+
+
+def _of_domain(dataset: Dataset, domain: str) -> Dataset:
+    clips = (dataclasses.replace(clip, domain=domain) for clip in dataset.clips)
+    return dataclasses.replace(dataset, clips=tuple(clips))
+
+
+def _load_manifest(
+    path: Path, label_column: str, group_by: str | None, domain_by: str | None
+) -> Dataset:
+    clips = read_manifest(path, label_column, group_by, domain_by)
     return _dataset(clips, f"the column {group_by or 'group'!r}", [])
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import codecs
 import csv
+import difflib
 import os
 import re
 import unicodedata
@@ -15,22 +16,40 @@ from cry_tf.data.grouping import plural
 
 _NAMED = 5
 _LONGEST_ROW = 20  # Lines to look through for the end of a quoted value.
+_DOMAIN_COLUMN = "dataset"
 
 
-def read_manifest(path: Path, label_column: str, group_by: str | None) -> list[Clip]:
+def read_manifest(
+    path: Path,
+    label_column: str,
+    group_by: str | None,
+    domain_by: str | None = None,
+) -> list[Clip]:
     """Returns the clips that a manifest lists; see `cry_tf.data.load`.
 
     Args:
         path: The CSV.
         label_column: The column of the label.
         group_by: The column of the source, None for `group` where it exists.
+        domain_by: The column of the recorder or data set, None for `dataset` where
+            it exists.
 
     Returns:
-        Clips in the order of the rows, `group` empty where nothing is stated.
+        Clips in the order of the rows, `group` and `domain` empty where nothing is
+        stated.
     """
     label_column = composed(label_column)
     group_column = "group" if group_by is None else composed(group_by)
+    domain_column = _DOMAIN_COLUMN if domain_by is None else composed(domain_by)
     needed = ["file", label_column] + ([] if group_by is None else [group_column])
+    needed += [] if domain_by is None else [domain_column]
+    if domain_column == label_column:
+        if domain_by is not None:
+            raise ValueError(
+                "The column of the recorder must be another one than that of the "
+                f"label. Received: {domain_by!r} for both."
+            )
+        domain_column = ""
     _, rows = _read_rows(path, needed)
     if not rows:
         raise ValueError(
@@ -55,7 +74,8 @@ def read_manifest(path: Path, label_column: str, group_by: str | None) -> list[C
         }
         group = composed(row.get(group_column, ""))
         name = unicodedata.normalize("NFC", Path(row["file"]).as_posix())
-        clips.append(Clip(file, label, group, extra, name))
+        domain = composed(row.get(domain_column, ""))
+        clips.append(Clip(file, label, group, extra, name, domain))
     if unlabelled:
         raise ValueError(
             f"Every row of a manifest has a label. {plural(len(unlabelled), 'row')} "
@@ -93,10 +113,16 @@ def _read_rows(
         ) from error
     absent = [name for name in needed if name not in columns]
     if absent:
+        near = [
+            repr(found)
+            for name in absent
+            for found in difflib.get_close_matches(name, columns)
+        ]
         raise ValueError(
             f"A manifest needs the columns {', '.join(map(repr, needed))}. "
-            f"{path} lacks {', '.join(map(repr, absent))}. Its columns: "
-            f"{', '.join(map(repr, columns))}."
+            f"{path} lacks {', '.join(map(repr, absent))}. "
+            + (f"Nearest: {', '.join(dict.fromkeys(near))}. " if near else "")
+            + f"Its columns: {', '.join(map(repr, columns))}."
         )
     twice = sorted({name for name in columns if name and columns.count(name) > 1})
     if twice:

@@ -32,6 +32,8 @@ class Predictions:
         events: Int array `(clips,)`, how many events were found in each, where
             recordings were scored in windows; None where whole clips were scored
             at once.
+        domains: Recorder or data set of each clip, empty where it is not stated;
+            None where none is.
 
     Raises:
         ValueError: If the arrays disagree in length, there is no clip, or a
@@ -48,6 +50,7 @@ class Predictions:
     positive_label: str | None = None
     threshold: float = 0.5
     events: np.ndarray | None = None
+    domains: tuple[str, ...] | None = None
 
     def __post_init__(self) -> None:
         """Checks the lengths and the scores."""
@@ -67,10 +70,11 @@ class Predictions:
                 raise ValueError(
                     f"{name} must have shape {shape}. Received: {array.shape}."
                 )
-        if len(self.groups) != clips:
-            raise ValueError(
-                f"groups must name {clips} clips. Received: {len(self.groups)}."
-            )
+        for name, texts in {"groups": self.groups, "domains": self.domains}.items():
+            if texts is not None and len(texts) != clips:
+                raise ValueError(
+                    f"{name} must name {clips} clips. Received: {len(texts)}."
+                )
         if not np.isfinite(self.scores).all():
             file = self.files[int(np.argmin(np.isfinite(self.scores).all(axis=1)))]
             raise ValueError(
@@ -121,17 +125,22 @@ class Predictions:
             folds=self.folds[indices],
             durations_s=self.durations_s[indices],
             events=None if self.events is None else self.events[indices],
+            domains=None
+            if self.domains is None
+            else tuple(self.domains[i] for i in indices),
         )
 
     def write_csv(self, path: Path) -> None:
         """Writes one row a clip: file, label, group, fold, scores, predicted.
 
-        The number of events stands in a last column, where there is one.
+        The number of events and the domain stand in last columns, where there are
+        any.
         """
         header = ["file", "label", "group", "fold"]
         header += [f"score_{label}" for label in self.labels]
         header += ["predicted", "duration_s"]
         header += [] if self.events is None else ["events"]
+        header += [] if self.domains is None else ["domain"]
         predicted = self.predicted
         with open(
             path, "w", newline="", encoding="utf-8", errors="backslashreplace"
@@ -144,6 +153,7 @@ class Predictions:
                 row += [f"{score:.9g}" for score in self.scores[i]]
                 row += [self.labels[predicted[i]], f"{self.durations_s[i]:.3f}"]
                 row += [] if self.events is None else [int(self.events[i])]
+                row += [] if self.domains is None else [self.domains[i]]
                 writer.writerow(row)
 
     @classmethod
@@ -183,6 +193,9 @@ class Predictions:
                 threshold=threshold,
                 events=np.array([int(row["events"]) for row in rows])
                 if "events" in rows[0]
+                else None,
+                domains=tuple(row["domain"] for row in rows)
+                if "domain" in rows[0]
                 else None,
             )
         except KeyError as error:

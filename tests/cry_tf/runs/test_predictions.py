@@ -41,6 +41,16 @@ def test_the_csv_has_the_columns_of_the_contract(predictions, tmp_path):
     )
 
 
+def test_domains_stand_in_the_last_column_and_come_back(predictions, tmp_path):
+    stated = dataclasses.replace(
+        predictions, domains=("a", "a", "b, c", "", "b, c", "a"), events=np.arange(6)
+    )
+    stated.write_csv(tmp_path / "p.csv")
+    assert (tmp_path / "p.csv").read_text().splitlines()[0].endswith(",events,domain")
+    assert Predictions.read_csv(tmp_path / "p.csv").domains == stated.domains
+    assert stated.subset(np.array([2, 0])).domains == ("b, c", "a")
+
+
 def test_a_csv_without_the_columns_is_named(tmp_path):
     (tmp_path / "p.csv").write_text("file,score_a,score_b\n1.wav,0.5,0.5\n")
     with pytest.raises(ValueError, match=r"p\.csv must have the columns.*label"):
