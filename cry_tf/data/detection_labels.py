@@ -6,8 +6,12 @@ import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from cry_tf.data.clip import label_name
+
+if TYPE_CHECKING:
+    from cry_tf.data.dataset import Dataset
 
 NEGATIVE = "no_cry"
 POSITIVE = "cry"
@@ -23,6 +27,8 @@ _CRY_NAMES = """
     boredom bored awake hug diaper dirty_diaper
 """
 CRY_NAMES = frozenset(_CRY_NAMES.split())
+# Who labelled these did not decide.
+UNSURE_NAMES = frozenset(["unsure", "uncertain", "ambiguous"])
 
 
 @dataclass(frozen=True)
@@ -108,6 +114,32 @@ def map_labels(
         negative=tuple(item for item in ordered if item[0] not in chosen),
         reason=reason,
     )
+
+
+def without_unsure(
+    dataset: Dataset, positive: Sequence[str] | None = None
+) -> tuple[Dataset, str | None]:
+    """Leaves out clips whose label says that it is not known.
+
+    Args:
+        dataset: Labelled clips.
+        positive: Labels that mean a cry, whatever their names; or None.
+
+    Returns:
+        The other clips, and a sentence for the user, None if there is no such clip.
+    """
+    stated = set(map(label_name, positive or ()))
+    counts = dataset.label_counts
+    unsure = {
+        label: counts[label]
+        for label in dataset.labels
+        if _normalised(label) in UNSURE_NAMES and label not in stated
+    }
+    if not any(unsure.values()):
+        return dataset, None
+    kept = dataset.map_labels(lambda label: None if label in unsure else label)
+    named = ", ".join(f"{label} {count}" for label, count in unsure.items())
+    return kept, f"left out, neither cry nor other sound: {named}"
 
 
 def _normalised(label: str) -> str:

@@ -63,6 +63,9 @@ def prepare(dataset: Dataset, settings: Settings, context: RunContext) -> Prepar
         if note:
             progress.line(f"  {note}")
     if settings.task == "detect":
+        dataset, unsure = detection_labels.without_unsure(dataset, settings.positive)
+        if unsure:
+            progress.line(f"  {unsure}")
         clip_labels = [clip.label for clip in dataset.clips]
         mapping = detection_labels.map_labels(clip_labels, settings.positive)
         dataset = dataset.map_labels(mapping, detection_labels.LABELS)

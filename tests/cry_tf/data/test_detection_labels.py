@@ -1,6 +1,8 @@
 import pytest
 
-from cry_tf.data.detection_labels import map_labels
+from cry_tf.data.clip import Clip
+from cry_tf.data.dataset import Dataset
+from cry_tf.data.detection_labels import map_labels, without_unsure
 
 
 def test_the_reasons_and_the_event_itself_mean_a_cry():
@@ -49,3 +51,20 @@ def test_nothing_but_cries_asks_for_other_sounds():
 def test_one_side_alone_is_enough_to_judge_a_finished_detector():
     assert map_labels(["rain"], is_training=False)("rain") == "no_cry"
     assert map_labels(["cry"], is_training=False).sentences()[1].endswith("none")
+
+
+def labelled(*labels):
+    clips = [Clip(f"{i}.wav", label, str(i)) for i, label in enumerate(labels)]  # type: ignore[arg-type]
+    return Dataset(tuple(clips), tuple(sorted(set(labels))))
+
+
+def test_clips_labelled_unsure_are_neither_cry_nor_other_sound():
+    kept, sentence = without_unsure(labelled("cry", "Unsure", "no_cry", "Unsure"))
+    assert kept.labels == ("cry", "no_cry")
+    assert sentence == "left out, neither cry nor other sound: Unsure 2"
+
+
+def test_a_label_that_is_stated_to_be_a_cry_is_kept_whatever_its_name():
+    data = labelled("cry", "unsure")
+    assert without_unsure(data, ["unsure"]) == (data, None)
+    assert without_unsure(labelled("cry", "rain"))[1] is None
