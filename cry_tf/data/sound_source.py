@@ -90,9 +90,14 @@ def stream(
 
 
 def read_native(
-    path: str | os.PathLike[str],
+    path: str | os.PathLike[str], max_seconds: float | None = None
 ) -> tuple[np.ndarray, int, tuple[str, ...]]:
     """Decodes a recording to one channel at its own rate.
+
+    Args:
+        path: A sound file, or a video with a sound track.
+        max_seconds: Decodes the beginning, at least that long where the recording
+            is; None decodes the whole.
 
     Returns:
         float32 `(samples,)` in [-1, 1]; its rate, Hz; and what was noticed
@@ -104,7 +109,13 @@ def read_native(
     with open_stream(path, sample_rate_hz=1) as sound:
         native_hz = sound.info.sample_rate_hz
     with open_stream(path, native_hz) as sound:
-        waveform = np.concatenate(list(sound))
+        blocks, samples = [], 0
+        for block in sound:
+            blocks.append(block)
+            samples += len(block)
+            if max_seconds is not None and samples >= max_seconds * native_hz:
+                break
+        waveform = np.concatenate(blocks)
         # The first note counts clipped samples, which the waveform shows anyway.
         notes = sound.notes()[bool(sound.clipped_samples) :]
         return waveform, native_hz, notes
