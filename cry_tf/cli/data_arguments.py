@@ -25,6 +25,26 @@ def origin_of(paths: Sequence[str]) -> str:
     return ", ".join(str(Path(path).expanduser().absolute()) for path in paths)
 
 
+def add_domain(parser: argparse.ArgumentParser) -> None:
+    """Adds the argument for the column of the recorder or data set."""
+    parser.add_argument(
+        "--domain",
+        metavar="COLUMN",
+        help="manifest column that names the recorder or data set of a recording, for "
+        "figures by domain (default: dataset; without it, each of several DATA is a "
+        "domain)",
+    )
+
+
+def columns_of(args: argparse.Namespace) -> dict[str, Any]:
+    """Returns the columns of the manifest as `cry_tf.data.load` takes them."""
+    return {
+        "label_column": args.label_column,
+        "group_by": args.group_by,
+        "domain_by": args.domain,
+    }
+
+
 def add_data_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds the arguments for the columns and labels of DATA."""
     parser.add_argument(

@@ -10,7 +10,9 @@ from cry_tf.cli.console import Console, import_tensorflow_quietly
 from cry_tf.cli.data_arguments import (
     add_data,
     add_data_arguments,
+    add_domain,
     add_result,
+    columns_of,
     origin_of,
 )
 
@@ -61,6 +63,7 @@ def add_parser(subparsers: Any) -> None:
         "-o", "--output", metavar="DIR", required=True, help="folder to write"
     )
     add_data_arguments(parser)
+    add_domain(parser)
     parser.add_argument(
         "--events",
         nargs="+",
@@ -99,7 +102,7 @@ def run(args: argparse.Namespace) -> int:
         return _run_on_events(args, console)
     if args.merge_gap is not None or args.by is not None:
         raise ValueError("--merge-gap and --by are for an evaluation with --events.")
-    dataset = load(args.data, label_column=args.label_column, group_by=args.group_by)
+    dataset = load(args.data, **columns_of(args))
     if Path(args.model).suffix != ".tflite":
         import_tensorflow_quietly()
     from cry_tf.evaluation.judgement import judge
@@ -115,7 +118,7 @@ def run(args: argparse.Namespace) -> int:
         origin=origin_of(args.data),
     )
     if args.json:
-        console.json({"output": str(found.path), "metrics": found.metrics.to_dict()})
+        console.json({"output": str(found.path), "metrics": found.to_dict()})
     if found.left_out:
         console.warn(f"{len(found.left_out)} clips could not be decoded")
     console.line(f"written: {found.path} (open report.html)")
@@ -126,10 +129,10 @@ def _run_on_events(args: argparse.Namespace, console: Console) -> int:
     """Evaluates when a detector detects crying."""
     from cry_tf.data import event_files
 
-    if args.group_by is not None or args.label_column != "label":
+    if (args.group_by, args.label_column, args.domain) != (None, "label", None):
         raise ValueError(
-            "With --events recordings have no labels: leave out --group-by and "
-            "--label-column."
+            "With --events recordings have no manifest: leave out --group-by, "
+            "--label-column and --domain."
         )
     annotated = event_files.read(args.events)
     if Path(args.model).suffix != ".tflite":

@@ -6,7 +6,7 @@ import argparse
 from typing import Any
 
 from cry_tf.cli.console import Console, import_tensorflow_quietly, naming_progress
-from cry_tf.cli.data_arguments import origin_of
+from cry_tf.cli.data_arguments import columns_of, origin_of
 from cry_tf.cli.fetching import fetch_if_missing
 from cry_tf.cli.train_arguments import add_arguments
 from cry_tf.cli.train_settings import read_earlier, settings_of
@@ -82,7 +82,7 @@ def run(args: argparse.Namespace) -> int:
     from cry_tf.runs import result_folder
 
     result_folder.check(args.output, args.overwrite)
-    dataset = load(args.data, label_column=args.label_column, group_by=args.group_by)
+    dataset = load(args.data, **columns_of(args))
     import_tensorflow_quietly()
     if settings.weights == "pretrained":
         fetch_if_missing(console, settings.backbone)

@@ -4,7 +4,12 @@ from __future__ import annotations
 
 import argparse
 
-from cry_tf.cli.data_arguments import add_data, add_data_arguments, add_result
+from cry_tf.cli.data_arguments import (
+    add_data,
+    add_data_arguments,
+    add_domain,
+    add_result,
+)
 from cry_tf.heads import HEADS
 from cry_tf.training.recipe import IMBALANCES, PRECISIONS
 from cry_tf.training.settings import STRATEGIES
@@ -155,6 +160,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="seed of every random choice, int >= 0 (default: 0)",
     )
     add_data_arguments(parser)
+    add_domain(parser)
+    parser.add_argument(
+        "--leave-domains-out",
+        action=argparse.BooleanOptionalAction,
+        help="for a detector: also train without each recorder or data set, and test "
+        "on it (default: yes where only the head is trained and there are at most "
+        "10)",
+    )
     parser.add_argument(
         "--bandwidth",
         metavar="auto|none|HZ",

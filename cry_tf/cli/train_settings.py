@@ -58,6 +58,7 @@ def settings_of(args: argparse.Namespace, earlier: dict[str, Any] | None) -> Set
         "noise": args.noise,
         "baselines": False if args.no_baselines else None,
         "strategy": args.strategy,
+        "leave_domains_out": args.leave_domains_out,
     }
     asked = {name: value for name, value in asked.items() if value is not None}
     for name in ("weights", "bandwidth"):

@@ -5,17 +5,20 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from cry_lite.errors import SoundFileError
 from cry_lite.spec import ModelSpec
 from cry_lite.text_report import duration
-from cry_tf.data import decoding, detection_labels, sound_source
+from cry_tf.data import EmbeddingCache, decoding, detection_labels, sound_source
 from cry_tf.data.clip import Problem
 from cry_tf.data.content_digest import content_sha256
 from cry_tf.data.dataset import Dataset
 from cry_tf.evaluation import summary_text
+from cry_tf.evaluation.channel_score import channel_score, limit_of
+from cry_tf.evaluation.domains import DomainReport, measure_domains
 from cry_tf.evaluation.figures import Metrics
 from cry_tf.evaluation.metrics import measure
 from cry_tf.evaluation.report import Report, render
@@ -41,11 +44,18 @@ class Evaluation:
         path: The folder with `metrics.json`, `predictions.csv`, `report.html`.
         metrics: The figures.
         left_out: Clips that could not be decoded.
+        domains: Figures of a detector by recorder or data set, or None.
     """
 
     path: Path
     metrics: Metrics
     left_out: tuple[Problem, ...]
+    domains: DomainReport | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Returns the figures as JSON types only."""
+        domains = None if self.domains is None else self.domains.to_dict()
+        return {**self.metrics.to_dict(), "domains": domains}
 
 
 def judge(
@@ -96,7 +106,10 @@ def judge(
         overlap = seen_in_training(scorer, dataset)
         before = pretrained_overlap(scorer.pretrained_on, dataset)
         long = long_recordings(scorer.spec, predictions.durations_s)
-        warnings = [verdict(metrics), long, overlap, before]
+        kept = labelled.without(problem.clip for problem in left_out)
+        domains = _measure_domains(scorer.spec, kept, predictions, progress)
+        apart = None if domains is None else domains.warning
+        warnings = [verdict(metrics), apart, long, overlap, before]
         if left_out:
             warnings.append(f"{len(left_out)} clips could not be decoded.")
         warnings = tuple(sentence for sentence in warnings if sentence)
@@ -104,7 +117,7 @@ def judge(
             "model": str(scorer.path),
             "model_sha256": content_sha256(scorer.path),
             "data": origin,
-            "data_sha256": labelled.without(p.clip for p in left_out).sha256,
+            "data_sha256": kept.sha256,
             "grouping": dataset.grouping,
             "unit": unit,
             "left_out": [
@@ -114,15 +127,26 @@ def judge(
             "warnings": list(warnings),
             "versions": versions(),
         }
-        values = {"judged": judged, **metrics.to_dict()}
+        found = Evaluation(Path(path), metrics, left_out, domains)
+        values = {"judged": judged, **found.to_dict()}
         result_folder.write_json(part / result_folder.MARK, values)
         predictions.write_csv(part / "predictions.csv")
-        report = _report(scorer.spec, predictions, metrics, warnings, judged, labelled)
+        report = _report(scorer.spec, predictions, found, warnings, judged, labelled)
         pages.write(part / "report.html", lambda: render(report), progress.warn)
-        summary_text.tell(progress, metrics, report.operating_points)
-        for sentence in filter(None, (long, overlap, before)):
+        summary_text.tell(progress, metrics, report.operating_points, domains=domains)
+        for sentence in filter(None, (apart, long, overlap, before)):
             progress.warn(sentence)
-    return Evaluation(Path(path), metrics, left_out)
+    return found
+
+
+def _measure_domains(
+    spec: ModelSpec, dataset: Dataset, predictions: Predictions, progress: Progress
+) -> DomainReport | None:
+    if predictions.positive_label is None:
+        return None
+    limit_hz, cache_dir = limit_of(spec.front_end), EmbeddingCache().dir
+    channel = channel_score(dataset, limit_hz, cache_dir, progress)
+    return measure_domains(predictions, channel=channel)
 
 
 def match_labels(
@@ -142,6 +166,10 @@ def match_labels(
     Raises:
         ValueError: If the labels cannot be those of the model.
     """
+    if spec.task == "detect":
+        dataset, unsure = detection_labels.without_unsure(dataset, positive)
+        if unsure:
+            progress.line(f"  {unsure}")
     present = sorted({clip.label for clip in dataset.clips})
     if positive is not None and spec.task != "detect":
         raise ValueError(
@@ -227,6 +255,7 @@ def score_clips(
             f"{len(dataset)} clips. The first: {dataset.problems[0].sentence}"
         )
     is_detector = scorer.spec.task == "detect"
+    domains = tuple(clip.domain for clip in kept)
     predictions = Predictions(
         files=tuple(clip.name for clip in kept),
         labels=scorer.spec.labels,
@@ -240,6 +269,7 @@ def score_clips(
         events=np.array([len(answer.events) for answer in answers])
         if is_detector
         else None,
+        domains=domains if any(domains) else None,
     )
     return predictions, tuple(dataset.problems)
 
@@ -323,12 +353,12 @@ def pretrained_overlap(pretrained_on: frozenset[str], dataset: Dataset) -> str |
 def _report(
     spec: ModelSpec,
     predictions: Predictions,
-    metrics: Metrics,
+    found: Evaluation,
     warnings: tuple[str, ...],
     judged: dict,
     dataset: Dataset,
 ) -> Report:
-    points = ()
+    points, metrics = (), found.metrics
     if metrics.operating_point is not None:
         name = f"{predictions.threshold:.2f}: the model’s threshold"
         points = ((name, metrics.operating_point),)
@@ -343,6 +373,7 @@ def _report(
         metrics=metrics,
         warnings=warnings,
         operating_points=points,
+        domains=found.domains,
         facts=(
             ("model", f"{judged['model']}, sha256 {judged['model_sha256']}"),
             ("data", f"{judged['data']}, sha256 {judged['data_sha256']}"),

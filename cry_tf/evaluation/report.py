@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -10,6 +10,7 @@ import numpy as np
 from sklearn.metrics import roc_curve
 
 from cry_tf.evaluation.detection import OperatingPoint
+from cry_tf.evaluation.domains import DomainFigures, DomainReport
 from cry_tf.evaluation.figures import Estimate, Metrics, Summary
 from cry_tf.reports import pages, plots, sounds
 from cry_tf.reports.plots import Bar, Plot
@@ -32,6 +33,7 @@ class Report:
         warnings: Sentences for the top of the page.
         operating_points: Of a detector: what each threshold is, and what it does.
         baselines: Names and figures of classical methods on the same clips.
+        domains: Figures of a detector by recorder or data set.
         facts: How the model and the figures were made: name and value.
         recordings: Sound files by the clips' names in `predictions`, for the
             players. A clip without one is listed without sound.
@@ -44,6 +46,7 @@ class Report:
     warnings: tuple[str, ...] = ()
     operating_points: tuple[tuple[str, OperatingPoint], ...] = ()
     baselines: tuple[tuple[str, Summary], ...] = ()
+    domains: DomainReport | None = None
     facts: tuple[tuple[str, str], ...] = ()
     recordings: Mapping[str, Path] = field(default_factory=dict)
 
@@ -82,6 +85,10 @@ def render(report: Report) -> str:
         thresholds=_thresholds(report),
         fixed=report.operating_points[0][1] if report.operating_points else None,
         at_rates=metrics.recall_at_rates if report.operating_points else (),
+        domains=report.domains,
+        domain_table=_domains(report.domains and report.domains.domains),
+        left_out_table=_domains(report.domains and report.domains.left_out),
+        within=report.domains and estimate(report.domains.within_auc),
         label_plots=[
             plots.confusion_matrix(
                 "Confusion matrix", labels, metrics.confusion_matrix
@@ -157,6 +164,28 @@ def _thresholds(report: Report) -> Table | None:
             number(point.false_alarms_per_hour, 2),
         ]
         for name, point in report.operating_points
+    ]
+    return Table(header, rows)
+
+
+def _domains(domains: Sequence[DomainFigures] | None) -> Table | None:
+    if not domains:
+        return None
+    header = ["domain", "clips", "groups", "cries", "other sounds", "threshold"]
+    header += ["recall", "false-positive rate", "AUC"]
+    rows = [
+        [
+            entry.domain,
+            f"{entry.clips:,}",
+            f"{entry.groups:,}",
+            f"{entry.positives:,}",
+            f"{entry.negatives:,}",
+            number(entry.threshold, 2),
+            estimate(entry.recall),
+            estimate(entry.false_positive_rate),
+            estimate(entry.auc),
+        ]
+        for entry in domains
     ]
     return Table(header, rows)
 

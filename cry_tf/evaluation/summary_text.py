@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from cry_tf.evaluation.detection import OperatingPoint
+from cry_tf.evaluation.domains import DomainFigures, DomainReport
 from cry_tf.evaluation.figures import Estimate, Metrics, Summary
 from cry_tf.evaluation.verdict import verdict
 
@@ -27,6 +28,7 @@ def tell(
     metrics: Metrics,
     operating_points: Sequence[tuple[str, OperatingPoint]] = (),
     baselines: Sequence[tuple[str, Summary]] = (),
+    domains: DomainReport | None = None,
 ) -> None:
     """Prints the tables: the model beside baselines, the labels, the thresholds.
 
@@ -35,6 +37,7 @@ def tell(
         metrics: Figures of the model.
         operating_points: Of a detector: what each threshold is, and what it does.
         baselines: Names and figures of other methods on the same clips.
+        domains: Figures of a detector by recorder or data set.
     """
     teller.line()
     header = ["", "n", "accuracy", "balanced accuracy", "macro-F1", "AUC"]
@@ -81,10 +84,56 @@ def tell(
             f"  (false alarms: {operating_points[0][1].counted}, counted on "
             f"{hours:.2f} hours without crying)"
         )
+    if domains is not None:
+        _tell_domains(teller, domains)
     if sentence := verdict(metrics):
         teller.line()
         teller.line(sentence)
     teller.line()
+
+
+# A column with hundreds of recorders fills no terminal; metrics.json has them all.
+_SHOWN_DOMAINS = 20
+
+
+def _tell_domains(teller: Teller, found: DomainReport) -> None:
+    """Prints a line each for what should be known, and the tables of two or more."""
+    if len(found.domains) > 1:
+        _domain_table(teller, "domain", found.domains)
+        if found.within_auc.value is not None:
+            teller.line(
+                "  (AUC over pairs of a cry and another sound of one domain: "
+                f"{_text(found.within_auc)})"
+            )
+    if found.left_out:
+        _domain_table(teller, "trained without", found.left_out)
+        teller.line("  (nor on its groups; the threshold was chosen without it)")
+    teller.line()
+    for sentence in found.notes:
+        teller.line(sentence)
+
+
+def _domain_table(teller: Teller, title: str, domains: Sequence[DomainFigures]) -> None:
+    header = [title, "cries", "others", "threshold"]
+    header += ["recall", "false-positive rate", "AUC"]
+    teller.line()
+    teller.table(
+        header,
+        [
+            [
+                entry.domain,
+                str(entry.positives),
+                str(entry.negatives),
+                f"{entry.threshold:.2f}",
+                _text(entry.recall),
+                _text(entry.false_positive_rate),
+                _text(entry.auc),
+            ]
+            for entry in domains[:_SHOWN_DOMAINS]
+        ],
+    )
+    if len(domains) > _SHOWN_DOMAINS:
+        teller.line(f"  (and {len(domains) - _SHOWN_DOMAINS} more in metrics.json)")
 
 
 def _row(name: str, metrics: Metrics, summary: Summary) -> list[str]:

@@ -59,6 +59,7 @@ def predictions_of(
             for those of the clips.
     """
     clips = dataset.clips
+    domains = tuple(clip.domain for clip in clips)
     return Predictions(
         files=tuple(clip.name for clip in clips),
         labels=dataset.labels,
@@ -70,6 +71,7 @@ def predictions_of(
             [sound_source.info(clip.path).duration_s for clip in clips]
         ),
         positive_label=detection_labels.POSITIVE if task == "detect" else None,
+        domains=domains if any(domains) else None,
     )
 
 
@@ -108,17 +110,20 @@ class OutOfFold:
         scores: Float array `(clips, labels)`.
         folds: Int array `(clips,)`, the fold that held the clip out.
         history: One row an epoch of every fold.
+        without_domain: Float array `(clips, labels)`, the scores by a model that was
+            trained without the clip's domain, NaN where there is none; or None.
     """
 
     scores: np.ndarray
     folds: np.ndarray
     history: tuple[HistoryRow, ...]
+    without_domain: np.ndarray | None = None
 
 
 def cross_validate(
     plan: Plan, context: RunContext, *, is_final: bool = True
 ) -> OutOfFold:
-    """Trains once a fold, then the model that is kept.
+    """Trains once a fold, once without each domain, then the model that is kept.
 
     Args:
         plan: Of the run. Its model is left trained on every clip.
@@ -133,15 +138,31 @@ def cross_validate(
         ValueError: If a loss is not finite, or the memory is too small.
     """
     trainer, folds, checkpoint = plan.trainer, plan.folds, context.checkpoint
-    fits = len(folds) + is_final
+    without = len(plan.domain_folds)
+    fits = len(folds) + without + is_final
     forecast = Forecast(trainer.epochs, fits)
-    title = f"training ({len(folds)} folds{', then all' if is_final else ''})"
+    title = f"training ({len(folds)} folds"
+    title += f", without each of {without} domains" if without else ""
+    title += ", then all)" if is_final else ")"
     with context.progress.bar(title, sum(trainer.epochs) * fits) as advance:
 
         def tell(epoch: int, was_trained: bool) -> None:
             advance(forecast.tell(epoch, was_trained))
 
         found = fit_folds(trainer, folds, tell, checkpoint, context.tensorboard)
+        if plan.domain_folds:
+            scores = np.full_like(found.scores, np.nan)
+            for each in plan.domain_folds:
+                scores[each.test], _ = _fold(
+                    trainer,
+                    each.slot,
+                    each.train,
+                    each.test,
+                    tell,
+                    checkpoint,
+                    context.tensorboard,
+                )
+            found = dataclasses.replace(found, without_domain=scores)
         if not is_final:
             return found
         trainer.reset()
@@ -180,7 +201,9 @@ def fit_folds(
     parts: list[np.ndarray] = []
     history: list[HistoryRow] = []
     for number, (train, test) in enumerate(folds):
-        found, fitted = _fold(trainer, number, train, test, tell, kept, tensorboard)
+        found, fitted = _fold(
+            trainer, str(number), train, test, tell, kept, tensorboard
+        )
         history += history_rows(str(number), fitted)
         parts.append(found)
     scores = np.concatenate(parts)
@@ -190,7 +213,7 @@ def fit_folds(
 
 def _fold(
     trainer: Trainer,
-    number: int,
+    name: str,
     train: np.ndarray,
     test: np.ndarray,
     tell: OnEpoch,
@@ -198,7 +221,6 @@ def _fold(
     tensorboard: Path | None,
 ) -> tuple[np.ndarray, History]:
     """Returns test scores and history of one fold, kept or trained."""
-    name = str(number)
     done = kept.fold(name) if kept else None
     if done is not None:
         for epoch in range(sum(trainer.epochs)):
@@ -210,7 +232,7 @@ def _fold(
         history = trainer.fit(train, tell, Fold(name, slot, tensorboard))
         scores = trainer.predict(test)
     except ValueError as error:
-        raise ValueError(f"Fold {number}: {error}") from error
+        raise ValueError(f"Fold {name}: {error}") from error
     if kept:
         kept.save_fold(name, scores, history)
     return scores, history

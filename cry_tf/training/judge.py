@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from cry_tf.evaluation.channel_score import channel_score, limit_of
 from cry_tf.evaluation.detection import OperatingPoint
+from cry_tf.evaluation.domains import DomainReport, measure_domains
 from cry_tf.evaluation.figures import Metrics, Summary
 from cry_tf.evaluation.metrics import measure
 from cry_tf.evaluation.threshold import ChosenThreshold
@@ -28,6 +30,7 @@ class Verdict:
         threshold: Threshold of a detector, or None.
         baselines: Names and figures of classical methods on the same folds.
         out_of_fold: Scores and history behind it.
+        domains: Figures of a detector by recorder or data set, or None.
     """
 
     predictions: Predictions
@@ -35,6 +38,7 @@ class Verdict:
     threshold: ChosenThreshold | None
     baselines: tuple[tuple[str, Summary], ...]
     out_of_fold: OutOfFold
+    domains: DomainReport | None = None
 
     @property
     def operating_points(self) -> tuple[tuple[str, OperatingPoint], ...]:
@@ -67,12 +71,15 @@ def judge(plan: Plan, out_of_fold: OutOfFold, context: RunContext) -> Verdict:
     predictions = predictions_of(
         prepared.dataset, out_of_fold.scores, out_of_fold.folds, settings.task
     )
-    chosen = None
+    chosen = domains = None
     if predictions.positive_label is not None:
         chosen = ChosenThreshold.of(predictions)
         plan.model.decision = plan.model.decision.replace(
             onset_threshold=chosen.threshold,
             offset_threshold=_OFFSET_SHARE * chosen.threshold,
+        )
+        domains = _measure_domains(
+            plan, predictions.replace(threshold=chosen.threshold), out_of_fold, context
         )
     return Verdict(
         predictions=predictions,
@@ -80,4 +87,25 @@ def judge(plan: Plan, out_of_fold: OutOfFold, context: RunContext) -> Verdict:
         threshold=chosen,
         baselines=measure_baselines(prepared, predictions, settings, context),
         out_of_fold=out_of_fold,
+        domains=domains,
     )
+
+
+def _measure_domains(
+    plan: Plan, predictions: Predictions, out_of_fold: OutOfFold, context: RunContext
+) -> DomainReport:
+    channel, without = None, out_of_fold.without_domain
+    if plan.settings.baselines:
+        channel = channel_score(
+            plan.prepared.dataset,
+            limit_of(plan.model.spec.front_end),
+            context.embeddings.dir,
+            context.progress,
+            plan.settings.seed,
+        )
+    if without is not None:
+        without = without[:, predictions.positive_index]
+    found = measure_domains(predictions, channel=channel, left_out=without)
+    if found.warning:
+        context.progress.warn(found.warning)
+    return found

@@ -15,6 +15,7 @@ from cry_tf.evaluation.judgement import pretrained_overlap
 from cry_tf.training import build_model
 from cry_tf.training.choose_trainer import make_trainer
 from cry_tf.training.context import RunContext
+from cry_tf.training.domain_folds import DomainFold, domain_folds
 from cry_tf.training.preparation import Prepared, check_folds
 from cry_tf.training.settings import Settings
 
@@ -29,6 +30,7 @@ class Plan:
         model: The untrained `CryModel`; after the last fit it is the final one.
         trainer: Trains it, a `Trainer`; a distillation's is given logits as well.
         folds: Places of the training and of the test clips of each fold.
+        domain_folds: Domains that are left out of training in turn.
         warnings: What makes the figures too good, a sentence each.
     """
 
@@ -38,6 +40,7 @@ class Plan:
     trainer: Any
     folds: Sequence[tuple[np.ndarray, np.ndarray]]
     warnings: tuple[str, ...] = ()
+    domain_folds: Sequence[DomainFold] = ()
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -66,7 +69,8 @@ def build(prepared: Prepared, settings: Settings, context: RunContext) -> Plan:
     trainer, prepared = make_trainer(model, prepared, settings, context)
     folds = prepared.dataset.fold_indices(settings.folds, settings.seed)
     check_folds(prepared.dataset, folds, settings, context)
-    return Plan(settings, prepared, model, trainer, folds, warnings)
+    left_out = domain_folds(prepared.dataset, settings, context)
+    return Plan(settings, prepared, model, trainer, folds, warnings, left_out)
 
 
 def build_network(

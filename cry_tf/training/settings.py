@@ -34,6 +34,9 @@ class Settings:
         baselines: Whether classical methods are measured on the same folds.
         noise: Folder of sounds that augmentation mixes in, or None.
         strategy: Which devices train, see `cry_tf.training.devices`.
+        leave_domains_out: Whether a detector is also trained once without each
+            recorder or data set, and tested on it. None does so where that is cheap,
+            see `cry_tf.training.domain_folds`.
     """
 
     task: Literal["detect", "reason"]
@@ -48,6 +51,7 @@ class Settings:
     baselines: bool = True
     noise: str | None = None
     strategy: StrategyName = "none"
+    leave_domains_out: bool | None = None
 
     def __post_init__(self) -> None:
         """Checks what can be checked without the data."""
@@ -70,6 +74,10 @@ class Settings:
             raise ValueError(
                 "positive names the labels that mean a cry, for task=detect. "
                 f"Received: task={self.task!r}."
+            )
+        if self.leave_domains_out and self.task != "detect":
+            raise ValueError(
+                f"leave_domains_out is for task=detect. Received: task={self.task!r}."
             )
         if self.noise is not None and self.recipe.augment == "none":
             raise ValueError(

@@ -95,7 +95,11 @@ def train(
         verdict = judge(plan, out_of_fold, context)
         write(part, plan, verdict, context)
     summary_text.tell(
-        context.progress, verdict.metrics, verdict.operating_points, verdict.baselines
+        context.progress,
+        verdict.metrics,
+        verdict.operating_points,
+        verdict.baselines,
+        verdict.domains,
     )
     devices.wait()
     return RunFolder.open(path)

@@ -39,6 +39,8 @@ def report_of(plan: Plan, verdict: Verdict, config: dict[str, Any]) -> Report:
             f"{len(prepared.problems)} clips could not be used and were left out; "
             "config.json names them."
         )
+    if verdict.domains is not None:
+        warnings.append(verdict.domains.warning)
     if metrics.clips == metrics.groups:
         warnings.append(prepared.dataset.grouping)
     return Report(
@@ -52,6 +54,7 @@ def report_of(plan: Plan, verdict: Verdict, config: dict[str, Any]) -> Report:
         warnings=tuple(sentence for sentence in warnings if sentence),
         operating_points=verdict.operating_points,
         baselines=verdict.baselines,
+        domains=verdict.domains,
         facts=_facts(plan, config),
         recordings={clip.name: clip.path for clip in prepared.dataset.clips},
     )
@@ -113,6 +116,7 @@ def write(part: Path, plan: Plan, verdict: Verdict, context: RunContext) -> None
         name: dataclasses.asdict(summary) for name, summary in verdict.baselines
     }
     values["threshold"] = verdict.threshold.to_dict() if verdict.threshold else None
+    values["domains"] = verdict.domains.to_dict() if verdict.domains else None
     write_json(part / "metrics.json", values)
     verdict.predictions.write_csv(part / "predictions.csv")
     pages.write(

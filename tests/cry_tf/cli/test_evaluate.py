@@ -21,6 +21,11 @@ pytestmark = pytest.mark.usefixtures("shallow_student")
 RATE_HZ = 16_000
 
 
+@pytest.fixture(autouse=True)
+def _cache(monkeypatch, tmp_path):
+    monkeypatch.setenv("CRY_TF_HOME", str(tmp_path / "cache"))
+
+
 def write(folder, label, source, rng, pitch_hz):
     time_s = np.arange(RATE_HZ) / RATE_HZ
     wave = 0.3 * np.sin(2 * np.pi * pitch_hz * time_s)
@@ -437,3 +442,63 @@ def test_arguments_of_events_that_do_not_fit_are_refused(
     assert main([*argv, *(word.format(night=night) for word in extra)]) == 1
     assert sentence in capsys.readouterr().err
     assert not (tmp_path / "out").exists()
+
+
+@pytest.fixture
+def manifest(recordings):
+    """The recordings, each label of a recorder of its own."""
+    rows = ["file,label,group,recorder"]
+    for label, letter, recorder in (("hungry", "a", "phone"), ("rain", "b", "studio")):
+        for source in range(3):
+            group = f"{letter}{source}"
+            rows.append(f"{label}/{group}/0.wav,{label},{group},{recorder}")
+    path = recordings / "clips.csv"
+    path.write_text("\n".join(rows) + "\n")
+    return path
+
+
+def test_a_detector_has_figures_by_recorder_and_a_warning_where_they_are_apart(
+    models, manifest, tmp_path, capsys
+):
+    out = tmp_path / "out"
+    argv = ["evaluate", str(models / "detector.keras"), str(manifest), "-o", str(out)]
+    assert main([*argv, "--domain", "recorder", "--json"]) == 0
+
+    captured = capsys.readouterr()
+    found = json.loads(captured.out)["metrics"]["domains"]
+    assert [each["domain"] for each in found["domains"]] == ["phone", "studio"]
+    assert found["left_out"] == []
+    assert found["channel"]["clips"] == 6
+    warning = "All cries were recorded by phone; no other sound was"
+    assert f"warning: {warning}" in captured.err
+    judged = json.loads((out / "metrics.json").read_text())["judged"]
+    assert any(text.startswith(warning) for text in judged["warnings"])
+    assert warning in (out / "report.html").read_text()
+    with open(out / "predictions.csv", newline="") as stream:
+        rows = {row["file"]: row["domain"] for row in csv.DictReader(stream)}
+    assert rows["rain/b0/0.wav"] == "studio"
+
+
+def test_recordings_without_a_recorder_are_told_so_and_a_classifier_has_no_domains(
+    models, recordings, tmp_path, capsys
+):
+    argv = ["evaluate", str(models / "detector.keras"), str(recordings)]
+    assert main([*argv, "-o", str(tmp_path / "detector")]) == 0
+    assert "No recorder or data set is stated" in capsys.readouterr().out
+    (recordings / "rain").rename(recordings / "tired")
+    argv = ["evaluate", str(models / "classifier.keras"), str(recordings)]
+    assert main([*argv, "-o", str(tmp_path / "classifier")]) == 0
+    metrics = json.loads((tmp_path / "classifier" / "metrics.json").read_text())
+    assert metrics["domains"] is None
+
+
+def test_one_clip_a_label_has_no_score_of_the_channel(
+    models, recordings, tmp_path, capsys
+):
+    for source in ("a1", "a2", "b1", "b2"):
+        label = "hungry" if source.startswith("a") else "rain"
+        (recordings / label / source / "0.wav").unlink()
+        (recordings / label / source).rmdir()
+    argv = ["evaluate", str(models / "detector.keras"), str(recordings)]
+    assert main([*argv, "-o", str(tmp_path / "out")]) == 0
+    assert "the score of the channel alone is left out" in capsys.readouterr().out

@@ -1,7 +1,12 @@
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 
-from cry_tf.training.cross_validation import fit_folds
+from cry_tf.runs.checkpoint import Checkpoint
+from cry_tf.training.context import RunContext
+from cry_tf.training.cross_validation import cross_validate, fit_folds
+from cry_tf.training.domain_folds import DomainFold
 
 
 class Remembers:
@@ -62,3 +67,46 @@ def test_the_fold_that_fails_is_named():
 
     with pytest.raises(ValueError, match="Fold 1: The loss must stay finite"):
         fit_folds(Fails(), FOLDS)
+
+
+class Plan:
+    """What cross-validation asks of a plan, for four clips in two domains."""
+
+    folds = FOLDS
+    domain_folds = (DomainFold("studio", np.array([0, 3]), np.array([1, 2])),)
+
+    def __init__(self, trainer):
+        self.trainer = trainer
+        self.prepared = SimpleNamespace(dataset=range(4))
+
+
+def test_the_clips_of_a_domain_are_scored_by_a_model_that_was_not_trained_on_it():
+    trainer = Remembers()
+    found = cross_validate(Plan(trainer), RunContext())  # type: ignore[arg-type]
+
+    assert found.without_domain is not None
+    np.testing.assert_array_equal(found.without_domain[[1, 2]], [[1, 0], [2, 0]])
+    assert np.isnan(found.without_domain[[0, 3]]).all()
+    assert (found.scores[:, 1] == 0).all()
+    assert trainer.heard == {0, 1, 2, 3}  # the final model, on everything
+
+
+def test_a_domain_that_was_scored_is_not_trained_again(tmp_path):
+    kept = Checkpoint(tmp_path)
+    context = RunContext(checkpoint=kept)
+    first = cross_validate(Plan(Remembers()), context)  # type: ignore[arg-type]
+
+    class Final(Remembers):
+        def fit(self, indices, tell=None, fold=None):
+            assert len(indices) == 4
+            return super().fit(indices, tell, fold)
+
+    again = cross_validate(Plan(Final()), context)  # type: ignore[arg-type]
+    np.testing.assert_array_equal(first.without_domain, again.without_domain)
+
+
+def test_without_domains_to_leave_out_there_are_no_such_scores():
+    plan = Plan(Remembers())
+    plan.domain_folds = ()
+    found = cross_validate(plan, RunContext())  # type: ignore[arg-type]
+    assert found.without_domain is None
