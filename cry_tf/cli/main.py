@@ -18,6 +18,7 @@ from cry_lite.arguments import expand_home
 COMMANDS = (
     "quickstart",
     "weights",
+    "audit",
     "tag",
     "train",
     "distill",
@@ -29,7 +30,7 @@ COMMANDS = (
     "reproduce",
 )
 # Without -o they only print: a closed pipe ends them.
-_PRINTERS = ("tag", "benchmark")
+_PRINTERS = ("audit", "tag", "benchmark")
 
 
 def _parser() -> tuple[argparse.ArgumentParser, dict]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TypeVar
 
@@ -155,7 +155,20 @@ def check_audio(dataset: LabelledClips) -> list[Problem]:
 
 
 def _check(clip: Clip) -> Problem | None:
-    waveform, rate_hz, notes = sound_source.read_native(clip.path)
+    return problem_of(clip, *sound_source.read_native(clip.path))
+
+
+def problem_of(
+    clip: Clip, waveform: np.ndarray, rate_hz: int, notes: Sequence[str]
+) -> Problem | None:
+    """Returns what is wrong with a decoded clip, None if nothing is.
+
+    Args:
+        clip: The clip.
+        waveform: Float32 `(samples,)` in [-1, 1].
+        rate_hz: Its rate, Hz.
+        notes: What was noticed while decoding.
+    """
     duration_s = len(waveform) / rate_hz
     if duration_s < SHORTEST_S:
         return Problem(
