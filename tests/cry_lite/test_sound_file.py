@@ -36,6 +36,16 @@ def test_a_wav_is_read_to_the_last_bit_it_holds(tmp_path, rng, subtype, toleranc
     assert np.abs(waveform - wave).max() <= tolerance
 
 
+@pytest.mark.parametrize("rate_hz", [1, 999, 1_000_001, 1_493_188_224])
+def test_a_rate_that_no_recorder_has_is_a_damaged_header(tmp_path, rate_hz):
+    soundfile.write(tmp_path / "a.wav", tone(0.1), rate_hz)
+    with pytest.raises(SoundFileError, match=f"sample rate is {rate_hz} Hz.*damaged"):
+        sound_file.read(tmp_path / "a.wav", RATE_HZ)
+    for edge_hz in (1_000, 1_000_000):
+        soundfile.write(tmp_path / "edge.wav", tone(0.1), edge_hz)
+        assert len(sound_file.read(tmp_path / "edge.wav", RATE_HZ)) > 0
+
+
 @pytest.mark.parametrize("name", ["a.flac", "a.ogg", "a.mp3", "a.aiff"])
 def test_other_formats_are_read(tmp_path, name):
     wave = tone(1.0)

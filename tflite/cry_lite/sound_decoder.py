@@ -24,6 +24,8 @@ from cry_lite.sound_pipe import is_pipe, name_of, read_pipe
 BLOCK_FRAMES = 65_536
 # Where libsndfile knows no length it says the largest there is.
 _NO_LENGTH = 1 << 62
+# Outside of these no recorder works; resampling would never end, or leave nothing.
+_LOWEST_RATE_HZ, _HIGHEST_RATE_HZ = 1_000, 1_000_000
 
 
 class Decoder(Protocol):
@@ -83,6 +85,13 @@ class LibsndfileDecoder:
             self._source.close()
             raise
         self.sample_rate_hz: int = self._file.samplerate
+        if not _LOWEST_RATE_HZ <= self.sample_rate_hz <= _HIGHEST_RATE_HZ:
+            self.close()
+            raise SoundFileError(
+                f"{self._path} says that its sample rate is {self.sample_rate_hz} Hz, "
+                f"outside of {_LOWEST_RATE_HZ} to {_HIGHEST_RATE_HZ} Hz: its header is "
+                "damaged. Copy it again from where it was recorded."
+            )
         self.channels: int = self._file.channels
         self.subtype: str = self._file.subtype
         frames = self._layout.frames
