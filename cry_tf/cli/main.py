@@ -25,6 +25,7 @@ COMMANDS = (
     "personalize",
     "evaluate",
     "scenes",
+    "calibrate",
     "export",
     "benchmark",
     "reproduce",

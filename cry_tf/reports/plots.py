@@ -299,6 +299,47 @@ def alarm_curve(
     return _drawn(title, draw, 280, caption=caption)
 
 
+def budget_curve(
+    title: str,
+    rates: Sequence[float],
+    heights: Sequence[float],
+    marked: tuple[float, float],
+    y_label: str,
+    lowest: float,
+    budget: float | None = None,
+) -> Plot:
+    """Draws a share over the false alarms an hour, the latter on a log axis.
+
+    Args:
+        title: What is shown.
+        rates: False alarms an hour of each point.
+        heights: The share of each point, in [0, 1].
+        marked: The point that was chosen.
+        y_label: What the share is.
+        lowest: A rate above 0 at which points without a false alarm are drawn.
+        budget: A rate to mark by a line, None for none.
+    """
+
+    def draw(axes: Axes) -> None:
+        axes.set_xscale("log")
+        if budget is not None:
+            axes.axvline(max(budget, lowest), color=_MUTED, lw=1, ls=":")
+        axes.plot(np.maximum(rates, lowest), heights, ".-", color=_ACCENT, lw=2)
+        axes.plot(max(marked[0], lowest), marked[1], "o", ms=9, color=_CONTRAST, mew=0)
+        low, high, ticks = _log_ticks([lowest, *np.maximum(rates, lowest)])
+        axes.set_xlim(low, high)
+        axes.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
+        axes.set_xticks([], minor=True)
+        axes.set_ylim(0, 1.02)
+        axes.set_yticks(_SHARES, _SHARE_NAMES)
+        axes.set_xlabel("false alarms an hour (log)")
+        axes.set_ylabel(y_label)
+
+    caption = f"A point at {lowest:.2g} had no false alarm. The large one was chosen"
+    caption += "." if budget is None else "; the dotted line is the budget."
+    return _drawn(title, draw, 270, caption=caption)
+
+
 def score_histogram(
     title: str,
     scores: np.ndarray,

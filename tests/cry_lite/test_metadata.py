@@ -8,7 +8,7 @@ import zipfile
 import pytest
 
 from cry_lite.errors import ModelFileError
-from cry_lite.metadata import pack, read_metadata
+from cry_lite.metadata import pack, read_metadata, with_decision
 
 # Nothing here runs a network: only the identifier is looked at.
 NETWORK = b"\x1c\x00\x00\x00TFL3" + bytes(range(256)) * 4
@@ -66,6 +66,28 @@ def test_the_same_input_gives_the_same_bytes(packed, spec):
 def test_labels_may_be_in_any_language(spec):
     other = spec.replace(labels=("no_cry", "cry", "Hunger", "眠い", "a, b"))
     assert read_metadata(pack(NETWORK, other, {})).spec == other
+
+
+def test_another_decision_leaves_the_network_and_all_else_as_it_was(packed, spec):
+    decision = spec.decision.replace(onset_threshold=0.7, confirmation_s=2.0)
+    changed = with_decision(packed, decision, {"seed": 4, "hours": 2.0}, {"a": "b"})
+    assert changed[: len(NETWORK)] == NETWORK
+    found = read_metadata(changed)
+    assert found.spec == spec.replace(decision=decision)
+    assert found.provenance == {**PROVENANCE, "seed": 4, "hours": 2.0}
+    assert found.card == {"a": "b"}
+    assert with_decision(changed, spec.decision, PROVENANCE) != packed  # the hours
+    assert with_decision(packed, spec.decision) == packed
+
+
+def test_another_decision_cannot_have_other_windows(packed, spec):
+    with pytest.raises(ValueError, match="windows must stay 1 s every 0.5 s"):
+        with_decision(packed, spec.decision.replace(hop_s=1.0))
+
+
+def test_a_file_without_our_settings_takes_no_decision(spec):
+    with pytest.raises(ModelFileError, match="no cry-tf settings inside"):
+        with_decision(NETWORK, spec.decision)
 
 
 def test_what_is_no_network_is_not_packed(spec):

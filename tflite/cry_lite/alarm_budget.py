@@ -261,12 +261,22 @@ def earliest_alarm_s(decision: DecisionSpec) -> float:
     return whole_s + (decision.window_s - hop_s) / 2 + lag_s
 
 
+def check_budget(max_per_hour: float) -> None:
+    """Raises ValueError if a budget is no rate that hours can show."""
+    if not 0 < max_per_hour < math.inf:
+        raise ValueError(
+            "The false alarms an hour must be above 0 and finite: no number of hours "
+            f"shows that there is never one. Received: {max_per_hour}."
+        )
+
+
 def check_hours(hours: float, max_per_hour: float) -> None:
     """Raises if so many hours cannot show that a budget is kept.
 
     Raises:
-        ValueError: With the hours that it takes.
+        ValueError: With the hours that it takes, or as `check_budget`.
     """
+    check_budget(max_per_hour)
     needed = hours_needed(max_per_hour)
     if hours < needed:
         raise ValueError(
@@ -331,11 +341,8 @@ def choose(
     """
     if not ambient:
         raise ValueError("At least one ambient recording is needed. Received: none.")
-    if max_per_hour is not None and not 0 < max_per_hour < math.inf:
-        raise ValueError(
-            "max_per_hour must be above 0 and finite: no number of hours shows that "
-            f"there is never a false alarm. Received: max_per_hour={max_per_hour}."
-        )
+    if max_per_hour is not None:
+        check_budget(max_per_hour)
     hours = hours_of(ambient)
     allowed = 0
     if max_per_hour is not None:

@@ -26,7 +26,7 @@ from dataclasses import dataclass, field
 from typing import IO, Any
 
 from cry_lite.errors import ModelFileError
-from cry_lite.spec import ModelSpec
+from cry_lite.spec import DecisionSpec, ModelSpec
 
 FORMAT_VERSION = 1
 IDENTIFIER = b"TFL3"
@@ -146,6 +146,40 @@ def pack(
             # An explicit ZipInfo stores no time, unlike a bare name.
             archive.writestr(zipfile.ZipInfo(name), text.encode())
     return file.getvalue()
+
+
+def with_decision(
+    content: bytes,
+    decision: DecisionSpec,
+    provenance: dict[str, str | int | float] | None = None,
+    card: dict[str, str] | None = None,
+) -> bytes:
+    """Returns a packed file with another decision; its network stays as it is.
+
+    Args:
+        content: A whole file that `pack` made.
+        decision: In place of its own; the windows are those of the network, so they
+            stay.
+        provenance: Added to what the file holds, or put in place of it, name by name.
+        card: The same for the model card.
+
+    Raises:
+        ModelFileError: If `content` was not made by `pack`, or is damaged.
+        ValueError: If the windows differ, or as for `pack`.
+    """
+    inside = read_metadata(content)
+    earlier = inside.spec.decision
+    if (decision.window_s, decision.hop_s) != (earlier.window_s, earlier.hop_s):
+        raise ValueError(
+            f"The windows must stay {earlier.window_s:g} s every {earlier.hop_s:g} s. "
+            f"Received: window_s={decision.window_s}, hop_s={decision.hop_s}."
+        )
+    return pack(
+        content[: inside.flatbuffer_bytes],
+        inside.spec.replace(decision=decision),
+        {**inside.provenance, **(provenance or {})},
+        {**inside.card, **(card or {})},
+    )
 
 
 def read_metadata(path_or_bytes: str | os.PathLike[str] | bytes) -> Metadata:
