@@ -73,14 +73,6 @@ def test_the_model_may_come_from_the_environment(
     assert "crying" in capsys.readouterr().out
 
 
-def test_without_a_model_the_flag_to_give_is_named(make_sound, capsys):
-    assert main(["analyze", make_sound("L")]) == 2
-    out, err = capsys.readouterr()
-    assert out == ""
-    assert "--model FILE.tflite" in err
-    assert "CRY_LITE_MODEL" in err
-
-
 def test_json_is_a_line_a_file(model_file, make_sound, capsys):
     sounds = [make_sound("L.", "ä b.wav", 44_100), make_sound("..", "quiet.wav")]
     assert main(["analyze", *sounds, "--model", str(model_file), "--json"]) == 0

@@ -63,7 +63,7 @@ import sys
 import cry_lite
 from cry_lite.cli import main
 assert main(["analyze", "--help"]) == 0
-assert main(["analyze", "a.wav"]) == 2
+assert main(["analyze", "a.wav", "--overwrite"]) == 2
 print("numpy" in sys.modules, "soundfile" in sys.modules)
 """
     assert run(script)[-1] == "False False"

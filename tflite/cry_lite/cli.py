@@ -17,6 +17,7 @@ from cry_lite.arguments import expand_home
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from cry_lite.alarm_budget import ScoredRecording
     from cry_lite.detector import Analyzer
 
 _DONE, _FAILED, _WRONG_USE = 0, 1, 2
@@ -24,7 +25,8 @@ _FORMATS = ("csv", "json", "audacity", "raven")
 _MODEL_VARIABLE = "CRY_LITE_MODEL"
 
 _ANALYZE_EPILOG = """examples:
-  cry-lite analyze night.wav --model cry.tflite
+  cry-lite analyze night.wav
+  cry-lite analyze night.wav --model cry_detector_tiny
   cry-lite analyze recordings/ -o results --format csv,audacity --model cry.tflite
   ffmpeg -i night.m4a -f wav - | cry-lite analyze - --model cry.tflite
 """
@@ -34,9 +36,24 @@ Each file runs in a separate process, alternating with the others.
 example:
   cry-lite benchmark small.tflite large.tflite --threads 4
 """
-_INFO_EPILOG = """example:
+_INFO_EPILOG = """examples:
   cry-lite info cry.tflite
+  cry-lite info cry_detector
 """
+_MODELS_EPILOG = """example:
+  cry-lite models --json
+"""
+_CALIBRATE_EPILOG = """\
+Raises the onset threshold as far as the sounds of a room need, so that none of them
+raises an alarm. Record without crying: an hour, at the time of day that matters. One
+hour without a false alarm shows, with 95 % confidence, at most 3 an hour.
+
+examples:
+  cry-lite calibrate cry_detector --ambient mic --seconds 3600 -o mine.tflite
+  cry-lite calibrate cry.tflite --ambient evenings/
+"""
+_MICROPHONE = "mic"
+_LONGEST_ROOM_S = 7 * 86_400
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -92,8 +109,9 @@ def _parser() -> argparse.ArgumentParser:
     )
     analyze.add_argument(
         "--model",
-        metavar="FILE",
-        help=f"the .tflite model (default: ${_MODEL_VARIABLE})",
+        metavar="NAME|FILE",
+        help="an included detector (see cry-lite models) or a .tflite file (default: "
+        f"${_MODEL_VARIABLE}, or cry_detector)",
     )
     analyze.add_argument(
         "-o", "--output", metavar="DIR", help="also write result files into DIR"
@@ -150,21 +168,78 @@ def _parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     info.add_argument(
-        "model", metavar="FILE.tflite", help="a file that cry-tf export wrote"
+        "model",
+        metavar="NAME|FILE.tflite",
+        help="an included detector, or a file that cry-tf export wrote",
     )
     info.add_argument("--json", action="store_true", help="print the result as JSON")
     info.set_defaults(run=_info)
+
+    models = commands.add_parser(
+        "models",
+        help="list the detectors that are included",
+        description="Lists the detectors that are included: size, figures, limits.",
+        epilog=_MODELS_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    models.add_argument("--json", action="store_true", help="print a list as JSON")
+    models.set_defaults(run=_models)
+
+    calibrate = commands.add_parser(
+        "calibrate",
+        help="adapt a detector to the sounds of a room",
+        description="Raises a detector's threshold as the sounds of a room need it.",
+        epilog=_CALIBRATE_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    calibrate.add_argument(
+        "model", metavar="NAME|FILE.tflite", help="a detector, as for analyze"
+    )
+    calibrate.add_argument(
+        "--ambient",
+        nargs="+",
+        required=True,
+        metavar="FILES|mic",
+        help="sound files or folders without crying, or mic for the microphone",
+    )
+    calibrate.add_argument(
+        "--seconds",
+        type=_seconds,
+        default=3600.0,
+        metavar="S",
+        help="how long to record from the microphone (default: 3600)",
+    )
+    calibrate.add_argument(
+        "--max-false-alarms-per-hour",
+        type=float,
+        metavar="X",
+        help="allow so many (default: none in these recordings)",
+    )
+    calibrate.add_argument(
+        "-o", "--output", metavar="FILE.tflite", help="write here (default: the model)"
+    )
+    calibrate.add_argument(
+        "--overwrite", action="store_true", help="replace the output if it exists"
+    )
+    calibrate.add_argument(
+        "--accept-few-hours",
+        action="store_true",
+        help="go on with too few hours to show the number of false alarms allowed",
+    )
+    calibrate.add_argument(
+        "--no-crying",
+        action="store_true",
+        help="count what sounds like crying as a false alarm",
+    )
+    calibrate.add_argument(
+        "--json", action="store_true", help="print what was chosen as JSON"
+    )
+    calibrate.set_defaults(run=_calibrate)
     return parser
 
 
 def _analyze(args: argparse.Namespace) -> int:
-    model = args.model or os.environ.get(_MODEL_VARIABLE)
-    if not model:
-        return _complain(
-            "No model. Give one with --model FILE.tflite (cry-tf export writes it), or "
-            f"set {_MODEL_VARIABLE}.",
-            _WRONG_USE,
-        )
+    model = args.model or os.environ.get(_MODEL_VARIABLE) or None
     if args.output is None and (args.format or args.overwrite):
         flag = "--format" if args.format else "--overwrite"
         return _complain(
@@ -232,12 +307,15 @@ def _analyze_one(
 
 
 def _info(args: argparse.Namespace) -> int:
-    analyzer = _load(args.model, threads=1)
-    size_bytes = os.path.getsize(args.model)
+    from cry_lite.models import resolve
+
+    path = resolve(args.model)
+    analyzer = _load(path, threads=1)
+    size_bytes = os.path.getsize(path)
     if args.json:
         _print_json(
             {
-                "path": args.model,
+                "path": path,
                 "bytes": size_bytes,
                 "sha256": analyzer.metadata.flatbuffer_sha256,
                 "input_samples": analyzer.input_samples,
@@ -249,8 +327,88 @@ def _info(args: argparse.Namespace) -> int:
     else:
         from cry_lite.text_report import model_lines
 
-        print("\n".join(model_lines(analyzer, args.model, size_bytes)))
+        print("\n".join(model_lines(analyzer, path, size_bytes)))
     return _DONE
+
+
+def _models(args: argparse.Namespace) -> int:
+    from cry_lite.models import bundled
+
+    found = bundled()
+    if args.json:
+        _print_json([model.to_dict() for model in found])
+    else:
+        from cry_lite.text_report import card_lines
+
+        print("\n\n".join("\n".join(card_lines(model.to_dict())) for model in found))
+    return _DONE
+
+
+def _calibrate(args: argparse.Namespace) -> int:
+    from cry_lite.models import NAMES, resolve
+
+    target = args.output or args.model
+    if args.output is None and args.model in NAMES:
+        return _complain(
+            f"The included {args.model} stays as it is. Name the file to write with "
+            "-o FILE.tflite.",
+            _WRONG_USE,
+        )
+    if args.output is not None and os.path.exists(target) and not args.overwrite:
+        return _complain(
+            f"{target} exists already. Add --overwrite to replace it.", _WRONG_USE
+        )
+    path = resolve(args.model)
+    analyzer = _load(path, threads=1)
+    from cry_lite import room_calibration
+    from cry_lite.alarm_budget import choice_sentences
+
+    problems: list[str] = []
+    try:
+        recordings = _ambient(args, analyzer, problems)
+        for problem in problems:
+            _complain(problem)
+        if not recordings:
+            return _FAILED
+        choice = room_calibration.choose_for_room(
+            analyzer,
+            recordings,
+            args.max_false_alarms_per_hour,
+            accept_few_hours=args.accept_few_hours,
+            has_no_crying=args.no_crying,
+        )
+    except ValueError as error:
+        return _complain(error)
+    room_calibration.write_choice(path, target, choice, recordings)
+    if args.json:
+        _print_json({"model": target, **choice.to_dict(), "left_out": problems})
+    else:
+        print("\n".join([*choice_sentences(choice), f"written: {target}"]))
+    return _FAILED if problems else _DONE
+
+
+def _ambient(
+    args: argparse.Namespace, analyzer: Analyzer, problems: list[str]
+) -> list[ScoredRecording]:
+    """Scores the sounds of the room: files, or what the microphone gives."""
+    from cry_lite import room_calibration
+
+    if args.ambient != [_MICROPHONE]:
+        from cry_lite.sound_folder import find_sounds
+
+        sounds, found = find_sounds(args.ambient)
+        problems += found
+        return room_calibration.score_files(analyzer, sounds, problems)
+    from cry_lite.microphone import Microphone
+
+    rate_hz = analyzer.spec.sample_rate_hz
+    with Microphone(rate_hz) as microphone:
+        print(
+            f"cry-lite: recording for {args.seconds:g} s; Ctrl-C ends it early",
+            file=sys.stderr,
+        )
+        blocks = room_calibration.first_seconds(microphone, rate_hz, args.seconds)
+        return [room_calibration.score_room(analyzer, blocks, "The microphone")]
 
 
 def _benchmark(args: argparse.Namespace) -> int:
@@ -267,15 +425,16 @@ def _benchmark(args: argparse.Namespace) -> int:
     return _DONE
 
 
-def _load(model: str, threads: int) -> Analyzer:
+def _load(model: str | None, threads: int) -> Analyzer:
     from cry_lite.detector import Analyzer
+    from cry_lite.models import resolve
     from cry_lite.terminal import without_delegate_notice
 
     with without_delegate_notice():
-        return Analyzer(model, threads)
+        return Analyzer(resolve(model), threads)
 
 
-def _print_json(values: dict) -> None:
+def _print_json(values: object) -> None:
     import json
 
     print(json.dumps(values, allow_nan=False), flush=True)
@@ -294,6 +453,18 @@ def _formats(text: str) -> list[str]:
             f"formats must be among {', '.join(_FORMATS)}. Received: {text!r}."
         )
     return names
+
+
+def _seconds(text: str) -> float:
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = 0.0
+    if not 1 <= seconds <= _LONGEST_ROOM_S:
+        raise argparse.ArgumentTypeError(
+            f"must be 1 to {_LONGEST_ROOM_S} seconds. Received: {text!r}."
+        )
+    return seconds
 
 
 def _positive(text: str) -> int:

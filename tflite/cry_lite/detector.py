@@ -146,7 +146,24 @@ class Analyzer:
                 f"shape={waveform.shape}."
             )
         check_waveform(waveform)
-        starts, ends, scores = self._score([waveform.astype(np.float32, copy=False)])
+        return self.score_blocks([waveform.astype(np.float32, copy=False)])
+
+    def score_blocks(
+        self, blocks: Iterable[np.ndarray]
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Scores a recording that comes in blocks, as a microphone gives it.
+
+        Args:
+            blocks: Float32 arrays `(samples,)` in [-1, 1] at the model's rate, which
+                joined are the recording.
+
+        Returns:
+            As `scores`; no windows if there is no sample.
+
+        Raises:
+            ModelFileError: If the network fails.
+        """
+        starts, ends, scores = self._score(blocks)
         rate_hz = self.spec.sample_rate_hz
         return starts / rate_hz, ends / rate_hz, scores
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 from cry_lite.spec import ModelSpec
 from cry_lite.streams import in_one_line
@@ -104,6 +104,37 @@ def model_lines(analyzer: Analyzer, path: str, size_bytes: int) -> list[str]:
     rows += [(name, str(value)) for name, value in analyzer.metadata.provenance.items()]
     width = max(len(name) for name, _ in rows)
     return [path] + [f"  {name:<{width}}  {value}" for name, value in rows]
+
+
+def card_lines(card: Mapping[str, Any]) -> list[str]:
+    """Returns the lines for an included detector, by its card and path."""
+    default = " (used where no model is named)" if card["is_default"] else ""
+    rows = [
+        ("size", f"{card['bytes'] / 1e6:.2f} MB"),
+        ("sha256", card["sha256"]),
+        ("licence", card["licence"]),
+    ]
+    for source in card["sources"]:
+        rows.append(("trained on", f"{source['name']} ({source['licence']})"))
+    for figure in card["figures"]:
+        rows.append(("measured", _figure(figure)))
+    rows += [("limits", sentence) for sentence in card["limits"]]
+    rows.append(("file", card["path"]))
+    width = max(len(name) for name, _ in rows)
+    return [f"{card['name']}{default}: {card['summary']}"] + [
+        f"  {name:<{width}}  {value}" for name, value in rows
+    ]
+
+
+def _figure(figure: Mapping[str, Any]) -> str:
+    """Returns a figure with what it was measured on."""
+    text = f"{figure['name']} {figure['value']:g}"
+    if figure.get("low") is not None and figure.get("high") is not None:
+        text += f" ({figure['low']:g} to {figure['high']:g})"
+    size = [f"n = {figure['n']:,}"] if figure.get("n") is not None else []
+    if figure.get("hours") is not None:
+        size.append(f"{figure['hours']:g} h")
+    return f"{text}, {', '.join([*size, figure['on']])}"
 
 
 def rough_duration(seconds: float) -> str:
