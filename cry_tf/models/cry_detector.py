@@ -10,6 +10,7 @@ import keras
 
 from cry_hub.backbone import Backbone
 from cry_lite.spec import DecisionSpec
+from cry_tf.models import bundled_detector
 from cry_tf.models.cry_model import CryModel
 from cry_tf.models.preset_backbone import load_backbone, split_arguments
 
@@ -114,7 +115,9 @@ class CryDetector(CryModel):
         """Builds a detector on a backbone of `cry_hub`.
 
         Args:
-            preset: One of `cry_hub.presets()`.
+            preset: One of `cry_hub.presets()`, or an included detector,
+                `cry_detector` or `cry_detector_tiny`: trained, with labels, pooling
+                and decision of its own, to use or to fine-tune.
             labels: Names of the labels, in the order of the scores.
             pooling: Name or layer, see the class.
             weights: Weights of the backbone: `pretrained`, None for random ones, or the
@@ -137,6 +140,18 @@ class CryDetector(CryModel):
         model = cry_tf.CryDetector.from_preset("ds_cnn_s", weights=None)
         ```
         """
+        if preset in bundled_detector.NAMES:
+            given = {
+                "labels": (tuple(labels), ("no_cry", "cry")),
+                "pooling": (pooling, "statistic"),
+                "cutoff_hz": (cutoff_hz, None),
+                "dropout": (dropout, 0.0),
+            }
+            # What was left at its default follows the detector.
+            kwargs |= {name: v for name, (v, default) in given.items() if v != default}
+            return bundled_detector.build(
+                cls, preset, weights, trainable_backbone, **kwargs
+            )
         own, rest = split_arguments(cls, kwargs)
         backbone = load_backbone(preset, weights, cutoff_hz, trainable_backbone, **rest)
         return cls(backbone, labels, pooling=pooling, dropout=dropout, **own)
