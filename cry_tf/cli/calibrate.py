@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
+from cry_lite import models
 from cry_tf.cli.console import Console, import_tensorflow_quietly
 from cry_tf.cli.data_arguments import add_data_arguments
 
@@ -42,7 +43,9 @@ def add_parser(subparsers: Any) -> None:
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("model", metavar="MODEL", help="run folder, .keras or .tflite")
+    parser.add_argument(
+        "model", metavar="MODEL", help="run folder, .keras, .tflite or cry_detector"
+    )
     parser.add_argument(
         "--ambient",
         metavar="DIR",
@@ -93,7 +96,7 @@ def run(args: argparse.Namespace) -> int:
         OSError: If something cannot be read or written.
     """
     console = Console(is_json=args.json)
-    if not args.model.endswith(".tflite"):
+    if not args.model.endswith(".tflite") and args.model not in models.NAMES:
         import_tensorflow_quietly()
     from cry_lite.alarm_budget import choice_sentences
     from cry_tf.data import load

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from cry_lite import alarm_budget
+from cry_lite import alarm_budget, models
 from cry_lite.alarm_budget import AlarmChoice, ScoredRecording
 from cry_lite.errors import SoundFileError
 from cry_lite.sound_folder import CONTAINER_SUFFIXES, SUFFIXES, find_sounds
@@ -76,7 +76,7 @@ def calibrate_alarms(
     """Chooses a detector's setting and writes it into the model, with a report.
 
     Args:
-        model: Run folder, `.keras` or `.tflite`.
+        model: Run folder, `.keras` or `.tflite`, or the name of an included detector.
         ambient: Sound files and folders of them, without crying.
         max_per_hour: False alarms an hour that are allowed, above 0.
         cries: Labelled recordings; those with crying count. None searches without.
@@ -97,13 +97,18 @@ def calibrate_alarms(
     """
     progress = progress or NoProgress()
     alarm_budget.check_budget(max_per_hour)
+    if output is None and os.fspath(model) in models.NAMES:
+        raise ValueError(
+            f"The included {model} stays as it is. Name the file to write with -o."
+        )
+    model = models.resolve(model)
     target = decision_writing.plan_target(model, output, overwrite)
     scorer = load_scorer(model)
     scores = WindowScores(scorer, scores_dir)
     left_out: list[str] = []
     sounds = _ambient_sounds(ambient, progress, left_out)
-    if not accept_few_hours:
-        alarm_budget.check_hours(_stated_hours(sounds.paths), max_per_hour)
+    if not accept_few_hours:  # before anything is scored
+        _check_hours(_stated_hours(sounds.paths), max_per_hour, False)
     cry_sounds = _cry_sounds(cries, scorer, positive, progress)
     _refuse_both(sounds, cry_sounds)
     warnings = _seen_in_training(scorer, sounds, cry_sounds)
@@ -124,15 +129,7 @@ def calibrate_alarms(
             "false alarms."
         )
     hours = alarm_budget.hours_of(scored)
-    try:
-        alarm_budget.check_hours(hours, max_per_hour)
-    except ValueError as error:
-        if not accept_few_hours:
-            raise ValueError(
-                f"{error} Add recordings, allow more false alarms, or give "
-                "--accept-few-hours to go on without showing it."
-            ) from error
-        warnings.append(str(error))
+    warnings += _check_hours(hours, max_per_hour, accept_few_hours)
     scored_cries = _score(scores, cry_sounds, "cries", progress, left_out)
     if cry_sounds.paths and not scored_cries:
         raise ValueError(f"None of {len(cry_sounds.paths)} cries could be decoded.")
@@ -260,6 +257,20 @@ def _stated_hours(paths: Sequence[Path]) -> float:
             return float("inf")
         total_s += duration_s
     return max(total_s, 1.0) / 3600
+
+
+def _check_hours(hours: float, max_per_hour: float, is_accepted: bool) -> list[str]:
+    """Raises for too few hours, or returns the sentence where they are accepted."""
+    try:
+        alarm_budget.check_hours(hours, max_per_hour)
+    except ValueError as error:
+        if is_accepted:
+            return [str(error)]
+        raise ValueError(
+            f"{error} Add recordings, allow more false alarms, or give "
+            "--accept-few-hours to go on without showing it."
+        ) from error
+    return []
 
 
 def _refuse_both(ambient: _Sounds, cries: _Sounds) -> None:

@@ -6,6 +6,7 @@ import contextlib
 import json
 import os
 import shutil
+import tempfile
 import zipfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -111,8 +112,7 @@ def _changed_run(
     run: Path, decision: DecisionSpec, provenance: Mapping[str, Any]
 ) -> Iterator[Path]:
     """Gives a copy of the run's model; then moves its changed files, one by one."""
-    copy = run / f".{os.getpid()}.part"
-    copy.mkdir()
+    copy = Path(tempfile.mkdtemp(prefix=".", suffix=".part", dir=run))
     try:
         changed = [_CONFIG]
         config = RunFolder.open(run).config
@@ -126,7 +126,7 @@ def _changed_run(
         else:
             for path in run.iterdir():
                 if path.is_file() and path.name != _CONFIG:
-                    os.link(path, copy / path.name)
+                    shutil.copy(path, copy)
         yield copy
         for name in changed:
             atomic.put(copy / name, run / name)

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from cry_hub.weights.shipped import trained_on
+from cry_lite import models
 from cry_lite.alarm_budget import ScoredRecording
 from cry_lite.decision import Decision, decide
 from cry_lite.spec import ModelSpec
@@ -96,7 +97,8 @@ def load_scorer(path: str | os.PathLike[str]) -> Scorer:
     along; a `.tflite` brings a digest of the whole set.
 
     Args:
-        path: A run folder, a `.keras` file or a `.tflite` file.
+        path: A run folder, a `.keras` file or a `.tflite` file, or the name of an
+            included detector.
 
     Returns:
         The model, ready to score.
@@ -105,7 +107,7 @@ def load_scorer(path: str | os.PathLike[str]) -> Scorer:
         OSError: If nothing readable is there.
         ValueError: If it is none of the three.
     """
-    path = Path(path).expanduser()
+    path = Path(models.resolve(path)).expanduser()
     if (path / storing.ARRAYS_FILE).is_file():
         return _array_scorer(path, _run_config(path))
     if path.is_dir():

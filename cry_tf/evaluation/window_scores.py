@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 import zipfile
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +15,7 @@ from cry_hub.weights.cache_folder import cache_dir
 from cry_lite import __version__, atomic
 from cry_lite.alarm_budget import ScoredRecording
 from cry_lite.metadata import read_metadata
-from cry_lite.windows import score_windows, window_samples_of
+from cry_lite.windows import window_samples_of
 from cry_tf.data import sound_source
 from cry_tf.data.content_digest import content_sha256
 from cry_tf.evaluation.scorer import Scorer
@@ -49,9 +50,9 @@ class WindowScores:
                 f"{', '.join(spec.labels)}."
             )
         self._scorer = scorer
-        self._column = spec.labels.index(spec.positive_label)
         network = network_sha256(scorer.path)
-        parts = [network, *window_samples_of(spec), self._column, __version__]
+        column = spec.labels.index(spec.positive_label)
+        parts = [network, *window_samples_of(spec), column, __version__]
         key = hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:16]
         root = cache_dir() / "scores" if dir is None else Path(dir).expanduser()
         self._folder = root / key
@@ -73,16 +74,11 @@ class WindowScores:
         entry = self._folder / digest[:2] / f"{digest}.npz"
         windows = _read(entry)
         if windows is None:
-            rate_hz, spec = self._scorer.spec.sample_rate_hz, self._scorer.spec
-            starts, ends, scores = score_windows(
-                sound_source.stream(path, rate_hz), spec, self._scorer.score
-            )
-            windows = np.stack(
-                [starts / rate_hz, ends / rate_hz, scores[:, self._column]], axis=1
-            )
+            rate_hz = self._scorer.spec.sample_rate_hz
+            found = self._scorer.record(name, sound_source.stream(path, rate_hz))
+            self._keep(entry, [found.starts_s, found.ends_s, found.scores])
             self.computed += 1
-            if np.isfinite(windows).all():
-                self._keep(entry, windows)
+            return found
         return ScoredRecording(
             name=name,
             duration_s=float(windows[-1, 1]),
@@ -91,14 +87,14 @@ class WindowScores:
             scores=windows[:, 2],
         )
 
-    def _keep(self, entry: Path, windows: np.ndarray) -> None:
+    def _keep(self, entry: Path, columns: Sequence[np.ndarray]) -> None:
         try:
             entry.parent.mkdir(parents=True, exist_ok=True)
             with (
                 atomic.replacing(entry, is_synced=False) as part,
                 open(part, "wb") as file,
             ):
-                np.savez(file, windows=windows)
+                np.savez(file, windows=np.stack(columns, axis=1))
         except OSError as error:
             self.unwritable = error
 

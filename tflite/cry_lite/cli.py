@@ -146,7 +146,10 @@ def _parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     benchmark.add_argument(
-        "files", nargs="+", metavar="FILE.tflite", help="files that cry-tf export wrote"
+        "files",
+        nargs="+",
+        metavar="NAME|FILE.tflite",
+        help="included detectors, or files that cry-tf export wrote",
     )
     benchmark.add_argument(
         "--threads",
@@ -412,16 +415,18 @@ def _ambient(
 
 
 def _benchmark(args: argparse.Namespace) -> int:
+    from cry_lite.models import resolve
     from cry_lite.speed import measure_speeds
 
-    speeds = [found for [found] in measure_speeds(args.files, (args.threads,))]
+    files = [resolve(name) for name in args.files]
+    speeds = [found for [found] in measure_speeds(files, (args.threads,))]
     if args.json:
-        for path, speed in zip(args.files, speeds, strict=True):
+        for path, speed in zip(files, speeds, strict=True):
             _print_json({"path": path, **speed.to_dict()})
     else:
         from cry_lite.text_report import speed_lines
 
-        print("\n".join(speed_lines(args.files, speeds)))
+        print("\n".join(speed_lines(files, speeds)))
     return _DONE
 
 

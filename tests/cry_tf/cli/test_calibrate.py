@@ -178,6 +178,7 @@ def test_too_few_hours_are_refused_before_anything_is_scored(model, sounds, caps
     error = capsys.readouterr().err
     assert "No false alarm in 4 min of ambient recordings shows" in error
     assert "it takes 15.0 h" in error
+    assert "--accept-few-hours to go on" in error
     assert "scoring" not in error
     assert model.read_bytes() == content
 
@@ -250,6 +251,19 @@ def test_a_model_of_reasons_has_no_alarms(network, sounds, tmp_path, capsys):
     path.write_bytes(pack(network, spec, {}))
     assert calibrate(path, sounds[0]) == 1
     assert "a classifier of hungry, tired" in capsys.readouterr().err
+
+
+def test_an_included_detector_is_never_changed(
+    model, sounds, tmp_path, monkeypatch, capsys
+):
+    from cry_lite import models
+
+    monkeypatch.setattr(models, "FOLDER", tmp_path)
+    shutil.copy(model, tmp_path / "cry_detector.tflite")
+    assert calibrate("cry_detector", sounds[0]) == 1
+    assert "stays as it is" in capsys.readouterr().err
+    assert calibrate("cry_detector", sounds[0], "-o", tmp_path / "my.tflite") == 0
+    assert (tmp_path / "cry_detector.tflite").read_bytes() == model.read_bytes()
 
 
 def test_a_file_without_our_settings_is_refused(network, sounds, tmp_path, capsys):
