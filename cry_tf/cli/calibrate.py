@@ -14,7 +14,8 @@ Searches onset and offset threshold, smoothing, confirmation (how long the score
 stay at the onset threshold, in seconds) and shortest event. Of the settings that keep
 to the budget on the ambient recordings, the one that detects the most cries is written
 into MODEL, or into -o FILE. Without --cries the onset threshold is raised as far as
-needed. An alarm is an event as in cry-lite analyze.
+needed. An alarm is an event as in cry-lite analyze; one that goes on counts again after
+every minute.
 
 Ambient recordings are of rooms, music, voices, as the detector will meet them, without
 crying. It takes 3 / X hours of them to show at most X false alarms an hour with 95 %

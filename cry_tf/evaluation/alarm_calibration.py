@@ -164,7 +164,7 @@ def calibrate_alarms(
             {
                 "name": recording.name,
                 "duration_s": round(recording.duration_s, 3),
-                "false_alarms": len(recording.events(decision)),
+                "false_alarms": alarm_budget.alarms_in(recording, decision),
             }
             for recording in scored
         ],

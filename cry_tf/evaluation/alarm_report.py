@@ -108,7 +108,8 @@ def _recordings(report: AlarmReport) -> Table:
     for recording in report.ambient:
         events = recording.events(decision)
         peak = max((event.peak for event in events), default=recording.scores.max())
-        rows.append((len(events), float(peak), recording))
+        count = alarm_budget.alarms_in(recording, decision)
+        rows.append((count, float(peak), recording))
     rows.sort(key=lambda row: (-row[0], -row[1]))
     return Table(
         ["recording", "length", "false alarms", "highest score"],

@@ -173,7 +173,7 @@ def test_a_lower_threshold_that_happens_to_fit_is_not_taken():
     # At 0.3 all is one event; at 0.6 it is many.
     scores = np.where(np.arange(7200) % 10 < 5, 0.7, 0.45)
     rule = DECISION.replace(onset_threshold=0.3, offset_threshold=0.3)
-    assert point_of(rule, [scored("hum", scores)], []).false_alarms == 1
+    assert len(scored("hum", scores).events(rule)) == 1
     chosen = choose([scored("hum", scores)], [], rule, 1.0).chosen
     assert chosen.decision.onset_threshold > 0.7
 
@@ -243,6 +243,29 @@ def test_ambient_sound_that_is_always_over_budget_is_named():
     with pytest.raises(ValueError, match=r"leaves 3, the surest music.wav at") as error:
         choose([scored("music.wav", loud)], [], DECISION, None)
     assert "Remove what is crying" in str(error.value)
+
+
+def test_an_event_that_never_ends_is_no_way_to_few_alarms(rng):
+    # Music at 0.3 all the time, with peaks; a low threshold makes one event of it.
+    music = np.where(rng.random(7200) < 0.1, 0.6, 0.3)
+    cries = [scored(f"cry{i}", with_bursts(40, [10], 12, 0.55)) for i in range(5)]
+    low = DECISION.replace(onset_threshold=0.2, offset_threshold=0.1)
+    point = point_of(low, [scored("music", music)], cries)
+    assert (len(scored("music", music).events(low)), point.false_alarms) == (1, 61)
+    chosen = choose([scored("music", music)], cries, DECISION, 2.0).chosen
+    assert chosen.decision.onset_threshold > 0.3
+    assert (chosen.false_alarms <= 2, chosen.recall) == (True, 1.0)
+
+
+def test_of_equal_settings_the_model_s_own_is_kept():
+    quiet = [scored("quiet", np.full(7200, 0.01))]
+    cries = [scored("cry", with_bursts(40, [10], 20, 0.95))]
+    own = DECISION.replace(offset_threshold=0.35)
+    chosen = choose(quiet, cries, own, 1.0).chosen.decision
+    assert chosen.offset_threshold == pytest.approx(
+        0.7 * chosen.onset_threshold, abs=1e-4
+    )
+    assert chosen.replace(onset_threshold=0.5, offset_threshold=0.35) == own
 
 
 @pytest.mark.parametrize("budget", [0.0, -1.0, math.inf, math.nan])

@@ -1,8 +1,10 @@
 """Finds the setting of a detector that keeps to a budget of false alarms.
 
 Ambient recordings, without crying, say how often a setting raises a false alarm;
-recordings of crying, where there are some, how many of them it detects. One alarm is
-one event of `cry_lite.decision`. Models take no part: this works on scores.
+recordings of crying, where there are some, how many of them it detects. Each event of
+`cry_lite.decision` is an alarm, and another one after every minute that it goes on:
+else a threshold so low that the event never ends would have the fewest. Models take no
+part: this works on scores.
 
 With cries, every setting of a grid is tried: onset and offset threshold, smoothing,
 confirmation and shortest event. Of those within the budget the one is chosen that
@@ -50,6 +52,7 @@ _SHORTEST_S = (0.0, 2.0, 3.0, 5.0, 8.0)
 _THRESHOLD_DIGITS = 4
 # What a second of delay is worth in the choice among equals, logits.
 _LOGITS_A_SECOND = 1.0
+_REPEAT_S = 60.0
 _DOUBT = 0.05  # 95 % confidence
 # A stretch that looks like crying for so long is not taken for a false alarm.
 _CRY_STRETCH_S, _SURE_SCORE, _SURE_SMOOTHING = 8.0, 0.8, 3
@@ -126,7 +129,7 @@ class BudgetPoint:
 
     Attributes:
         decision: The setting.
-        false_alarms: Events in the ambient recordings.
+        false_alarms: Alarms in the ambient recordings.
         hours: Length of the ambient recordings.
         detected: Recordings of crying with an event, None without cries.
         cries: Recordings of crying, None without.
@@ -361,15 +364,23 @@ def choose(
     )
 
 
+def alarms_in(recording: ScoredRecording, decision: DecisionSpec) -> int:
+    """Returns how many alarms a recording raises: one an event, and one a minute."""
+    return sum(
+        int(_alarms_of(event.end_s - event.start_s))
+        for event in recording.events(decision)
+    )
+
+
 def point_of(
     decision: DecisionSpec,
     ambient: Sequence[ScoredRecording],
     cries: Sequence[ScoredRecording],
 ) -> BudgetPoint:
-    """Counts the events of recordings at a setting."""
+    """Counts the alarms and the detected cries at a setting."""
     return BudgetPoint(
         decision=decision,
-        false_alarms=sum(len(recording.events(decision)) for recording in ambient),
+        false_alarms=sum(map(alarms_in, ambient, itertools.repeat(decision))),
         hours=hours_of(ambient),
         detected=sum(bool(recording.events(decision)) for recording in cries)
         if cries
@@ -504,7 +515,7 @@ class _Runs(NamedTuple):
     def count(
         self, lengths: Sequence[tuple[float, float]], of_recordings: bool
     ) -> np.ndarray | int:
-        """Counts events, or recordings with one, for each of several lengths.
+        """Counts alarms, or recordings with one, for each of several lengths.
 
         Args:
             lengths: Confirmation and shortest event of each, seconds.
@@ -519,8 +530,8 @@ class _Runs(NamedTuple):
         is_kept = (self.stretches_s >= confirmed_s) & (self.lengths_s >= shortest_s)
         if of_recordings:
             begins = np.flatnonzero(np.diff(self.owners, prepend=-1))
-            is_kept = np.logical_or.reduceat(is_kept, begins, axis=1)
-        return is_kept.sum(axis=1)
+            return np.logical_or.reduceat(is_kept, begins, axis=1).sum(axis=1)
+        return is_kept @ _alarms_of(self.lengths_s)
 
 
 class _Timeline:
@@ -659,7 +670,8 @@ class _Grid:
 
 
 def _values(own: Any, others: Sequence[Any], is_whole: bool) -> list[Any]:
-    return sorted({own, *others}) if is_whole else [own]
+    """Returns what is tried, the model's own value first: of equals it is taken."""
+    return [own, *(other for other in others if is_whole and other != own)]
 
 
 def _lengths(decision: DecisionSpec, is_whole: bool) -> list[tuple[float, float]]:
@@ -676,6 +688,10 @@ def _lengths(decision: DecisionSpec, is_whole: bool) -> list[tuple[float, float]
         if not 0 < min_event_s <= confirmation_s
     ]
     return pairs if own in pairs else [own, *pairs]
+
+
+def _alarms_of(lengths_s: Any) -> Any:
+    return 1 + np.floor(lengths_s / _REPEAT_S + TIME_TOLERANCE_S).astype(int)
 
 
 def _offset(onset: float, share: float) -> float:
