@@ -161,10 +161,10 @@ class Runner:
 
         from cry_tf.data import EmbeddingCache
         from cry_tf.evaluation.metrics import measure
-        from cry_tf.training import build_model
         from cry_tf.training.choose_trainer import make_trainer
         from cry_tf.training.context import RunContext
         from cry_tf.training.cross_validation import fit_folds, predictions_of
+        from cry_tf.training.plan import new_model
         from cry_tf.training.preparation import prepare
 
         settings = self._settings(row)
@@ -176,7 +176,7 @@ class Runner:
         prepared = prepare(self._datasets[row.split], settings, context)
         keras.utils.set_random_seed(settings.seed)
         trainer, prepared = make_trainer(
-            build_model.build(prepared, settings),
+            new_model(prepared, settings),
             prepared,
             settings,
             context,

@@ -88,6 +88,23 @@ class Problem(NamedTuple):
     is_usable: bool = False
 
 
+def class_indices(clips: Sequence[Clip], labels: Sequence[str]) -> np.ndarray:
+    """Returns the place of each clip's label among `labels`, int32 `(clips,)`.
+
+    Raises:
+        ValueError: If a clip has another label.
+    """
+    place = {label: index for index, label in enumerate(labels)}
+    missing = sorted({clip.label for clip in clips}.difference(place))
+    if missing:
+        raise ValueError(
+            f"Clips must have labels of {', '.join(labels)}. Received: clips of "
+            f"{', '.join(missing)}. Build the model with labels=data.labels, or "
+            "rename them: data.map_labels(...)."
+        )
+    return np.array([place[clip.label] for clip in clips], np.int32)
+
+
 class LabelledClips(Protocol):
     """What decoding and joining need of a `Dataset`, which stands above them."""
 
@@ -118,15 +135,6 @@ class LabelledClips(Protocol):
     @property
     def notes(self) -> tuple[str, ...]:
         """Further remarks on how it was read."""
-        ...
-
-    @property
-    def label_indices(self) -> np.ndarray:
-        """Each clip's class, int32 `(clips,)`."""
-        ...
-
-    def with_labels(self, labels: Sequence[str]) -> LabelledClips:
-        """Returns the same clips with these labels, in this order."""
         ...
 
 

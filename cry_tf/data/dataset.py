@@ -13,7 +13,14 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 from cry_tf.data import decoding, joining, pipeline
-from cry_tf.data.clip import Augmentation, Clip, OnError, Problem, label_name
+from cry_tf.data.clip import (
+    Augmentation,
+    Clip,
+    OnError,
+    Problem,
+    class_indices,
+    label_name,
+)
 from cry_tf.data.content_digest import content_digests
 from cry_tf.data.grouping import plural
 
@@ -89,8 +96,7 @@ class Dataset:
     @property
     def label_indices(self) -> np.ndarray:
         """Each clip's class, int32 `(clips,)` in [0, labels)."""
-        place = {label: index for index, label in enumerate(self.labels)}
-        return np.array([place[clip.label] for clip in self.clips], dtype=np.int32)
+        return class_indices(self.clips, self.labels)
 
     @property
     def label_counts(self) -> dict[str, int]:
@@ -143,13 +149,7 @@ class Dataset:
         Raises:
             ValueError: If clips have other labels.
         """
-        missing = sorted({clip.label for clip in self.clips}.difference(labels))
-        if missing:
-            raise ValueError(
-                f"Clips must have labels of {', '.join(labels)}. Received: clips of "
-                f"{', '.join(missing)}. Build the model with labels=data.labels, or "
-                "rename them: data.map_labels(...)."
-            )
+        class_indices(self.clips, labels)
         return dataclasses.replace(self, labels=tuple(labels), problems=self.problems)
 
     def map_labels(

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from cry_lite.errors import SoundFileError
-from cry_tf.data.clip import Augmentation, LabelledClips, OnError
+from cry_tf.data.clip import Augmentation, LabelledClips, OnError, class_indices
 from cry_tf.data.decoding import (
     add_problem,
     check_arguments,
@@ -129,7 +129,7 @@ def _pipeline(
     """Returns the pipeline itself; see `to_tf`."""
     import tensorflow as tf
 
-    classes = dataset.with_labels(labels).label_indices
+    classes = class_indices(dataset.clips, labels)
 
     def decode(
         index: np.ndarray, epoch: np.ndarray, position: np.ndarray

@@ -23,7 +23,7 @@ from cry_tf.training.choose_trainer import find_policy
 from cry_tf.training.context import RunContext
 from cry_tf.training.judge import judge
 from cry_tf.training.plan import Plan, build_network
-from cry_tf.training.preparation import Prepared, check_folds, prepare
+from cry_tf.training.preparation import Prepared, draw_folds, prepare
 from cry_tf.training.recipe import recipe_sentence
 from cry_tf.training.train import run_context
 from cry_tf.training.writing import write
@@ -94,8 +94,7 @@ def distil(
         lesson = _lesson(prepared, settings, unlabelled, Path(work), context)
         _require_same(lesson, settings, teachers, context)
         model, warnings = build_network(prepared, student, context)
-        places = prepared.dataset.fold_indices(student.folds, student.seed)
-        check_folds(prepared.dataset, places, student, context)
+        places = draw_folds(prepared.dataset, student, context)
         for teacher in teachers:
             teacher.prepare(lesson, prepared, model.spec.sample_rate_hz, context)
         folds = Folds(model, lesson, settings, teachers, context, Path(work))

@@ -17,7 +17,6 @@ from cry_tf.distillation.lesson import Lesson
 from cry_tf.distillation.run_teacher import RunTeacher
 from cry_tf.evaluation.figures import Estimate, Summary
 from cry_tf.evaluation.metrics import measure
-from cry_tf.evaluation.verdict import verdict
 from cry_tf.papers.papers import get
 from cry_tf.reports import pages, tables
 from cry_tf.reports.tables import Table
@@ -278,7 +277,7 @@ def _rows(outcome: DistilOutcome, student: Any) -> list[ComparedModel]:
                     title=titles[name],
                     quantized=bool(is_quantized),
                     summary=metrics and metrics.model,
-                    verdict=metrics and verdict(metrics),
+                    verdict=metrics and metrics.verdict,
                     parameters=parameters,
                     file_bytes=file.file_bytes if file else None,
                     latency_ms=file.latency_ms if file else None,

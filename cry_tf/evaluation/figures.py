@@ -116,6 +116,26 @@ class Metrics:
     operating_point: OperatingPoint | None = None
     recall_at_rates: tuple[RecallAtRate, ...] = ()
 
+    @property
+    def verdict(self) -> str | None:
+        """A warning if the model is no better than the commonest label, or None.
+
+        The balanced accuracy is compared, because accuracy favours always giving
+        the commonest label.
+        """
+        found = self.model.balanced_accuracy
+        chance = self.majority.balanced_accuracy.value
+        if found.value is None or found.low is None or chance is None or chance == 1:
+            return None
+        if found.low > chance:
+            return None
+        return (
+            f"Not better than chance: the balanced accuracy is {found.value:.3f} "
+            f"({found.low:.3f} to {found.high:.3f}), and always answering "
+            f"“{self.majority_label}” gives {chance:.3f}. Across groups, the model "
+            "has not learned these labels."
+        )
+
     def to_dict(self) -> dict[str, Any]:
         """Returns the metrics as JSON types only."""
         return dataclasses.asdict(self)

@@ -23,12 +23,11 @@ from cry_tf.evaluation.figures import Metrics
 from cry_tf.evaluation.metrics import measure
 from cry_tf.evaluation.report import Report, render
 from cry_tf.evaluation.scorer import Scorer
-from cry_tf.evaluation.verdict import verdict
 from cry_tf.reports import pages
 from cry_tf.runs import result_folder
 from cry_tf.runs.predictions import NO_FOLD, Predictions
 from cry_tf.runs.progress import NoProgress, Progress
-from cry_tf.runs.provenance import short_digests, versions
+from cry_tf.runs.provenance import pretrained_overlap, short_digests, versions
 
 # Longer recordings than this many windows hold more than their label.
 _LONG_WINDOWS = 10
@@ -109,7 +108,7 @@ def judge(
         kept = labelled.without(problem.clip for problem in left_out)
         domains = _measure_domains(scorer.spec, kept, predictions, progress)
         apart = None if domains is None else domains.warning
-        warnings = [verdict(metrics), apart, long, overlap, before]
+        warnings = [metrics.verdict, apart, long, overlap, before]
         if left_out:
             warnings.append(f"{len(left_out)} clips could not be decoded.")
         warnings = tuple(sentence for sentence in warnings if sentence)
@@ -328,25 +327,6 @@ def seen_in_training(scorer: Scorer, dataset: Dataset) -> str | None:
     return (
         f"{count} of {len(dataset)} clips were in the training of this model: the "
         "figures are too good. Its out-of-fold figures are in the run folder."
-    )
-
-
-def pretrained_overlap(pretrained_on: frozenset[str], dataset: Dataset) -> str | None:
-    """Warns if the weights that a training started from were pretrained on these clips.
-
-    Args:
-        pretrained_on: Digests, see `Scorer.pretrained_on`.
-        dataset: The clips.
-    """
-    if not pretrained_on:
-        return None
-    count = sum(digest in pretrained_on for digest in short_digests(dataset))
-    if not count:
-        return None
-    return (
-        f"The weights that this training started from were pretrained on {count} of "
-        f"these {len(dataset)} clips, without labels: the figures may be too good. "
-        "Evaluate on other clips, or train with --weights none."
     )
 
 

@@ -8,7 +8,6 @@ from typing import Protocol
 from cry_tf.evaluation.detection import OperatingPoint
 from cry_tf.evaluation.domains import DomainFigures, DomainReport
 from cry_tf.evaluation.figures import Estimate, Metrics, Summary
-from cry_tf.evaluation.verdict import verdict
 
 
 class Teller(Protocol):
@@ -86,7 +85,7 @@ def tell(
         )
     if domains is not None:
         _tell_domains(teller, domains)
-    if sentence := verdict(metrics):
+    if sentence := metrics.verdict:
         teller.line()
         teller.line(sentence)
     teller.line()

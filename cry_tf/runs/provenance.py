@@ -117,3 +117,22 @@ def differences(
                 "its figures will differ"
             )
     return found
+
+
+def pretrained_overlap(pretrained_on: frozenset[str], dataset: Dataset) -> str | None:
+    """Warns if the weights that a training started from were pretrained on these clips.
+
+    Args:
+        pretrained_on: Digests of the clips of the pretraining, see `short_digests`.
+        dataset: The clips.
+    """
+    if not pretrained_on:
+        return None
+    count = sum(digest in pretrained_on for digest in short_digests(dataset))
+    if not count:
+        return None
+    return (
+        f"The weights that this training started from were pretrained on {count} of "
+        f"these {len(dataset)} clips, without labels: the figures may be too good. "
+        "Evaluate on other clips, or train with --weights none."
+    )

@@ -1,23 +1,32 @@
-"""What is trained, how, and on which folds: the second step of every run."""
+"""The second step of every run: the model, its trainer and the folds."""
 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import keras
 import numpy as np
 
+import cry_hub
+from cry_hub import registry
+from cry_hub.weights import store
 from cry_hub.weights.shipped import trained_on
-from cry_tf.evaluation.judgement import pretrained_overlap
-from cry_tf.training import build_model
+from cry_tf.heads import model_head
+from cry_tf.layers import SpecAugment
+from cry_tf.models import CryClassifier, CryDetector, with_spec_augment
+from cry_tf.models.preset_backbone import load_backbone
+from cry_tf.runs.provenance import pretrained_overlap
 from cry_tf.training.choose_trainer import make_trainer
 from cry_tf.training.context import RunContext
 from cry_tf.training.domain_folds import DomainFold, domain_folds
-from cry_tf.training.preparation import Prepared, check_folds
+from cry_tf.training.preparation import Prepared, draw_folds
+from cry_tf.training.recipe import Recipe
 from cry_tf.training.settings import Settings
+from cry_tf.training.trainer import Trainer
 
 
 @dataclass(frozen=True)
@@ -52,25 +61,37 @@ class Plan:
         return dataclasses.replace(self, **changes)
 
 
-def build(prepared: Prepared, settings: Settings, context: RunContext) -> Plan:
-    """Builds the model, chooses its trainer and draws the folds.
+# From the model, the clips, the settings and the context to a trainer, and the clips
+# that it can train on: some may turn out to be unusable only now.
+TrainerMaker = Callable[[Any, Prepared, Settings, RunContext], tuple[Trainer, Prepared]]
+
+
+def build(
+    prepared: Prepared,
+    settings: Settings,
+    context: RunContext,
+    make: TrainerMaker = make_trainer,
+) -> Plan:
+    """Draws the folds, builds the model and its trainer.
 
     Args:
         prepared: From `prepare`.
         settings: Settings of the run; every one is used.
         context: Progress, cache and checkpoint of the run.
+        make: Makes the trainer. Default: the one that the settings ask for.
 
     Raises:
         ValueError: If weights do not fit, too few clips are left, or a fold cannot
             be trained.
         OSError: If weights or noises cannot be read.
     """
+    folds = draw_folds(prepared.dataset, settings, context)
     model, warnings = build_network(prepared, settings, context)
-    trainer, prepared = make_trainer(model, prepared, settings, context)
-    folds = prepared.dataset.fold_indices(settings.folds, settings.seed)
-    check_folds(prepared.dataset, folds, settings, context)
-    left_out = domain_folds(prepared.dataset, settings, context)
-    return Plan(settings, prepared, model, trainer, folds, warnings, left_out)
+    trainer, kept = make(model, prepared, settings, context)
+    if len(kept.dataset) < len(prepared.dataset):
+        folds = draw_folds(kept.dataset, settings, context)
+    left_out = domain_folds(kept.dataset, settings, context)
+    return Plan(settings, kept, model, trainer, folds, warnings, left_out)
 
 
 def build_network(
@@ -84,7 +105,7 @@ def build_network(
     keras.utils.set_random_seed(settings.seed)
     context.devices.check_alike("clips", prepared.dataset.sha256, settings.seed)
     with context.devices.scope():
-        model = build_model.build(prepared, settings)
+        model = new_model(prepared, settings)
     backbone = model.backbone
     context.progress.line(f"backbone: {settings.backbone}, {backbone.weights_source}")
     if settings.strategy not in ("none", "auto") or context.devices.replicas > 1:
@@ -94,3 +115,60 @@ def build_network(
     if overlap:
         context.progress.warn(overlap)
     return model, (overlap,) if overlap else ()
+
+
+def new_model(prepared: Prepared, settings: Settings) -> Any:
+    """Returns the untrained `CryModel` of a run."""
+    backbone = load_backbone(
+        settings.backbone,
+        settings.weights,
+        prepared.bandwidth.cutoff_hz,
+        trainable=settings.recipe.trains == "all",
+        **_front_end(settings),
+        **_precision(settings.recipe),
+    )
+    parts: dict[str, Any] = {
+        "backbone": _hiding(backbone, settings),
+        "labels": prepared.dataset.labels,
+        "pooling": settings.pooling,
+        "dropout": settings.recipe.dropout,
+        "head": model_head(settings.recipe.head),
+    }
+    if settings.task == "detect":
+        return CryDetector(**parts, positive_names=settings.positive or ())
+    return CryClassifier(**parts)
+
+
+def check_backbone(settings: Settings) -> None:
+    """Fetches weights, or raises if they are missing, before a clip is decoded."""
+    registry.get(settings.backbone)
+    if _front_end(settings) or settings.recipe.spec_augment:
+        _hiding(
+            load_backbone(settings.backbone, None, None, True, **_front_end(settings)),
+            settings,
+        )
+    if settings.weights == "pretrained":
+        store.obtain(settings.backbone)
+    elif settings.weights is not None and not Path(settings.weights).is_file():
+        # A folder or the prefix of a checkpoint; loading has the words if not.
+        cry_hub.load(settings.backbone, weights=settings.weights)
+
+
+def _precision(recipe: Recipe) -> dict[str, Any]:
+    """Returns the dtype policy of the backbone, if it is not float32."""
+    precision = recipe.precision
+    return {} if precision == "float32" else {"dtype": f"mixed_{precision}"}
+
+
+def _front_end(settings: Settings) -> dict[str, Any]:
+    """Returns what a recipe asks of the front end, beyond the usual."""
+    recipe = settings.recipe
+    asked = {"pre_emphasis": recipe.pre_emphasis, "z_score": recipe.z_score}
+    return {name: value for name, value in asked.items() if value}
+
+
+def _hiding(backbone: Any, settings: Settings) -> Any:
+    """Hides parts of the spectrogram in training, if the recipe asks for it."""
+    if not settings.recipe.spec_augment:
+        return backbone
+    return with_spec_augment(backbone, SpecAugment(seed=settings.seed))

@@ -164,24 +164,35 @@ def hold_out_of(dataset: Dataset, settings: Settings) -> HoldOut | None:
     return split
 
 
+def draw_folds(
+    dataset: Dataset, settings: Settings, context: RunContext
+) -> list[tuple[np.ndarray, np.ndarray]]:
+    """Draws the folds of a run, and checks that every one can be trained.
+
+    Args:
+        dataset: The clips.
+        settings: Settings of the run: number of folds, seed, recipe.
+        context: Takes warnings of labels that a fold does not hold out.
+
+    Returns:
+        Places of the training and of the test clips of each fold.
+
+    Raises:
+        ValueError: If a training part lacks a label, or too few groups are left
+            to hold validation clips out.
+    """
+    folds = dataset.fold_indices(settings.folds, settings.seed)
+    check_folds(dataset, folds, settings, context)
+    return folds
+
+
 def check_folds(
     dataset: Dataset,
     folds: Sequence[tuple[np.ndarray, np.ndarray]],
     settings: Settings,
     context: RunContext,
 ) -> None:
-    """Checks that every fold can be trained, before the first one is.
-
-    Args:
-        dataset: The clips.
-        folds: Places of the training and of the test clips.
-        settings: Settings of the run.
-        context: Takes warnings of labels that a fold does not hold out.
-
-    Raises:
-        ValueError: If a training part lacks a label, or too few groups are left
-            to hold validation clips out.
-    """
+    """Checks these folds; arguments and errors as in `draw_folds`."""
     hold_out = hold_out_of(dataset, settings)
     for number, (train, test) in enumerate(folds):
         lacking = [_lacking(dataset, part) for part in (train, test)]

@@ -18,13 +18,12 @@ from cry_tf.runs import provenance, result_folder
 from cry_tf.runs.checkpoint import Checkpoint
 from cry_tf.runs.progress import NoProgress, Progress
 from cry_tf.runs.run_folder import RunFolder
-from cry_tf.training import build_model
 from cry_tf.training.choose_trainer import find_policy
 from cry_tf.training.context import RunContext
 from cry_tf.training.cross_validation import cross_validate
 from cry_tf.training.devices import ONE_DEVICE, Devices, find_devices
 from cry_tf.training.judge import judge
-from cry_tf.training.plan import build
+from cry_tf.training.plan import build, check_backbone
 from cry_tf.training.preparation import prepare
 from cry_tf.training.recipe import recipe_sentence
 from cry_tf.training.settings import Settings
@@ -166,7 +165,7 @@ def _trained_at_once(settings: Settings) -> str:
 
 def _require_same(dataset: Dataset, settings: Settings, context: RunContext) -> None:
     """Checks weights and policy before a clip is decoded, and what a resume needs."""
-    build_model.check_backbone(settings)
+    check_backbone(settings)
     policy = find_policy(settings)
     if context.checkpoint is not None:
         context.checkpoint.require_same(

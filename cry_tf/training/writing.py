@@ -7,20 +7,24 @@ import datetime
 from pathlib import Path
 from typing import Any
 
+import keras
+
+from cry_export.precision import in_float32
 from cry_tf.evaluation.report import Report, render
-from cry_tf.evaluation.verdict import verdict as verdict_sentence
-from cry_tf.heads import HEADS
+from cry_tf.heads import HEADS, storing
+from cry_tf.heads.gaussian_mixture import GaussianMixtureHead
+from cry_tf.heads.support_vectors import SVMHead
 from cry_tf.reports import pages
 from cry_tf.runs.provenance import data_facts, versions
 from cry_tf.runs.result_folder import write_json
-from cry_tf.runs.run_folder import FORMAT
-from cry_tf.training import build_model
+from cry_tf.runs.run_folder import FEATURES_FILE, FORMAT, MODEL_FILE
 from cry_tf.training.context import RunContext
 from cry_tf.training.cross_validation import write_history
 from cry_tf.training.judge import Verdict
 from cry_tf.training.plan import Plan
 from cry_tf.training.recipe import recipe_sentence
 from cry_tf.training.settings import Settings
+from cry_tf.training.trainer import Trainer
 
 
 def report_of(plan: Plan, verdict: Verdict, config: dict[str, Any]) -> Report:
@@ -33,7 +37,7 @@ def report_of(plan: Plan, verdict: Verdict, config: dict[str, Any]) -> Report:
     """
     settings, metrics, prepared = plan.settings, verdict.metrics, plan.prepared
     is_detector = settings.task == "detect"
-    warnings = [verdict_sentence(metrics)]
+    warnings = [metrics.verdict]
     if prepared.problems:
         warnings.append(
             f"{len(prepared.problems)} clips could not be used and were left out; "
@@ -105,13 +109,13 @@ def write(part: Path, plan: Plan, verdict: Verdict, context: RunContext) -> None
         verdict: Figures and threshold.
         context: Takes a warning if the report cannot be written.
     """
-    build_model.save(part, build_model.uncompiled(plan.model), plan.trainer)
+    _save_model(part, _uncompiled(plan.model), plan.trainer)
     write_history(part / "history.csv", verdict.out_of_fold.history)
     config = _config(plan, context, part)
     write_json(part / "config.json", config)
     metrics = verdict.metrics
     values = {"split": split_sentence(plan.settings)}
-    values |= {"verdict": verdict_sentence(metrics), **metrics.to_dict()}
+    values |= {"verdict": metrics.verdict, **metrics.to_dict()}
     values["baselines"] = {
         name: dataclasses.asdict(summary) for name, summary in verdict.baselines
     }
@@ -155,3 +159,21 @@ def _config(plan: Plan, context: RunContext, folder: Path) -> dict[str, Any]:
         "training_notes": list(plan.notes),
         "versions": versions(),
     }
+
+
+def _save_model(folder: Path, model: Any, trainer: Trainer) -> None:
+    """Writes the model, or what stands before a head that no network can hold."""
+    head = getattr(trainer, "head", None)
+    if not isinstance(head, SVMHead | GaussianMixtureHead):
+        model.save(folder / MODEL_FILE)
+        return
+    features = keras.Model(model.input, model.pooling.output, name="features")
+    features.save(folder / FEATURES_FILE)
+    storing.save(folder, head)
+
+
+def _uncompiled(model: Any) -> Any:
+    """Returns a copy to save: float32, and no optimizer, which trebles the file."""
+    copy = type(model).from_config(model.get_config())
+    copy.set_weights(model.get_weights())
+    return in_float32(copy)

@@ -34,8 +34,8 @@ from cry_tf.training.cross_validation import (
     fold_of_clip,
     predictions_of,
 )
-from cry_tf.training.plan import Plan, build, build_network
-from cry_tf.training.preparation import Prepared, check_folds, prepare
+from cry_tf.training.plan import Plan, build
+from cry_tf.training.preparation import Prepared, prepare
 from cry_tf.training.settings import Settings
 from cry_tf.training.trainer import History, Trainer
 
@@ -208,14 +208,14 @@ def _plan(
     if teacher_scores is None:
         plan = build(prepared, settings, context)
     else:
-        how = DistillSettings(student=settings)
-        model, warnings = build_network(prepared, settings, context)
-        folds = prepared.dataset.fold_indices(settings.folds, settings.seed)
-        check_folds(prepared.dataset, folds, settings, context)
-        trainer = DistillingTrainer(
-            model, prepared.dataset, how, teacher_scores, context
-        )
-        plan = Plan(settings, prepared, model, trainer, folds, warnings)
+
+        def distilling(model, prepared, settings, context):
+            how = DistillSettings(student=settings)
+            dataset = prepared.dataset
+            trainer = DistillingTrainer(model, dataset, how, teacher_scores, context)
+            return trainer, prepared
+
+        plan = build(prepared, settings, context, distilling)
     noting, exporting = None, None
     if is_teacher:
         noting = ScoreKeepingTrainer(plan.trainer, len(plan.prepared.dataset))

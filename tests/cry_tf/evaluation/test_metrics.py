@@ -2,7 +2,6 @@ import numpy as np
 import pytest
 
 from cry_tf.evaluation.metrics import measure
-from cry_tf.evaluation.verdict import verdict
 from cry_tf.runs.predictions import NO_FOLD, Predictions
 
 
@@ -141,8 +140,8 @@ def test_metrics_become_json_types(rng):
 def test_chance_is_called_chance_and_skill_is_not(rng):
     truth = rng.integers(0, 2, 100)
     guesses = rng.integers(0, 2, 100)
-    by_chance = verdict(measure(predictions(truth, guesses, labels=("a", "b"))))
+    by_chance = measure(predictions(truth, guesses, labels=("a", "b"))).verdict
 
     assert by_chance is not None
     assert "Not better than chance" in by_chance
-    assert verdict(measure(predictions(truth, truth, labels=("a", "b")))) is None
+    assert measure(predictions(truth, truth, labels=("a", "b"))).verdict is None
