@@ -151,19 +151,31 @@ def make_trainer(
     if recipe.trains == "all":
         return _staged(model, prepared, settings, policy, context)
     embeddings, prepared = _embed(model, prepared, settings, policy, context)
-    if recipe.is_fitted:
-        kept = prepared.dataset
-        fitted = FittedTrainer(
-            model,
-            embeddings.values,
-            kept.label_indices,
-            kept.groups,
-            recipe,
-            seed,
-            copies=embeddings.copies,
-        )
-        return fitted, prepared
-    return _head_trainer(model, embeddings, settings, recipe.stages[-1]), prepared
+    return trainer_on_embeddings(model, embeddings, settings), prepared
+
+
+def trainer_on_embeddings(
+    model: Any, embeddings: Embeddings, settings: Settings
+) -> Trainer:
+    """Returns what trains the head of a model, on embeddings of a frozen backbone.
+
+    Args:
+        model: A `CryModel`.
+        embeddings: Of the clips, and of augmented copies if the recipe asks for some.
+        settings: Settings of the run; the recipe trains the head alone.
+    """
+    recipe, dataset = settings.recipe, embeddings.dataset
+    if not recipe.is_fitted:
+        return _head_trainer(model, embeddings, settings, recipe.stages[-1])
+    return FittedTrainer(
+        model,
+        embeddings.values,
+        dataset.label_indices,
+        dataset.groups,
+        recipe,
+        settings.seed,
+        copies=embeddings.copies,
+    )
 
 
 def _staged(

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 from cry_tf.evaluation.channel_score import channel_score, limit_of
 from cry_tf.evaluation.detection import OperatingPoint
@@ -59,17 +61,28 @@ class Verdict:
         return tuple(points)
 
 
-def judge(plan: Plan, out_of_fold: OutOfFold, context: RunContext) -> Verdict:
+def judge(
+    plan: Plan,
+    out_of_fold: OutOfFold,
+    context: RunContext,
+    groups: Mapping[Path, str] | None = None,
+) -> Verdict:
     """Measures the scores, sets a detector's threshold, measures the baselines.
 
     Args:
         plan: Of the run; the thresholds of a detector are written into its model.
         out_of_fold: From `cross_validate`.
         context: Progress, cache and checkpoint of the run.
+        groups: Path of each clip to the group that intervals are drawn over. Default:
+            the groups of the clips.
     """
     settings, prepared = plan.settings, plan.prepared
     predictions = predictions_of(
-        prepared.dataset, out_of_fold.scores, out_of_fold.folds, settings.task
+        prepared.dataset,
+        out_of_fold.scores,
+        out_of_fold.folds,
+        settings.task,
+        groups,
     )
     chosen = domains = None
     if predictions.positive_label is not None:

@@ -321,22 +321,21 @@ def prototype_adapter(
     return PrototypeAdapter(base)
 
 
-def with_prototypes(model: Any, head: PrototypeHead) -> Any:
-    """Returns a classifier with the backbone and pooling of `model` and this head."""
-    from cry_tf.training.fitted_head_trainer import write_into
+def personal_copy(model: Any, head: str) -> Any:
+    """Returns a copy of a classifier whose last layer can hold a personal head.
 
+    Args:
+        model: The `CryClassifier` of a run.
+        head: `prototype` gives the copy a layer of prototypes, not yet set; `logreg`
+            keeps the model's dense layer.
+    """
+    if head == "logreg":
+        made = type(model).from_config(model.get_config())
+        made.set_weights(model.get_weights())
+        return made
     made = type(model).from_config({**model.get_config(), "head": "prototype"})
     made.backbone.set_weights(model.backbone.get_weights())
     made.pooling.set_weights(model.pooling.get_weights())
-    write_into(made, head)
-    return made
-
-
-def with_dense(model: Any, head: LogisticHead) -> Any:
-    """Returns a copy of a classifier with other weights in its last layer."""
-    made = type(model).from_config(model.get_config())
-    made.set_weights(model.get_weights())
-    made.get_layer("logits").set_weights([head.kernel, head.bias])
     return made
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -25,10 +25,9 @@ from cry_tf.studies.personal.adapters import (
     prototype_adapter,
 )
 from cry_tf.studies.personal.held_out import Adapter, InfantClips
-from cry_tf.training.fitted_head_trainer import FittedTrainer
-from cry_tf.training.head_trainer import HeadTrainer, embed
-from cry_tf.training.recipe import Recipe
-from cry_tf.training.trainer import Trainer
+from cry_tf.training.choose_trainer import trainer_on_embeddings
+from cry_tf.training.head_trainer import embed
+from cry_tf.training.settings import Settings
 
 
 def seen_in_training(run: RunFolder, dataset: Dataset) -> np.ndarray:
@@ -80,9 +79,8 @@ def without_each(
     model: Any,
     embeddings: Embeddings,
     is_known: np.ndarray,
-    use: Callable[[Any, np.ndarray, np.ndarray], None],
     tell: Callable[[], None] = lambda: None,
-) -> int:
+) -> Iterator[tuple[Any, np.ndarray, np.ndarray]]:
     """Trains the head of a run once a fold, as the run did, on the other groups.
 
     Args:
@@ -91,40 +89,29 @@ def without_each(
         embeddings: Of the training clips, and of any others of the same infants.
             Groups are kept whole.
         is_known: Bool `(clips,)`, which of them the run was trained on.
-        use: Called once a fold with the trained model, the places that it was
-            trained on, and the places of the clips held out.
         tell: Called after each epoch.
 
-    Returns:
-        The number of folds.
+    Yields:
+        Once a fold, the trained model, the places of the clips that it was trained
+        on, and those of the clips held out. The next fold trains the same model.
 
     Raises:
         ValueError: If a label has too few groups, or a loss is not finite.
     """
-    settings = run.config["settings"]
-    recipe = Recipe.from_dict(settings["recipe"])
+    settings = Settings.from_dict(run.config["settings"])
     # Augmented copies are for the final model; the folds do without.
-    recipe = recipe.replace(augment="none", augment_copies=0)
-    keras.utils.set_random_seed(settings["seed"])
+    recipe = settings.recipe.replace(augment="none", augment_copies=0)
+    settings = dataclasses.replace(settings, recipe=recipe, noise=None)
+    keras.utils.set_random_seed(settings.seed)
     fresh = type(model).from_config(model.get_config())
     fresh.backbone.set_weights(model.backbone.get_weights())
-    trainer = _trainer(fresh, embeddings, recipe, settings["seed"])
-    folds = embeddings.dataset.fold_indices(settings["folds"], settings["seed"])
+    trainer = trainer_on_embeddings(fresh, embeddings, settings)
+    folds = embeddings.dataset.fold_indices(settings.folds, settings.seed)
     for train, test in folds:
         trained_on = train[is_known[train]]
         trainer.reset()
         trainer.fit(trained_on, lambda *_: tell())
-        use(fresh, trained_on, test)
-    return len(folds)
-
-
-def _trainer(model: Any, found: Embeddings, recipe: Recipe, seed: int) -> Trainer:
-    truth, groups = found.dataset.label_indices, found.dataset.groups
-    if recipe.is_fitted:
-        return FittedTrainer(model, found.values, truth, groups, recipe, seed)
-    front_end = model.spec.front_end
-    step_s = front_end.patch_hop_samples / front_end.sample_rate_hz
-    return HeadTrainer(model, found.values, truth, recipe, seed, step_s)
+        yield fresh, trained_on, test
 
 
 def pooled(model: Any, embeddings: Embeddings, places: np.ndarray) -> Pooled:
@@ -197,36 +184,29 @@ def find_infants(
     is_kept = np.array([clip.path not in left_out for clip in every.clips], bool)
     is_training = is_training[is_kept]
     asked = np.arange(len(every))[is_kept] < len(dataset)
-    made: dict[str, InfantClips] = {}
-
-    def use(now: Any, train: np.ndarray, test: np.ndarray) -> None:
-        own = test[asked[test]]
-        names = _several_labels(found.dataset.subset(own))
-        if not names:
-            return
-        adapters = _adapters(now, found, train, heads, run)
-        for name in names:
-            places = own[found.dataset.groups[own] == name]
-            made[name] = _infant(name, now, found, places, heads, adapters)
-
+    made: list[InfantClips] = []
+    settings = run.config["settings"]
     if is_known.any():
-        settings = run.config["settings"]
         steps = settings["folds"] * settings["recipe"]["epochs"]
         if settings["recipe"]["head"] in ("logreg", "prototype"):
             steps = settings["folds"]
         with progress.bar("training without each infant", steps) as advance:
-            folds = without_each(run, model, found, is_training, use, advance)
+            folds = without_each(run, model, found, is_training, advance)
+            for now, train, test in folds:
+                made += _infants(now, found, train, test[asked[test]], heads, run)
         how = (
             f"{plural(int(is_known.sum()), 'clip')} of {len(dataset)} were in the "
             f"training of the run, so its head and pooling were trained again, "
-            f"{folds} folds by group: each infant is scored by one trained without it"
+            f"{settings['folds']} folds by group: each infant is scored by one "
+            "trained without it"
         )
     else:
-        use(model, np.flatnonzero(is_training), np.flatnonzero(asked))
+        train, test = np.flatnonzero(is_training), np.flatnonzero(asked)
+        made += _infants(model, found, train, test, heads, run)
         how = "none of the clips was in the training of the run"
     if not made:
         raise ValueError(f"{_RULE} Those that had were left out, undecodable.")
-    infants = tuple(made[name] for name in sorted(made))
+    infants = tuple(sorted(made, key=lambda infant: infant.name))
     return Unseen(infants, found.dataset, found.problems, how)
 
 
@@ -294,6 +274,35 @@ def _adapters(
     if "logreg" in heads:
         adapters["logreg"] = logistic_adapter(model)
     return adapters
+
+
+def _infants(
+    model: Any,
+    found: Embeddings,
+    train: np.ndarray,
+    test: np.ndarray,
+    heads: Sequence[str],
+    run: RunFolder,
+) -> list[InfantClips]:
+    """Returns the infants of the test clips that have clips of several labels.
+
+    Args:
+        model: A model that was not trained on them.
+        found: Embeddings of all clips.
+        train: Places of the clips that the model was trained on.
+        test: Places of the clips of these infants.
+        heads: Personal heads.
+        run: The run.
+    """
+    names = _several_labels(found.dataset.subset(test))
+    if not names:
+        return []
+    adapters = _adapters(model, found, train, heads, run)
+    groups = found.dataset.groups[test]
+    return [
+        _infant(name, model, found, test[groups == name], heads, adapters)
+        for name in names
+    ]
 
 
 def _infant(

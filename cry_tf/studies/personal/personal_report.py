@@ -5,23 +5,17 @@ from __future__ import annotations
 import copy
 import datetime
 import hashlib
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from cry_tf.data import sound_source
-from cry_tf.data.clip import Problem
-from cry_tf.data.dataset import Dataset
 from cry_tf.data.grouping import plural
 from cry_tf.evaluation.figures import Estimate
-from cry_tf.evaluation.metrics import measure
 from cry_tf.reports import pages, plots
 from cry_tf.reports.plots import Bar, Plot
 from cry_tf.reports.tables import DASH, Cell, Table, estimate
-from cry_tf.runs.predictions import NO_FOLD, Predictions
 from cry_tf.runs.provenance import data_facts, versions
 from cry_tf.runs.result_folder import write_json
 from cry_tf.runs.run_folder import RunFolder
@@ -33,6 +27,9 @@ from cry_tf.studies.personal.comparison import (
     DesignComparison,
     MethodFigures,
 )
+from cry_tf.training.context import RunContext
+from cry_tf.training.judge import Verdict
+from cry_tf.training.plan import Plan
 
 _COLOURS = {SEEN: "accent", UNSEEN: "contrast", TRAINED_ON: "contrast"}
 _SHORT = 14
@@ -179,66 +176,63 @@ HOW = {
 
 
 @dataclass(frozen=True)
-class PersonalModel:
-    """A finished personal model, before it is written down.
+class Adaptation:
+    """How a run was adapted to one infant, beside the steps of every run.
 
     Attributes:
         run: The run that it started from.
-        model: The new `CryClassifier`.
         head: `prototype` or `logreg`.
-        dataset: The infant's clips that were learned from.
-        problems: Clips that could not be decoded.
         comparisons: On clips held out; none if there is one clip.
-        scores: Float array `(clips, labels)`, each clip held out.
         is_known: Bool `(clips,)`, whether the run was trained on the clip.
         time_sentence: Warning about missing recording times, or empty.
-        origin: Where the clips came from.
         seed: Seed of the shuffles.
         minutes: Clips so near in time are near-copies.
     """
 
     run: RunFolder
-    model: Any
     head: str
-    dataset: Dataset
-    problems: tuple[Problem, ...]
     comparisons: tuple[DesignComparison, ...]
-    scores: np.ndarray
     is_known: np.ndarray
     time_sentence: str
-    origin: str
     seed: int
     minutes: float
 
 
 def write(
-    folder: Path, made: PersonalModel, warn: Callable[[str], None]
+    folder: Path,
+    plan: Plan,
+    verdict: Verdict,
+    made: Adaptation,
+    context: RunContext,
 ) -> tuple[str, ...]:
     """Writes everything but the model; returns what the user must know.
 
     Args:
         folder: The run folder.
-        made: The personal model.
-        warn: Takes a line if the report cannot be written; the rest stays.
+        plan: The infant's clips and the personal model.
+        verdict: Figures of the clips held out.
+        made: How the run was adapted.
+        context: Takes a warning if the report cannot be written; the rest stays.
     """
-    config = _config(made, folder)
-    predictions = _predictions(made)
-    metrics = measure(predictions)
-    warnings = _warnings(made)
-    verdict = _verdict(made)
+    clips = len(plan.prepared.dataset)
+    config = _config(plan, made, context, folder)
+    metrics = verdict.metrics
+    warnings = _warnings(plan, made)
+    sentence = _verdict(made)
     write_json(folder / "config.json", config)
-    values = {"split": _split(made), "verdict": verdict, "warnings": list(warnings)}
+    split = _split(clips, made)
+    values = {"split": split, "verdict": sentence, "warnings": list(warnings)}
     values |= metrics.to_dict()
     values |= {"baselines": {}, "threshold": None}
     values["personal"] = [entry.to_dict() for entry in made.comparisons]
     write_json(folder / "metrics.json", values)
-    predictions.write_csv(folder / "predictions.csv")
+    verdict.predictions.write_csv(folder / "predictions.csv")
     report = PersonalReport(
         title="Personal cry classifier",
-        lead=f"{made.run.path.name} adapted to one infant on "
-        f"{plural(len(made.dataset), 'clip')}: {HOW[made.head]}. {_split(made)}",
+        lead=f"{made.run.path.name} adapted to one infant on {plural(clips, 'clip')}: "
+        f"{HOW[made.head]}. {split}",
         comparisons=made.comparisons,
-        warnings=(verdict, *warnings),
+        warnings=(sentence, *warnings),
         overall=made.run.metrics if "personal" not in made.run.config else None,
         plots=(
             plots.confusion_matrix(
@@ -249,12 +243,12 @@ def write(
         ),
         facts=_facts(made, config),
     )
-    pages.write(folder / "report.html", lambda: render(report), warn)
+    pages.write(folder / "report.html", lambda: render(report), context.progress.warn)
     return warnings
 
 
-def _split(made: PersonalModel) -> str:
-    if len(made.dataset) < 2:
+def _split(clips: int, made: Adaptation) -> str:
+    if clips < 2:
         return "One clip: none can be held out, so its scores are the run’s own."
     return (
         "Each clip is scored by a model that learned from the infant’s other clips, "
@@ -263,7 +257,7 @@ def _split(made: PersonalModel) -> str:
     )
 
 
-def _verdict(made: PersonalModel) -> str:
+def _verdict(made: Adaptation) -> str:
     if not made.comparisons:
         return (
             "One clip is too few to evaluate this model on the infant. Record a few "
@@ -272,7 +266,8 @@ def _verdict(made: PersonalModel) -> str:
     return made.comparisons[0].verdict
 
 
-def _warnings(made: PersonalModel) -> tuple[str, ...]:
+def _warnings(plan: Plan, made: Adaptation) -> tuple[str, ...]:
+    dataset, problems = plan.prepared.dataset, plan.prepared.problems
     found = []
     known = int(made.is_known.sum())
     if known:
@@ -282,49 +277,33 @@ def _warnings(made: PersonalModel) -> tuple[str, ...]:
             "personal model, which starts from it, are too good as well. cry-tf "
             "personalize --study trains the head without the infant."
         )
-    if made.time_sentence and len(made.dataset) > 1:
+    if made.time_sentence and len(dataset) > 1:
         found.append(made.time_sentence)
-    absent = [label for label, n in made.dataset.label_counts.items() if not n]
+    absent = [label for label, n in dataset.label_counts.items() if not n]
     if absent:
         found.append(f"No clip, so unchanged from the run: {', '.join(absent)}.")
-    if made.problems:
+    if problems:
         found.append(
-            f"{plural(len(made.problems), 'clip')} could not be decoded and were left "
+            f"{plural(len(problems), 'clip')} could not be decoded and were left "
             "out; config.json names them."
         )
     return tuple(found)
 
 
-def _predictions(made: PersonalModel) -> Predictions:
-    clips = made.dataset.clips
-    groups = made.dataset.groups
-    if len(set(groups)) == 1:  # one infant: what is drawn are its clips
-        groups = np.array([clip.name for clip in clips])
-    is_held_out = len(clips) > 1
-    return Predictions(
-        files=tuple(clip.name for clip in clips),
-        labels=made.model.labels,
-        truth=made.dataset.label_indices,
-        scores=made.scores,
-        groups=tuple(str(group) for group in groups),
-        folds=np.arange(len(clips)) if is_held_out else np.array([NO_FOLD]),
-        durations_s=np.array(
-            [sound_source.info(clip.path).duration_s for clip in clips]
-        ),
-    )
-
-
-def _config(made: PersonalModel, folder: Path) -> dict[str, Any]:
+def _config(
+    plan: Plan, made: Adaptation, context: RunContext, folder: Path
+) -> dict[str, Any]:
+    """Returns the configuration of the run, with what the infant changed."""
     config = copy.deepcopy(made.run.config)
-    base, dataset = config["data"], made.dataset
+    base, prepared = config["data"], plan.prepared
     content = (made.run.path / "config.json").read_bytes()
     now = datetime.datetime.now(datetime.UTC)
     config["created"] = now.isoformat(timespec="seconds")
     if made.head == "prototype":
         recipe = {"head": "prototype", "mixup": 0.0, "imbalance": "class_weight"}
         config["settings"]["recipe"] |= recipe
-    config["model"] = made.model.spec.to_dict()
-    facts = data_facts(dataset, made.origin, made.problems, folder)
+    config["model"] = plan.model.spec.to_dict()
+    facts = data_facts(prepared.dataset, context.origin, prepared.problems, folder)
     # Trained on both: the infant's clips, and before them the run's.
     facts["clip_digests"] += base.get("clip_digests", ())
     config["data"] = base | facts | {"grouping": "Clips of one infant."}
@@ -342,7 +321,7 @@ def _config(made: PersonalModel, folder: Path) -> dict[str, Any]:
     return config
 
 
-def _facts(made: PersonalModel, config: dict[str, Any]) -> tuple[tuple[str, str], ...]:
+def _facts(made: Adaptation, config: dict[str, Any]) -> tuple[tuple[str, str], ...]:
     data, personal = config["data"], config["personal"]
     counts = ", ".join(f"{label} {n}" for label, n in data["clips_of_label"].items())
     rows = [

@@ -11,12 +11,12 @@ from typing import Any
 
 import numpy as np
 
-from cry_tf.data import EmbeddingCache
+from cry_tf.data import EmbeddingCache, Embeddings
+from cry_tf.data.bandwidth import Bandwidth
 from cry_tf.data.dataset import Dataset
 from cry_tf.evaluation.judgement import match_labels
-from cry_tf.heads.logistic import LogisticHead
-from cry_tf.heads.prototypes import PrototypeHead
 from cry_tf.runs import result_folder
+from cry_tf.runs.predictions import NO_FOLD
 from cry_tf.runs.progress import NoProgress, Progress
 from cry_tf.runs.run_folder import MODEL_FILE, RunFolder
 from cry_tf.studies.personal import adapters, held_out, infants, personal_report
@@ -36,7 +36,15 @@ from cry_tf.studies.personal.recording_time import (
     recording_times,
     time_sentence,
 )
+from cry_tf.training.context import RunContext
+from cry_tf.training.cross_validation import cross_validate
+from cry_tf.training.fitted_head_trainer import write_into
 from cry_tf.training.head_trainer import embed
+from cry_tf.training.judge import judge
+from cry_tf.training.plan import Plan
+from cry_tf.training.preparation import Prepared
+from cry_tf.training.settings import Settings
+from cry_tf.training.trainer import Fold, History, OnEpoch
 
 
 @dataclass(frozen=True)
@@ -103,66 +111,114 @@ def personalize(
             decoded.
         OSError: If something cannot be read or written.
     """
-    progress = progress or NoProgress()
     if head not in PERSONAL_HEADS:
         raise ValueError(
             f"The head of a personal model is one of {', '.join(PERSONAL_HEADS)}. "
             f"Received: head={head!r}."
         )
+    context = RunContext(
+        progress=progress or NoProgress(),
+        embeddings=EmbeddingCache(embeddings_dir),
+        origin=origin,
+    )
     with result_folder.writing(path, overwrite) as part:
         run, model = adapters.open_reason_run(run_path)
-        labelled = match_labels(dataset, model.spec, None, progress)
-        progress.line(f"data: {labelled!r}")
+        labelled = match_labels(dataset, model.spec, None, context.progress)
+        context.progress.line(f"data: {labelled!r}")
         times_s = recording_times(labelled, time_column)  # before clips are decoded
-        cache = EmbeddingCache(embeddings_dir)
-        adapter = _adapter(run, model, head, cache, progress)
-        found = embed(model, labelled, cache, progress)
-        kept, pooled = found.dataset, Pooled.of(model, found.values)
+        adapter = _adapter(run, model, head, context)
+        found = embed(model, labelled, context.embeddings, context.progress)
+        infant = _infant(Path(path).name, model, head, adapter, found)
         gone = {problem.clip.path for problem in found.problems}
-        is_kept = [clip.path not in gone for clip in labelled.clips]
-        siblings = are_siblings(times_s[np.array(is_kept)], minutes)
-        infant = InfantClips(
-            name=Path(path).name,
-            places=np.arange(len(kept)),
-            truth=kept.label_indices,
-            features={head: pooled.of_head(head)},
-            adapters={head: adapter},
-            unseen=pooled.scores,
-            units=np.arange(len(kept)),
-            are_siblings=siblings,
+        is_kept = np.array([clip.path not in gone for clip in labelled.clips])
+        siblings = are_siblings(times_s[is_kept], minutes)
+        infant = dataclasses.replace(infant, are_siblings=siblings)
+        plan = _build(run, model, head, infant, found)
+        out_of_fold = cross_validate(plan, context)
+        if len(infant.truth) == 1:  # scored by the run: nothing was held out
+            out_of_fold = dataclasses.replace(out_of_fold, folds=np.array([NO_FOLD]))
+        verdict = judge(plan, out_of_fold, context, _drawn_groups(found.dataset))
+        is_known = infants.seen_in_training(run, found.dataset)
+        comparisons = _compare(
+            infant,
+            found.dataset,
+            run,
+            head,
+            TRAINED_ON if is_known.any() else UNSEEN,
+            minutes,
+            permutations,
+            seed,
+            context.progress,
         )
-        fitted = adapter.adapt(infant.features[head], infant.truth)
-        made = _model(model, fitted)
-        is_known = infants.seen_in_training(run, kept)
-        run_kind = TRAINED_ON if is_known.any() else UNSEEN
-        comparisons = _judge(
-            infant, kept, run, head, run_kind, minutes, permutations, seed, progress
-        )
-        record = personal_report.PersonalModel(
+        adaptation = personal_report.Adaptation(
             run=run,
-            model=made,
             head=head,
-            dataset=kept,
-            problems=found.problems,
             comparisons=comparisons,
-            scores=_held_out_scores(infant, head),
             is_known=is_known,
             time_sentence=time_sentence(times_s),
-            origin=origin,
             seed=seed,
             minutes=minutes,
         )
-        made.save(part / MODEL_FILE)
-        warnings = personal_report.write(part, record, progress.warn)
+        plan.model.save(part / MODEL_FILE)
+        warnings = personal_report.write(part, plan, verdict, adaptation, context)
         if comparisons:
-            tell(progress, comparisons)
+            tell(context.progress, comparisons)
         for sentence in warnings:
-            progress.warn(sentence)
+            context.progress.warn(sentence)
     return Personal(RunFolder.open(path), comparisons, warnings, len(found.problems))
 
 
+class PersonalTrainer:
+    """Adapts the last layer of a run's model to clips; see `trainer.Trainer`.
+
+    Args:
+        model: Takes the adapted layer after each fit.
+        adapter: Adapts it.
+        features: Float `(clips, features)`, what the layer gets.
+        truth: Int `(clips,)`.
+        unadapted: Float `(clips, labels)`, scores of the run, which stand where there
+            is no clip to adapt to.
+    """
+
+    epochs: Sequence[int] = (1,)
+
+    def __init__(
+        self,
+        model: Any,
+        adapter: held_out.Adapter,
+        features: np.ndarray,
+        truth: np.ndarray,
+        unadapted: np.ndarray,
+    ):
+        self._model, self._adapter = model, adapter
+        self._features, self._truth, self._unadapted = features, truth, unadapted
+        self._head: Any = None
+
+    def reset(self) -> None:
+        """Forgets the adapted layer."""
+        self._head = None
+
+    def fit(
+        self, indices: np.ndarray, tell: OnEpoch | None = None, fold: Fold | None = None
+    ) -> History:
+        """Adapts to the clips at these places, in one step and without a loss."""
+        if len(indices):
+            truth = self._truth[indices]
+            self._head = self._adapter.adapt(self._features[indices], truth)
+            write_into(self._model, self._head)
+        if tell is not None:
+            tell(0, True)
+        return {"loss": [], "accuracy": []}
+
+    def predict(self, indices: np.ndarray) -> np.ndarray:
+        """Scores clips, by the run before it is adapted; see `Trainer`."""
+        if self._head is None:
+            return self._unadapted[indices]
+        return self._head.scores(self._features[indices])
+
+
 def _adapter(
-    run: RunFolder, model: Any, head: str, cache: EmbeddingCache, progress: Progress
+    run: RunFolder, model: Any, head: str, context: RunContext
 ) -> held_out.Adapter:
     if head == "logreg":
         return adapters.logistic_adapter(model)
@@ -170,24 +226,60 @@ def _adapter(
     if adapters.own_prototypes(model) is not None:
         nothing = np.array([], int)
         return adapters.prototype_adapter(model, None, nothing, nothing, seed)
-    progress.line("measuring the run's prototypes on the clips of its training")
+    context.progress.line("measuring the run's prototypes on the clips of its training")
     training = infants.find(run, PROTOTYPES_NEED)
-    found = embed(model, training, cache, progress)
+    found = embed(model, training, context.embeddings, context.progress)
     pooled = Pooled.of(model, found.values)
     truth, groups = found.dataset.label_indices, found.dataset.groups
     return adapters.prototype_adapter(model, pooled, truth, groups, seed)
 
 
-def _model(model: Any, fitted: Any) -> Any:
-    """Returns the classifier with its new last layer."""
-    if isinstance(fitted, PrototypeHead):
-        return adapters.with_prototypes(model, fitted)
-    if isinstance(fitted, LogisticHead):
-        return adapters.with_dense(model, fitted)
-    raise ValueError(f"No layer holds a {type(fitted).__name__}.")
+def _infant(
+    name: str, model: Any, head: str, adapter: held_out.Adapter, found: Embeddings
+) -> InfantClips:
+    """Returns the clips as one infant; near-copies are not yet marked."""
+    pooled, count = Pooled.of(model, found.values), len(found.dataset)
+    return InfantClips(
+        name=name,
+        places=np.arange(count),
+        truth=found.dataset.label_indices,
+        features={head: pooled.of_head(head)},
+        adapters={head: adapter},
+        unseen=pooled.scores,
+        units=np.arange(count),
+        are_siblings=np.zeros((count, count), bool),
+    )
 
 
-def _judge(
+def _build(
+    run: RunFolder, model: Any, head: str, infant: InfantClips, found: Embeddings
+) -> Plan:
+    """Plans to hold out each clip with its near-copies, then to adapt to all."""
+    settings = Settings.from_dict(run.config["settings"])
+    settings = dataclasses.replace(settings, baselines=False)
+    bandwidth = Bandwidth(**run.config["bandwidth"])
+    prepared = Prepared(found.dataset, found.problems, None, bandwidth)
+    personal = adapters.personal_copy(model, head)
+    trainer = PersonalTrainer(
+        personal,
+        infant.adapters[head],
+        infant.features[head],
+        infant.truth,
+        infant.unseen,
+    )
+    apart = held_out.apart_from(infant.units, infant.are_siblings)
+    folds = [(np.flatnonzero(apart[clip]), np.array([clip])) for clip in infant.places]
+    return Plan(settings, prepared, personal, trainer, folds)
+
+
+def _drawn_groups(dataset: Dataset) -> dict[Path, str] | None:
+    """Of one infant without recordings, the clips are what intervals are drawn over."""
+    if len(set(dataset.groups)) > 1:
+        return None
+    return {clip.path: clip.name for clip in dataset.clips}
+
+
+def _compare(
     infant: InfantClips,
     dataset: Dataset,
     run: RunFolder,
@@ -236,11 +328,3 @@ def _judge(
 def _commonest(run: RunFolder, labels: Sequence[str]) -> int:
     counts = run.config["data"]["clips_of_label"]
     return int(np.argmax([counts.get(label, 0) for label in labels]))
-
-
-def _held_out_scores(infant: InfantClips, head: str) -> np.ndarray:
-    """Scores each clip without it and its near-copies; by the run, if none is left."""
-    scores = infant.unseen.copy()
-    judged = held_out.judge([infant], head, LeaveOneOut(), with_siblings=False)
-    scores[judged.clips] = judged.scores
-    return scores
