@@ -146,7 +146,7 @@ def run(args: argparse.Namespace) -> int:
         raise
     if args.json:
         console.json(json.loads((output / paper_tables.TABLES).read_text("utf-8")))
-    paper_tables.tell(console, found)
+    paper_tables.print_tables(console, found)
     console.line(f"written: {output} (open report.html)")
     return 0
 

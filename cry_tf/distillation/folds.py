@@ -193,17 +193,17 @@ class Folds:
         forecast = Forecast((epochs,), fits)
         with self._progress.bar(title, fits * epochs) as advance:
 
-            def tell(epoch: int, was_trained: bool) -> None:
-                advance(forecast.tell(epoch, was_trained))
+            def on_epoch(epoch: int, was_trained: bool) -> None:
+                advance(forecast.update(epoch, was_trained))
 
             for number, (train, test) in enumerate(places):
                 for row, (found, past) in self._fold(
-                    number, train, test, rows, tell
+                    number, train, test, rows, on_epoch
                 ).items():
                     scores[row][:, test] = found
                     if row == "distilled":
                         history += history_rows(str(number), past)
-            history += history_rows(FINAL, self._final(tell))
+            history += history_rows(FINAL, self._final(on_epoch))
         found = {
             row: [None if np.isnan(each).any() else each for each in pair]
             for row, pair in scores.items()
@@ -211,7 +211,7 @@ class Folds:
         distilled = scores["distilled"][0]
         return found, OutOfFold(distilled, fold_of_clip(places), tuple(history))
 
-    def _fold(self, number, train, test, rows, tell) -> dict[str, tuple]:
+    def _fold(self, number, train, test, rows, on_epoch) -> dict[str, tuple]:
         done: dict[str, tuple] = {}
         for row in rows:
             kept = self._kept_fold(f"{number}-{row}")
@@ -219,7 +219,7 @@ class Folds:
                 done[row] = kept
                 if row != "teacher":
                     for epoch in range(sum(self._distiller.epochs)):
-                        tell(epoch, False)
+                        on_epoch(epoch, False)
         if len(done) == len(rows):
             return done
         fold = self._lesson.labelled.subset(test)
@@ -235,7 +235,7 @@ class Folds:
                 model = self._teachers[0].fitted if len(self._teachers) == 1 else None
                 past: Any = {"loss": [], "accuracy": []}
             else:
-                past = self._train(row, number, train, test, logits, tell)
+                past = self._train(row, number, train, test, logits, on_epoch)
                 trainer = self._loner if row == "alone" else self._distiller
                 scores, model = trainer.predict(test), self._model
             filed = None
@@ -248,21 +248,21 @@ class Folds:
             done[row] = (found, past)
         return done
 
-    def _train(self, row, number, train, test, logits, tell) -> Any:
+    def _train(self, row, number, train, test, logits, on_epoch) -> Any:
         slot = self._around(f"{number}-{row}")
         try:
             if row == "alone":
                 self._loner.reset()
                 return self._loner.fit(
-                    train, logits[:, :, :1], self._lesson.truth, tell, slot
+                    train, logits[:, :, :1], self._lesson.truth, on_epoch, slot
                 )
             indices, truth, *_ = self._pseudo_labelled(train, logits, test)
             self._distiller.reset()
-            return self._distiller.fit(indices, logits, truth, tell, slot)
+            return self._distiller.fit(indices, logits, truth, on_epoch, slot)
         except ValueError as error:
             raise ValueError(f"Fold {number}, {row}: {error}") from error
 
-    def _final(self, tell) -> Any:
+    def _final(self, on_epoch) -> Any:
         for teacher in self._teachers:
             teacher.finish()
         logits = self._logits()
@@ -278,7 +278,7 @@ class Folds:
             )
         self._distiller.reset()
         slot = self._around(FINAL)
-        return self._distiller.fit(indices, logits, truth, tell, slot)
+        return self._distiller.fit(indices, logits, truth, on_epoch, slot)
 
     def _pseudo_labelled(self, train, logits, test):
         """Returns places and labels of what is trained on, and the thresholds."""

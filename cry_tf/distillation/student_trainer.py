@@ -90,7 +90,7 @@ class StudentTrainer:
         indices: np.ndarray,
         logits: np.ndarray,
         truth: np.ndarray,
-        tell: OnEpoch | None = None,
+        on_epoch: OnEpoch | None = None,
         fold: Fold | None = None,
     ) -> History:
         """Trains on clips of the lesson.
@@ -99,16 +99,16 @@ class StudentTrainer:
             indices: Their places.
             logits: Float32 `(all clips, versions, teachers, labels)`.
             truth: Int `(all clips,)`, -1 without a label.
-            tell: Called after each epoch.
+            on_epoch: Called after each epoch.
             fold: What surrounds the fit.
 
         Raises:
             ValueError: If the loss does not stay finite, or a file cannot be read.
         """
-        make = [lambda: self._course(indices, logits, truth)]
-        return fit_stages(make, [self._stage], tell, fold)
+        make = [lambda: self._stage_fit(indices, logits, truth)]
+        return fit_stages(make, [self._stage], on_epoch, fold)
 
-    def _course(
+    def _stage_fit(
         self, indices: np.ndarray, logits: np.ndarray, truth: np.ndarray
     ) -> StageFit:
         recipe, lesson = self._recipe, self._lesson

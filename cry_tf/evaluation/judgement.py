@@ -132,7 +132,9 @@ def judge(
         predictions.write_csv(part / "predictions.csv")
         report = _report(scorer.spec, predictions, found, warnings, judged, labelled)
         pages.write(part / "report.html", lambda: render(report), progress.warn)
-        summary_text.tell(progress, metrics, report.operating_points, domains=domains)
+        summary_text.print_tables(
+            progress, metrics, report.operating_points, domains=domains
+        )
         for sentence in filter(None, (apart, long, overlap, before)):
             progress.warn(sentence)
     return found

@@ -3,27 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Protocol
 
 from cry_tf.evaluation.detection import OperatingPoint
 from cry_tf.evaluation.domains import DomainFigures, DomainReport
 from cry_tf.evaluation.figures import Estimate, Metrics, Summary
+from cry_tf.runs.progress import Progress
 
 
-class Teller(Protocol):
-    """What takes the tables."""
-
-    def line(self, text: str = "") -> None:
-        """Takes a sentence."""
-        ...
-
-    def table(self, header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-        """Takes a table."""
-        ...
-
-
-def tell(
-    teller: Teller,
+def print_tables(
+    progress: Progress,
     metrics: Metrics,
     operating_points: Sequence[tuple[str, OperatingPoint]] = (),
     baselines: Sequence[tuple[str, Summary]] = (),
@@ -32,15 +20,15 @@ def tell(
     """Prints the tables: the model beside baselines, the labels, the thresholds.
 
     Args:
-        teller: What takes the tables.
+        progress: Takes them.
         metrics: Figures of the model.
         operating_points: Of a detector: what each threshold is, and what it does.
         baselines: Names and figures of other methods on the same clips.
         domains: Figures of a detector by recorder or data set.
     """
-    teller.line()
+    progress.line()
     header = ["", "n", "accuracy", "balanced accuracy", "macro-F1", "AUC"]
-    teller.table(
+    progress.table(
         header,
         [
             _row("this model", metrics, metrics.model),
@@ -48,9 +36,9 @@ def tell(
             _row(f"always {metrics.majority_label}", metrics, metrics.majority),
         ],
     )
-    teller.line("  (95 % intervals by group in brackets)")
-    teller.line()
-    teller.table(
+    progress.line("  (95 % intervals by group in brackets)")
+    progress.line()
+    progress.table(
         ["label", "n", "groups", "precision", "recall", "F1"],
         [
             [
@@ -65,8 +53,8 @@ def tell(
         ],
     )
     if operating_points:
-        teller.line()
-        teller.table(
+        progress.line()
+        progress.table(
             ["threshold", "recall", "false alarms", "an hour"],
             [
                 [
@@ -79,44 +67,46 @@ def tell(
             ],
         )
         hours = operating_points[0][1].negative_hours
-        teller.line(
+        progress.line(
             f"  (false alarms: {operating_points[0][1].counted}, counted on "
             f"{hours:.2f} hours without crying)"
         )
     if domains is not None:
-        _tell_domains(teller, domains)
+        _print_domains(progress, domains)
     if sentence := metrics.verdict:
-        teller.line()
-        teller.line(sentence)
-    teller.line()
+        progress.line()
+        progress.line(sentence)
+    progress.line()
 
 
 # A column with hundreds of recorders fills no terminal; metrics.json has them all.
 _SHOWN_DOMAINS = 20
 
 
-def _tell_domains(teller: Teller, found: DomainReport) -> None:
+def _print_domains(progress: Progress, found: DomainReport) -> None:
     """Prints a line each for what should be known, and the tables of two or more."""
     if len(found.domains) > 1:
-        _domain_table(teller, "domain", found.domains)
+        _domain_table(progress, "domain", found.domains)
         if found.within_auc.value is not None:
-            teller.line(
+            progress.line(
                 "  (AUC over pairs of a cry and another sound of one domain: "
                 f"{_text(found.within_auc)})"
             )
     if found.left_out:
-        _domain_table(teller, "trained without", found.left_out)
-        teller.line("  (nor on its groups; the threshold was chosen without it)")
-    teller.line()
+        _domain_table(progress, "trained without", found.left_out)
+        progress.line("  (nor on its groups; the threshold was chosen without it)")
+    progress.line()
     for sentence in found.notes:
-        teller.line(sentence)
+        progress.line(sentence)
 
 
-def _domain_table(teller: Teller, title: str, domains: Sequence[DomainFigures]) -> None:
+def _domain_table(
+    progress: Progress, title: str, domains: Sequence[DomainFigures]
+) -> None:
     header = [title, "cries", "others", "threshold"]
     header += ["recall", "false-positive rate", "AUC"]
-    teller.line()
-    teller.table(
+    progress.line()
+    progress.table(
         header,
         [
             [
@@ -132,7 +122,7 @@ def _domain_table(teller: Teller, title: str, domains: Sequence[DomainFigures]) 
         ],
     )
     if len(domains) > _SHOWN_DOMAINS:
-        teller.line(f"  (and {len(domains) - _SHOWN_DOMAINS} more in metrics.json)")
+        progress.line(f"  (and {len(domains) - _SHOWN_DOMAINS} more in metrics.json)")
 
 
 def _row(name: str, metrics: Metrics, summary: Summary) -> list[str]:

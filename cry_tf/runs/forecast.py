@@ -34,8 +34,8 @@ class Forecast:
         self._clock = clock
         self._since = clock()
 
-    def tell(self, epoch: int, was_trained: bool) -> float | None:
-        """Takes that an epoch is done.
+    def update(self, epoch: int, was_trained: bool) -> float | None:
+        """Counts an epoch that is done.
 
         Args:
             epoch: Its number in the fit, from 0, over all stages.

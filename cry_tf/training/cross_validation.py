@@ -146,10 +146,10 @@ def cross_validate(
     title += ", then all)" if is_final else ")"
     with context.progress.bar(title, sum(trainer.epochs) * fits) as advance:
 
-        def tell(epoch: int, was_trained: bool) -> None:
-            advance(forecast.tell(epoch, was_trained))
+        def on_epoch(epoch: int, was_trained: bool) -> None:
+            advance(forecast.update(epoch, was_trained))
 
-        found = fit_folds(trainer, folds, tell, checkpoint, context.tensorboard)
+        found = fit_folds(trainer, folds, on_epoch, checkpoint, context.tensorboard)
         if plan.domain_folds:
             scores = np.full_like(found.scores, np.nan)
             for each in plan.domain_folds:
@@ -158,7 +158,7 @@ def cross_validate(
                     each.slot,
                     each.train,
                     each.test,
-                    tell,
+                    on_epoch,
                     checkpoint,
                     context.tensorboard,
                 )
@@ -168,7 +168,9 @@ def cross_validate(
         trainer.reset()
         slot = checkpoint.slot(FINAL) if checkpoint else None
         everything = np.arange(len(plan.prepared.dataset))
-        final = trainer.fit(everything, tell, Fold(FINAL, slot, context.tensorboard))
+        final = trainer.fit(
+            everything, on_epoch, Fold(FINAL, slot, context.tensorboard)
+        )
     history = (*found.history, *history_rows(FINAL, final))
     return dataclasses.replace(found, history=history)
 
@@ -176,7 +178,7 @@ def cross_validate(
 def fit_folds(
     trainer: Trainer,
     folds: Sequence[tuple[np.ndarray, np.ndarray]],
-    tell: OnEpoch = lambda epoch, was_trained: None,
+    on_epoch: OnEpoch = lambda epoch, was_trained: None,
     kept: Checkpoint | None = None,
     tensorboard: Path | None = None,
 ) -> OutOfFold:
@@ -186,7 +188,7 @@ def fit_folds(
         trainer: How to train.
         folds: Places of the training and of the test clips; each clip is in one
             test part.
-        tell: Called after each epoch.
+        on_epoch: Called after each epoch.
         kept: Where finished folds and epochs are kept, and taken from.
         tensorboard: Folder of logs, or None.
 
@@ -202,7 +204,7 @@ def fit_folds(
     history: list[HistoryRow] = []
     for number, (train, test) in enumerate(folds):
         found, fitted = _fold(
-            trainer, str(number), train, test, tell, kept, tensorboard
+            trainer, str(number), train, test, on_epoch, kept, tensorboard
         )
         history += history_rows(str(number), fitted)
         parts.append(found)
@@ -216,7 +218,7 @@ def _fold(
     name: str,
     train: np.ndarray,
     test: np.ndarray,
-    tell: OnEpoch,
+    on_epoch: OnEpoch,
     kept: Checkpoint | None,
     tensorboard: Path | None,
 ) -> tuple[np.ndarray, History]:
@@ -224,12 +226,12 @@ def _fold(
     done = kept.fold(name) if kept else None
     if done is not None:
         for epoch in range(sum(trainer.epochs)):
-            tell(epoch, False)
+            on_epoch(epoch, False)
         return done
     trainer.reset()
     slot = kept.slot(name) if kept else None
     try:
-        history = trainer.fit(train, tell, Fold(name, slot, tensorboard))
+        history = trainer.fit(train, on_epoch, Fold(name, slot, tensorboard))
         scores = trainer.predict(test)
     except ValueError as error:
         raise ValueError(f"Fold {name}: {error}") from error

@@ -63,7 +63,7 @@ class FeatureMaps:
         policy: Makes augmented copies, or None.
         copies: Of each clip.
         seed: Draws them.
-        tell: Called after each clip or copy.
+        advance: Called after each clip or copy.
 
     Attributes:
         versions: Numbers what training shows.
@@ -83,7 +83,7 @@ class FeatureMaps:
         policy: Policy | None = None,
         copies: int = 0,
         seed: int = 0,
-        tell: Callable[[], None] = lambda: None,
+        advance: Callable[[], None] = lambda: None,
     ):
         if folder is None:
             self._until_gone = tempfile.TemporaryDirectory(prefix="cry-tf-maps-")
@@ -100,7 +100,7 @@ class FeatureMaps:
         plans = [EmbeddingPlan(clips, max_seconds, policy, copies, seed)]
         plans.append(EmbeddingPlan([clips[n] for n in long], None, None, 0, seed))
         for plan in plans:
-            self._compute(cut, plan, sample_rate_hz, tell)
+            self._compute(cut, plan, sample_rate_hz, advance)
         shown, whole = (plan.keys for plan in plans)
         self.versions = Versions(len(clips), [len(keys) - 1 for keys in shown])
         self._keys = [keys[0] for keys in shown]
@@ -194,7 +194,7 @@ class FeatureMaps:
         cut: BackboneCut,
         plan: EmbeddingPlan,
         sample_rate_hz: int,
-        tell: Callable[[], None],
+        advance: Callable[[], None],
     ) -> None:
         run = tf.function(
             lambda waveforms: cut.stem(waveforms, training=False),
@@ -203,10 +203,10 @@ class FeatureMaps:
         )
         missing = [key for key in plan.entries if not self._path(key).is_file()]
         for _ in range(len(plan.entries) - len(missing)):
-            tell()
+            advance()
         for key, waveform in plan.waveforms(missing, sample_rate_hz):
             self._write(key, run(waveform[None]))
-            tell()
+            advance()
         for error in plan.errors.values():
             raise error
 

@@ -63,7 +63,10 @@ class FittedTrainer:
         self.head = None
 
     def fit(
-        self, indices: np.ndarray, tell: OnEpoch | None = None, fold: Fold | None = None
+        self,
+        indices: np.ndarray,
+        on_epoch: OnEpoch | None = None,
+        fold: Fold | None = None,
     ) -> History:
         """Fits the head; its one epoch has the figures of the training clips."""
         parts, places = [self._features[indices]], [indices]
@@ -84,8 +87,8 @@ class FittedTrainer:
             write_into(self._model, self.head)
         scores, truth = self.predict(indices), self._truth[indices]
         right = scores[np.arange(len(truth)), truth]
-        if tell is not None:
-            tell(0, True)
+        if on_epoch is not None:
+            on_epoch(0, True)
         return {
             "loss": [float(-np.log(np.maximum(right, 1e-30)).mean())],
             "accuracy": [float((scores.argmax(axis=1) == truth).mean())],

@@ -212,9 +212,9 @@ class HeadTrainer(KerasTrainer):
     def _truth_at(self, indices: np.ndarray) -> np.ndarray:
         return self._truth[indices]
 
-    def _course(self, indices: np.ndarray) -> StageFit:
+    def _stage_fit(self, indices: np.ndarray) -> StageFit:
         recipe, truth = self._recipe, self._truth[indices]
-        imbalance.tell_counts(self._head.loss, truth)
+        imbalance.set_label_counts(self._head.loss, truth)
         weights = np.ones(len(self._truth), np.float32)
         weights[indices] = imbalance.clip_weights(truth, recipe.imbalance)
         shown = imbalance.shown_places(truth, recipe.imbalance, self._seed)

@@ -75,13 +75,13 @@ def make_loss(
     if imbalance == "focal":
         return FocalLoss(gamma)
     if imbalance == "logit_adjustment":
-        return LogitAdjustedLoss([1.0] * labels)  # `tell_counts` brings the fold's
+        return LogitAdjustedLoss([1.0] * labels)  # `set_label_counts` brings the fold's
     if has_shares:
         return keras.losses.CategoricalCrossentropy()
     return keras.losses.SparseCategoricalCrossentropy()
 
 
-def tell_counts(loss: keras.losses.Loss, truth: np.ndarray) -> None:
+def set_label_counts(loss: keras.losses.Loss, truth: np.ndarray) -> None:
     """Gives a loss that adjusts logits the label counts of a training fold.
 
     Args:

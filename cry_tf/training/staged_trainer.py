@@ -110,18 +110,21 @@ class StagedTrainer:
             part.reset()
 
     def fit(
-        self, indices: np.ndarray, tell: OnEpoch | None = None, fold: Fold | None = None
+        self,
+        indices: np.ndarray,
+        on_epoch: OnEpoch | None = None,
+        fold: Fold | None = None,
     ) -> History:
         """Trains every stage; see `fit.Trainer`."""
 
         def begin(part):
             # A graph is traced at its first step, with the layers as they are then.
             self._groups.unfreeze(part.stage)
-            return part.course(indices)
+            return part.stage_fit(indices)
 
-        courses = [lambda part=part: begin(part) for part in self._parts]
+        make_fits = [lambda part=part: begin(part) for part in self._parts]
         stages = [part.stage for part in self._parts]
-        return fit_stages(courses, stages, tell, fold)
+        return fit_stages(make_fits, stages, on_epoch, fold)
 
     def predict(self, indices: np.ndarray) -> np.ndarray:
         """Scores whole clips; see `fit.Trainer`."""

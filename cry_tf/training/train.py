@@ -93,7 +93,7 @@ def train(
         out_of_fold = cross_validate(plan, context)
         verdict = judge(plan, out_of_fold, context)
         write(part, plan, verdict, context)
-    summary_text.tell(
+    summary_text.print_tables(
         context.progress,
         verdict.metrics,
         verdict.operating_points,

@@ -170,17 +170,17 @@ _NAMED_FILES = 8
 
 
 def fit_stages(
-    courses: Sequence[Callable[[], StageFit]],
+    make_fits: Sequence[Callable[[], StageFit]],
     stages: Sequence[Stage],
-    tell: OnEpoch | None = None,
+    on_epoch: OnEpoch | None = None,
     fold: Fold | None = None,
 ) -> History:
     """Runs the stages of a fit one after the other, from where it was left.
 
     Args:
-        courses: Makes the course of each stage when its turn comes.
-        stages: Of the courses.
-        tell: Called after each epoch.
+        make_fits: Makes the `StageFit` of each stage when its turn comes.
+        stages: The stages.
+        on_epoch: Called after each epoch.
         fold: What surrounds the fit.
 
     Returns:
@@ -189,34 +189,36 @@ def fit_stages(
     Raises:
         ValueError: If the loss does not stay finite, or the memory is too small.
     """
-    fold, tell = fold or Fold(), tell or (lambda epoch, was_trained: None)
+    fold, on_epoch = fold or Fold(), on_epoch or (lambda epoch, was_trained: None)
     kept = fold.slot.load() if fold.slot else None
     progress = FitProgress(**kept[0]["progress"]) if kept else FitProgress()
     before = 0
     for number, stage in enumerate(stages):
         if number < progress.stage:
-            _tell_all(tell, range(before, before + stage.epochs))
+            _count_untrained(on_epoch, range(before, before + stage.epochs))
             before += stage.epochs
             continue
         if number > progress.stage:
             progress = FitProgress(number, history=progress.history)
-        course, best = courses[number](), []
+        stage_fit, best = make_fits[number](), []
         if kept:
-            best = _restore(course.state, kept[1])
-            _tell_all(tell, range(before, before + progress.epoch))
+            best = _restore(stage_fit.state, kept[1])
+            _count_untrained(on_epoch, range(before, before + progress.epoch))
             kept = None
         if not progress.is_over(stage):
-            best = _fit(course, progress, best, tell, before, fold)
+            best = _fit(stage_fit, progress, best, on_epoch, before, fold)
         if best:
-            course.state.restore(best)
-        _tell_all(tell, range(before + progress.epoch, before + stage.epochs))
+            stage_fit.state.restore(best)
+        _count_untrained(
+            on_epoch, range(before + progress.epoch, before + stage.epochs)
+        )
         before += stage.epochs
     return progress.history
 
 
-def _tell_all(tell: OnEpoch, epochs: range) -> None:
+def _count_untrained(on_epoch: OnEpoch, epochs: range) -> None:
     for epoch in epochs:
-        tell(epoch, False)
+        on_epoch(epoch, False)
 
 
 def _restore(state: State, arrays: dict[str, np.ndarray]) -> list[np.ndarray]:
@@ -227,27 +229,29 @@ def _restore(state: State, arrays: dict[str, np.ndarray]) -> list[np.ndarray]:
 
 
 def _fit(
-    course: StageFit,
+    stage_fit: StageFit,
     progress: FitProgress,
     best: list[np.ndarray],
-    tell: OnEpoch,
+    on_epoch: OnEpoch,
     before: int,
     fold: Fold,
 ) -> list[np.ndarray]:
     """Trains a stage to its end, and returns its best variables, if any are."""
-    watch = _Watch(course, progress, best, fold, lambda n: tell(before + n, True))
+    watch = _Watch(
+        stage_fit, progress, best, fold, lambda n: on_epoch(before + n, True)
+    )
     callbacks: list[Any] = [watch]
     if fold.tensorboard is not None:
-        place = fold.tensorboard / f"fold-{fold.name}" / course.stage.trains
+        place = fold.tensorboard / f"fold-{fold.name}" / stage_fit.stage.trains
         callbacks.append(keras.callbacks.TensorBoard(str(place), write_graph=False))
     with memory.explained(
-        f"the stage {course.stage.trains} was trained", course.advice
+        f"the stage {stage_fit.stage.trains} was trained", stage_fit.advice
     ):
-        course.model.fit(
-            course.batches,
+        stage_fit.model.fit(
+            stage_fit.batches,
             initial_epoch=progress.epoch,
-            epochs=course.stage.epochs,
-            steps_per_epoch=None if course.done is None else 1,
+            epochs=stage_fit.stage.epochs,
+            steps_per_epoch=None if stage_fit.done is None else 1,
             shuffle=False,
             verbose=0,
             callbacks=callbacks,
@@ -264,38 +268,38 @@ class _Watch(keras.callbacks.Callback):
 
     def __init__(
         self,
-        course: StageFit,
+        stage_fit: StageFit,
         progress: FitProgress,
         best: list[np.ndarray],
         fold: Fold,
-        tell: Callable[[int], None],
+        on_epoch: Callable[[int], None],
     ):
         super().__init__()
-        self._course, self._progress, self._fold = course, progress, fold
-        self._tell, self.best, self.epoch = tell, best, progress.epoch
+        self._stage_fit, self._progress, self._fold = stage_fit, progress, fold
+        self._on_epoch, self.best, self.epoch = on_epoch, best, progress.epoch
         self._batch, self._rate = 0, 0.0
 
     def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
-        self.epoch = self._course.order.epoch = epoch
+        self.epoch = self._stage_fit.order.epoch = epoch
 
     def on_train_batch_begin(self, batch: int, logs: dict | None = None) -> None:
-        if self._course.done is not None:  # it sets the rates itself
-            batch = self._course.order.batches - 1
+        if self._stage_fit.done is not None:  # it sets the rates itself
+            batch = self._stage_fit.order.batches - 1
         # The middle of the step: neither the first nor the last one is lost to 0.
-        done = self.epoch + (batch + 0.5) / self._course.order.batches
-        rate = self._course.stage.rate_at(done)
+        done = self.epoch + (batch + 0.5) / self._stage_fit.order.batches
+        rate = self._stage_fit.stage.rate_at(done)
         if rate != self._rate:
-            self._course.model.optimizer.learning_rate = rate
+            self._stage_fit.model.optimizer.learning_rate = rate
             self._rate = rate
 
     def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
         loss = float((logs or {}).get("loss", math.nan))  # the mean of the epoch
         if math.isfinite(loss):
             return
-        course = self._course
-        if course.done is not None:
-            batch = course.done() - 1
-        files = course.names(course.order.batch(batch))
+        stage_fit = self._stage_fit
+        if stage_fit.done is not None:
+            batch = stage_fit.done() - 1
+        files = stage_fit.names(stage_fit.order.batch(batch))
         named = ", ".join(dict.fromkeys(files[:_NAMED_FILES]))
         if len(files) > _NAMED_FILES:
             named += f" and {len(files) - _NAMED_FILES} more"
@@ -308,17 +312,17 @@ class _Watch(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
         logs = {} if logs is None else logs
-        course, progress = self._course, self._progress
+        stage_fit, progress = self._stage_fit, self._progress
         progress.epoch = epoch + 1
         val_loss = None
-        if course.validate is not None:
-            val_loss = logs["val_loss"] = course.validate()
+        if stage_fit.validate is not None:
+            val_loss = logs["val_loss"] = stage_fit.validate()
             # A better share of nothing is no reason to stop early.
-            if course.stage.patience and val_loss < progress.best_loss:
+            if stage_fit.stage.patience and val_loss < progress.best_loss:
                 progress.best_loss, progress.best_epoch = val_loss, epoch + 1
-                self.best = course.state.values()
+                self.best = stage_fit.state.values()
         row = {
-            "stage": course.stage.trains,
+            "stage": stage_fit.stage.trains,
             "loss": float(logs["loss"]),
             "accuracy": float(logs["accuracy"]),
             "learning_rate": self._rate,
@@ -327,14 +331,14 @@ class _Watch(keras.callbacks.Callback):
         for name, value in row.items():
             progress.history.setdefault(name, []).append(value)
         self._keep()
-        if progress.is_over(course.stage):
-            course.model.stop_training = True
-        self._tell(epoch)
+        if progress.is_over(stage_fit.stage):
+            stage_fit.model.stop_training = True
+        self._on_epoch(epoch)
 
     def _keep(self) -> None:
         if self._fold.slot is None:
             return
-        arrays = {f"now{n}": v for n, v in enumerate(self._course.state.values())}
+        arrays = {f"now{n}": v for n, v in enumerate(self._stage_fit.state.values())}
         arrays |= {f"best{n}": value for n, value in enumerate(self.best)}
         facts = {"progress": vars(self._progress)}
         self._fold.slot.save(facts, arrays)
@@ -349,7 +353,7 @@ class Trainer(Protocol):
     """What cross-validation asks of a way to train.
 
     Attributes:
-        epochs: How often `fit` calls `tell`, by stage.
+        epochs: How often `fit` calls `on_epoch`, by stage.
     """
 
     epochs: Sequence[int]
@@ -359,9 +363,12 @@ class Trainer(Protocol):
         ...
 
     def fit(
-        self, indices: np.ndarray, tell: OnEpoch | None = None, fold: Fold | None = None
+        self,
+        indices: np.ndarray,
+        on_epoch: OnEpoch | None = None,
+        fold: Fold | None = None,
     ) -> History:
-        """Trains on the clips at these places; calls `tell` after each epoch."""
+        """Trains on the clips at these places; calls `on_epoch` after each epoch."""
         ...
 
     def predict(self, indices: np.ndarray) -> np.ndarray:
@@ -383,30 +390,35 @@ class KerasTrainer(abc.ABC):
         self._state.restore()
 
     def fit(
-        self, indices: np.ndarray, tell: OnEpoch | None = None, fold: Fold | None = None
+        self,
+        indices: np.ndarray,
+        on_epoch: OnEpoch | None = None,
+        fold: Fold | None = None,
     ) -> History:
         """Trains the stage; see `Trainer`."""
-        return fit_stages([lambda: self.course(indices)], [self.stage], tell, fold)
+        return fit_stages(
+            [lambda: self.stage_fit(indices)], [self.stage], on_epoch, fold
+        )
 
-    def course(self, indices: np.ndarray) -> StageFit:
+    def stage_fit(self, indices: np.ndarray) -> StageFit:
         """Returns the stage, ready to run on the clips at these places."""
         if self._hold_out is None:
-            return self._course(indices)
+            return self._stage_fit(indices)
         train, held = self._hold_out(indices)
-        course = self._course(train)
+        stage_fit = self._stage_fit(train)
         truth = self._truth_at(train)
         weigh = self._recipe.imbalance != "none"
-        course.validate = lambda: validation_loss(
+        stage_fit.validate = lambda: validation_loss(
             self.predict(held), self._truth_at(held), truth if weigh else None
         )
-        return course
+        return stage_fit
 
     @abc.abstractmethod
     def predict(self, indices: np.ndarray) -> np.ndarray:
         """Scores whole clips; see `Trainer`."""
 
     @abc.abstractmethod
-    def _course(self, indices: np.ndarray) -> StageFit:
+    def _stage_fit(self, indices: np.ndarray) -> StageFit:
         """Returns the stage on the clips at these places, all of them trained on."""
 
     @abc.abstractmethod

@@ -83,9 +83,9 @@ class WaveformTrainer(KerasTrainer):
     def _truth_at(self, indices: np.ndarray) -> np.ndarray:
         return self._dataset.label_indices[indices]
 
-    def _course(self, indices: np.ndarray) -> StageFit:
+    def _stage_fit(self, indices: np.ndarray) -> StageFit:
         recipe, truth = self._recipe, self._dataset.label_indices[indices]
-        imbalance.tell_counts(self._model.loss, truth)
+        imbalance.set_label_counts(self._model.loss, truth)
         weights = np.zeros(len(self._dataset.labels), np.float32)
         weights[truth] = imbalance.clip_weights(truth, recipe.imbalance)
         shown = imbalance.shown_places(truth, recipe.imbalance, self._seed)

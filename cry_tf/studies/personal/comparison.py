@@ -158,7 +158,7 @@ def compare(
     run_kind: str = UNSEEN,
     permutations: int = held_out.PERMUTATIONS,
     seed: int = 0,
-    tell: Callable[[], None] = lambda: None,
+    advance: Callable[[], None] = lambda: None,
 ) -> DesignComparison:
     """Evaluates personal models beside the run and the baselines.
 
@@ -173,7 +173,7 @@ def compare(
         run_kind: `UNSEEN`, or `TRAINED_ON` if the run was trained on these clips.
         permutations: Shuffles behind each p-value, positive.
         seed: Draws clips and shuffles.
-        tell: Called after each head and infant.
+        advance: Called after each head and infant.
     """
     found = {
         head: held_out.judge(
@@ -202,7 +202,7 @@ def compare(
                 with_siblings=with_siblings,
                 permutations=permutations,
                 seed=seed,
-                tell=tell,
+                advance=advance,
             )
             rows[place] = dataclasses.replace(rows[place], p_value=p_value)
     return DesignComparison(
@@ -376,7 +376,7 @@ def write_answers(
                 )
 
 
-def tell(progress: Progress, comparisons: Sequence[DesignComparison]) -> None:
+def print_tables(progress: Progress, comparisons: Sequence[DesignComparison]) -> None:
     """Prints the rows of each comparison as a table."""
     for entry in comparisons:
         progress.line()

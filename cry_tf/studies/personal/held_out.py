@@ -242,7 +242,7 @@ def permutation_p(
     with_siblings: bool,
     permutations: int = PERMUTATIONS,
     seed: int = 0,
-    tell: Callable[[], None] = lambda: None,
+    advance: Callable[[], None] = lambda: None,
 ) -> float | None:
     """How often labels that mean nothing would do as well.
 
@@ -258,7 +258,7 @@ def permutation_p(
         with_siblings: True trains on near-copies of the test clip.
         permutations: Number of shuffles, positive.
         seed: Draws the shuffles.
-        tell: Called after each infant.
+        advance: Called after each infant.
 
     Returns:
         (1 + shuffles with at least this share right) / (1 + shuffles); None if no
@@ -277,7 +277,7 @@ def permutation_p(
                     infant, adapter, features, truth, design, with_siblings, seed
                 )
             total[turn] += known[key]
-        tell()
+        advance()
     if not total[0, 1]:
         return None
     shares = total[:, 0] / np.maximum(total[:, 1], 1)

@@ -79,7 +79,7 @@ def without_each(
     model: Any,
     embeddings: Embeddings,
     is_known: np.ndarray,
-    tell: Callable[[], None] = lambda: None,
+    advance: Callable[[], None] = lambda: None,
 ) -> Iterator[tuple[Any, np.ndarray, np.ndarray]]:
     """Trains the head of a run once a fold, as the run did, on the other groups.
 
@@ -89,7 +89,7 @@ def without_each(
         embeddings: Of the training clips, and of any others of the same infants.
             Groups are kept whole.
         is_known: Bool `(clips,)`, which of them the run was trained on.
-        tell: Called after each epoch.
+        advance: Called after each epoch.
 
     Yields:
         Once a fold, the trained model, the places of the clips that it was trained
@@ -110,7 +110,7 @@ def without_each(
     for train, test in folds:
         trained_on = train[is_known[train]]
         trainer.reset()
-        trainer.fit(trained_on, lambda *_: tell())
+        trainer.fit(trained_on, lambda *_: advance())
         yield fresh, trained_on, test
 
 

@@ -26,7 +26,7 @@ from cry_tf.studies.personal.comparison import (
     UNSEEN,
     DesignComparison,
     compare,
-    tell,
+    print_tables,
 )
 from cry_tf.studies.personal.held_out import InfantClips, LeaveOneOut
 from cry_tf.studies.personal.infants import PROTOTYPES_NEED
@@ -162,7 +162,7 @@ def personalize(
         plan.model.save(part / MODEL_FILE)
         warnings = personal_report.write(part, plan, verdict, adaptation, context)
         if comparisons:
-            tell(context.progress, comparisons)
+            print_tables(context.progress, comparisons)
         for sentence in warnings:
             context.progress.warn(sentence)
     return Personal(RunFolder.open(path), comparisons, warnings, len(found.problems))
@@ -199,15 +199,18 @@ class PersonalTrainer:
         self._head = None
 
     def fit(
-        self, indices: np.ndarray, tell: OnEpoch | None = None, fold: Fold | None = None
+        self,
+        indices: np.ndarray,
+        on_epoch: OnEpoch | None = None,
+        fold: Fold | None = None,
     ) -> History:
         """Adapts to the clips at these places, in one step and without a loss."""
         if len(indices):
             truth = self._truth[indices]
             self._head = self._adapter.adapt(self._features[indices], truth)
             write_into(self._model, self._head)
-        if tell is not None:
-            tell(0, True)
+        if on_epoch is not None:
+            on_epoch(0, True)
         return {"loss": [], "accuracy": []}
 
     def predict(self, indices: np.ndarray) -> np.ndarray:
@@ -319,7 +322,7 @@ def _compare(
                 run_kind=run_kind,
                 permutations=permutations,
                 seed=seed,
-                tell=advance,
+                advance=advance,
             )
             for title, given, with_siblings, what in ways
         )

@@ -30,7 +30,7 @@ from cry_tf.studies.personal.adapters import (
 from cry_tf.studies.personal.comparison import (
     DesignComparison,
     compare,
-    tell,
+    print_tables,
     write_answers,
 )
 from cry_tf.studies.personal.held_out import FewShots, InfantClips, LeaveOneOut
@@ -172,7 +172,7 @@ def study(
         pages.write(
             part / "report.html", lambda: personal_report.render(page), progress.warn
         )
-        tell(progress, comparisons)
+        print_tables(progress, comparisons)
     return Study(Path(path), comparisons, unseen.problems)
 
 
@@ -217,7 +217,7 @@ def _compare_all(
                         if isinstance(design, LeaveOneOut)
                         else math.ceil(permutations / 10),
                         seed=seed,
-                        tell=advance,
+                        advance=advance,
                     )
                 )
     return tuple(done)

@@ -124,13 +124,13 @@ def pretrain(
     test = compute(test_clips, plain, teachers, front_end, cache, progress)
     scoring_s = time.monotonic() - began
 
-    course = PretrainingFit(epochs=wanted.epochs, seed=wanted.seed)
+    settings = PretrainingFit(epochs=wanted.epochs, seed=wanted.seed)
     model = with_heads(backbone, train)
     scales = {
         name: FeatureScale.of(values) for name, values in train.embeddings.items()
     }
     began = time.monotonic()
-    history = fit(model, train, scales, course, progress)
+    history = fit(model, train, scales, settings, progress)
     trained_s = time.monotonic() - began
 
     train_clips = train_clips.without(p.clip for p in train_clips.problems)
@@ -141,7 +141,7 @@ def pretrain(
         "settings": dataclasses.asdict(wanted)
         | {"teachers": [name for name, _ in wanted.teachers]},
         "plan": plan.to_dict(),
-        "course": course.to_dict(),
+        "course": settings.to_dict(),
         "teachers": {t.name: {"sha256": t.sha256} for t in teachers},
         "trained_on": _about(train_clips),
         "held_out": _about(test_clips),

@@ -46,7 +46,7 @@ class PretrainingFit:
                 )
 
     def to_dict(self) -> dict[str, Any]:
-        """Returns the course as JSON types."""
+        """Returns the fields as JSON types."""
         return dataclasses.asdict(self)
 
 
@@ -116,7 +116,7 @@ def fit(
     model: keras.Model,
     targets: Targets,
     scales: dict[str, FeatureScale],
-    course: PretrainingFit,
+    settings: PretrainingFit,
     progress: Progress,
 ) -> list[dict[str, float]]:
     """Trains a student with its heads.
@@ -130,7 +130,7 @@ def fit(
         model: See `with_heads`.
         targets: What to learn.
         scales: Of each teacher's embeddings.
-        course: How to train.
+        settings: How to train, a `PretrainingFit`.
         progress: Takes lines, warnings and progress.
 
     Returns:
@@ -139,22 +139,22 @@ def fit(
     Raises:
         ValueError: If the loss does not stay finite.
     """
-    steps = len(targets) // course.batch_size
+    steps = len(targets) // settings.batch_size
     if steps < 1:
         raise ValueError(
             f"There must be at least one batch of windows. Received: {len(targets)} "
-            f"windows, batch_size={course.batch_size}."
+            f"windows, batch_size={settings.batch_size}."
         )
-    whole = steps * course.epochs
+    whole = steps * settings.epochs
     rate: Any = keras.optimizers.schedules.CosineDecay(
         0.0,
         max(1, whole - whole // 10),
-        warmup_target=course.learning_rate,
+        warmup_target=settings.learning_rate,
         warmup_steps=max(1, whole // 10),
     )
     optimizer = keras.optimizers.Adam(rate)
     optimizer.build(model.trainable_variables)
-    heat = course.temperature
+    heat = settings.temperature
     names = [*targets.logits]
 
     def losses(outputs, wanted):
@@ -175,19 +175,19 @@ def fit(
         with tf.GradientTape() as tape:
             outputs = model([patches, mask], training=True)
             soft, hidden = losses(outputs, wanted)
-            loss: Any = course.score_weight * soft + hidden
+            loss: Any = settings.score_weight * soft + hidden
         gradients = tape.gradient(loss, model.trainable_variables)
         optimizer.apply(gradients, model.trainable_variables)
         return soft, hidden
 
-    rng = np.random.default_rng(course.seed)
+    rng = np.random.default_rng(settings.seed)
     history = []
-    with progress.bar("epochs", course.epochs) as advance:
-        for _ in range(course.epochs):
+    with progress.bar("epochs", settings.epochs) as advance:
+        for _ in range(settings.epochs):
             order = rng.permutation(len(targets))
             sums = np.zeros(2)
             for number in range(steps):
-                rows = order[number * course.batch_size :][: course.batch_size]
+                rows = order[number * settings.batch_size :][: settings.batch_size]
                 wanted = []
                 for name in names:
                     wanted.append(scales[name](targets.embeddings[name][rows]))
@@ -198,7 +198,7 @@ def fit(
             if not np.isfinite(soft + hidden):
                 raise ValueError(
                     "The loss must stay finite. Lower the learning rate (now "
-                    f"{course.learning_rate:g})."
+                    f"{settings.learning_rate:g})."
                 )
             history.append({"scores": soft, "embeddings": hidden})
             progress.line(f"  loss of scores {soft:.4f}, of embeddings {hidden:.4f}")

@@ -254,7 +254,7 @@ def write(path: Path, found: Reproduced, warn: Callable[[str], None]) -> None:
     pages.write(path / "report.html", lambda: _html(found), warn)
 
 
-def tell(progress: Progress, found: Reproduced) -> None:
+def print_tables(progress: Progress, found: Reproduced) -> None:
     """Prints the tables."""
     for made in tables(found):
         progress.line()

@@ -181,7 +181,10 @@ class DistillingTrainer:
         self._trainer.reset()
 
     def fit(
-        self, indices: np.ndarray, tell: OnEpoch | None = None, fold: Fold | None = None
+        self,
+        indices: np.ndarray,
+        on_epoch: OnEpoch | None = None,
+        fold: Fold | None = None,
     ) -> History:
         """Trains on the clips of a fold; see `cry_tf.training.trainer.Trainer`.
 
@@ -191,7 +194,7 @@ class DistillingTrainer:
         """
         number = int(fold.name) if fold else 0
         logits = self._teacher_scores.logits(number, indices)
-        return self._trainer.fit(indices, logits, self._lesson.truth, tell, fold)
+        return self._trainer.fit(indices, logits, self._lesson.truth, on_epoch, fold)
 
     def predict(self, indices: np.ndarray) -> np.ndarray:
         """Returns the scores `(clips, labels)` of the clips at these places."""

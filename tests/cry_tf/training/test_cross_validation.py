@@ -20,10 +20,10 @@ class Remembers:
     def reset(self):
         self.heard = set()
 
-    def fit(self, indices, tell=None, fold=None):
+    def fit(self, indices, on_epoch=None, fold=None):
         self.heard |= set(indices)
-        if tell:
-            tell(0, True)
+        if on_epoch:
+            on_epoch(0, True)
         return {"loss": [0.5], "accuracy": [0.75]}
 
     def predict(self, indices):
@@ -60,10 +60,10 @@ def test_folds_that_leave_a_clip_out_are_refused():
 
 def test_the_fold_that_fails_is_named():
     class Fails(Remembers):
-        def fit(self, indices, tell=None, fold=None):
+        def fit(self, indices, on_epoch=None, fold=None):
             if 0 in indices:
                 raise ValueError("The loss must stay finite.")
-            return super().fit(indices, tell, fold)
+            return super().fit(indices, on_epoch, fold)
 
     with pytest.raises(ValueError, match="Fold 1: The loss must stay finite"):
         fit_folds(Fails(), FOLDS)

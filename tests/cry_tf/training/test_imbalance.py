@@ -54,7 +54,7 @@ def test_the_loss_goes_by_the_name():
 
 def test_logit_adjustment_counts_the_training_fold():
     loss = imbalance.make_loss("logit_adjustment", labels=5)
-    imbalance.tell_counts(loss, TRUTH)
+    imbalance.set_label_counts(loss, TRUTH)
     assert isinstance(loss, LogitAdjustedLoss)
     assert loss.label_counts == (10, 4, 0, 3, 0)
-    imbalance.tell_counts(imbalance.make_loss("none", labels=5), TRUTH)
+    imbalance.set_label_counts(imbalance.make_loss("none", labels=5), TRUTH)

@@ -152,7 +152,7 @@ def test_a_stage_stops_early_and_the_best_weights_are_back(make):
     best = int(np.argmin(history["val_loss"]))
     assert len(history["val_loss"]) == best + 1 + 3
     assert len(told) == 30
-    assert trainer.course(np.arange(24)).validate() == history["val_loss"][best]
+    assert trainer.stage_fit(np.arange(24)).validate() == history["val_loss"][best]
 
 
 def test_small_batches_whose_gradients_are_averaged_make_the_same_step(make):

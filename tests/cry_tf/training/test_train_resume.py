@@ -117,10 +117,10 @@ def _train_and_stop(argv):
     from cry_tf.training import cross_validation
 
     class Stops(cross_validation.Forecast):
-        def tell(self, epoch, was_trained):
+        def update(self, epoch, was_trained):
             if epoch == 3:
                 raise KeyboardInterrupt
-            return super().tell(epoch, was_trained)
+            return super().update(epoch, was_trained)
 
     original, cross_validation.Forecast = cross_validation.Forecast, Stops
     try:

@@ -103,7 +103,7 @@ def test_an_infinite_loss_stops_and_names_the_clips_of_its_batch(clips):
     values[3][0, 0] = np.nan
     names = [f"clip{n}.wav" for n in range(40)]
     trained = HeadTrainer(ToyModel(), values, truth, QUICK, 0, 0.5, names=names)
-    places = trained.course(np.arange(40)).order.places(0).tolist()
+    places = trained.stage_fit(np.arange(40)).order.places(0).tolist()
     batch = places.index(3) // QUICK.batch_size
     with pytest.raises(ValueError, match=r"loss must stay finite.*nan in epoch 1") as e:
         trained.fit(np.arange(40))

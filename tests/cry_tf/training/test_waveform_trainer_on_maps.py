@@ -114,7 +114,7 @@ def test_a_clip_is_shown_with_its_copies_and_they_are_never_scored(make, tmp_pat
     )
     assert len(list((tmp_path / "maps").iterdir())) == 14 * 3
     part = trainer._parts[0]
-    order = part.course(np.arange(14)).order
+    order = part.stage_fit(np.arange(14)).order
     shown = np.concatenate([order.places(epoch) for epoch in range(3)])
     clips = part._maps.versions.clip[shown]
     assert set(np.bincount(shown)[shown]) == {1}  # each version once in three epochs
