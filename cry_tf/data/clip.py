@@ -17,7 +17,7 @@ _CONTROL = {"Cc", "Zl", "Zp", "Cs"}
 
 
 def label_name(label: str, place: str = "") -> str:
-    """Returns a label as it is compared, kept and written everywhere.
+    """Returns a label in its normal form, which is used everywhere.
 
     Args:
         label: As a user wrote it. Of a letter with an accent Unicode knows two forms,
@@ -106,7 +106,7 @@ def class_indices(clips: Sequence[Clip], labels: Sequence[str]) -> np.ndarray:
 
 
 class LabelledClips(Protocol):
-    """What decoding and joining need of a `Dataset`, which stands above them."""
+    """The part of `Dataset` that decoding and joining use; they cannot import it."""
 
     def __len__(self) -> int:
         """Returns the number of clips."""
@@ -139,11 +139,11 @@ class LabelledClips(Protocol):
 
 
 class Augmentation(Protocol):
-    """What makes another waveform of a clip; `cry_tf.augment.Policy` is one."""
+    """Changes the waveform of a clip; `cry_tf.augment.Policy` is one."""
 
     @property
     def name(self) -> str:
-        """What records call it."""
+        """Its name in records."""
         ...
 
     def __call__(

@@ -402,7 +402,7 @@ def split_indices(
     chosen = np.zeros(len(names), bool)
 
     def distance(choice: np.ndarray) -> float:
-        """How far each share is from the wish; a label on one side counts most."""
+        """How far the shares are from `test_size`; a label on one side weighs most."""
         taken = shares[choice].sum(axis=0)
         lost = (taken < 1e-9) | (taken > 1 - 1e-9)
         return float(((taken - test_size) ** 2).sum() + 10 * lost.sum())

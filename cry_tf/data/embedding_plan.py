@@ -118,7 +118,7 @@ class EmbeddingPlan:
         try:
             copy = self.augment(waveform, sample_rate_hz, rng)
         except OSError as error:
-            # A noise is to blame: the clip must not be left out for it.
+            # A noise file failed, not the clip: do not leave the clip out.
             raise ValueError(str(error)) from error
         return decoding.cut(copy, sample_rate_hz, self.max_seconds)
 

@@ -1,4 +1,4 @@
-"""Which clips each epoch shows, and in which order, from its number alone."""
+"""The clips of each epoch and their order, a function of the epoch's number."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ _SEEDS_OF_BATCHES = 1
 class EpochOrder:
     """The order of the clips in every epoch, a function of seed and epoch.
 
-    A training that continues at its seventh epoch sees what it would have seen,
-    whatever was or was not iterated over before.
+    So a run that is resumed at any epoch trains on the same batches as one that was
+    never interrupted.
 
     Args:
-        shown: Int array, what makes one round, in no order; something may be there
-            more than once.
+        shown: Int array, the places of one pass over the data, unshuffled; a place
+            may occur more than once.
         seed: At least 0, draws the orders.
         batch_size: Of the batches, positive.
-        clips: Where more is shown than there are clips (copies, or rare labels
-            again), an epoch stays as long as they are, in whole batches, and the
-            next one continues from there. None takes all that is shown.
+        clips: Number of places per epoch, in whole batches, if `shown` is longer
+            (copies of clips, or rare labels repeated); the next epoch continues
+            where this one ended. None takes all of `shown`.
 
     Attributes:
         epoch: Int, epoch of the next iteration; set it.
@@ -50,7 +50,7 @@ class EpochOrder:
         self.epoch = 0
 
     def places(self, epoch: int | None = None) -> np.ndarray:
-        """Returns what an epoch shows, int64 `(count,)`; None for the one set."""
+        """Returns the places of an epoch, int64 `(count,)`. Default: `self.epoch`."""
         epoch = self.epoch if epoch is None else epoch
         size = len(self._shown)
         begin = epoch * self.count

@@ -108,7 +108,7 @@ class Extractor:
 
 
 def _nameless(config: Any) -> Any:
-    """Drops what inference does not depend on: names, and what is trained.
+    """Drops names and `trainable`, which inference does not depend on.
 
     A functional graph is little but automatic names; class, weights and probe
     stand for it.

@@ -101,7 +101,7 @@ def to_tf(
 
     from cry_tf.data.waveform_batches import WaveformBatches
 
-    # A file left out, or an order of its own, makes other batches.
+    # With skipped files or an order of its own, the number of batches is not known.
     is_known = order is None and on_error == "raise"
     return WaveformBatches(
         make,
@@ -175,7 +175,7 @@ def _pipeline(
 
 
 def _with_epoch(clips: Any, seed: int) -> Any:
-    """Adds a number to the elements that is another one in each epoch.
+    """Adds a number to each element that differs from epoch to epoch.
 
     Like the order of a shuffled dataset, it follows from the seed and from how
     often the dataset was iterated over.

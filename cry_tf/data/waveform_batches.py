@@ -62,7 +62,7 @@ class WaveformBatches(tf.data.Dataset):
 
     @property
     def labels(self) -> tuple[str, ...]:
-        """Names of the places that clips have as labels."""
+        """Names of the label indices."""
         return self._own_labels if self._labels is None else self._labels
 
     def for_model(

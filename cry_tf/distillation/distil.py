@@ -74,7 +74,7 @@ def distil(
     _check(teacher_runs, settings, unlabelled)
     result_folder.check(path, overwrite)
     teachers = [RunTeacher(each) for each in teacher_runs]
-    # The rows beside a student are its teacher and itself alone.
+    # A student is compared with its teacher and itself alone, not with baselines.
     student = dataclasses.replace(settings.student, baselines=False)
     with (
         run_context(
@@ -121,7 +121,7 @@ def _check(
     settings: DistillSettings,
     unlabelled: str | os.PathLike[str] | None,
 ) -> None:
-    """Refuses, before anything is read, what does not fit together."""
+    """Checks the arguments before anything is read."""
     if not teacher_runs:
         raise ValueError("A distillation takes at least one teacher. Received: none.")
     if settings.filter and unlabelled is None:
@@ -166,7 +166,7 @@ def _require_same(
     teachers: Sequence[RunTeacher],
     context: RunContext,
 ) -> None:
-    """Checks what must be the same where a run continues."""
+    """Checks that a resumed run has the same data, settings and teachers."""
     facts: dict[str, Any] = {
         "data": {"sha256": lesson.labelled.sha256},
         "windows": [content_sha256(clip.path) for clip in lesson.windows],

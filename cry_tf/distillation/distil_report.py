@@ -29,7 +29,7 @@ _TABLE = "Table 5"
 
 @dataclass(frozen=True, kw_only=True)
 class ComparedModel:
-    """A row.
+    """One row of the comparison.
 
     Attributes:
         name: `teacher`, `alone` or `distilled`.

@@ -49,13 +49,13 @@ class MadeFile:
 
 
 class FoldFiles:
-    """Makes files of models and judges them.
+    """Exports models and measures the files.
 
     Args:
         work: Folder for the files, for its owner to delete.
 
     Attributes:
-        refused: Why no file is to be had, by name of the model.
+        refused: Reason why there is no file, by name of the model.
     """
 
     def __init__(self, work: Path):
@@ -85,7 +85,7 @@ class FoldFiles:
             began = time.perf_counter()
             runner(waveform)
             times.append(time.perf_counter() - began)
-        # The first run allocates.
+        # Without the first run, which allocates memory.
         return MadeFile(path.stat().st_size, 1000 * float(np.median(times[1:])))
 
     def _export(
@@ -106,7 +106,7 @@ ROWS = ("teacher", "alone", "distilled")
 
 
 class Folds:
-    """What is trained and scored, fold by fold, each part kept once it is done.
+    """Trains and scores every fold, and saves each finished part.
 
     Args:
         model: The student, with the weights that every fit begins from.
@@ -153,7 +153,7 @@ class Folds:
             self._loner = StudentTrainer(
                 model, lesson, recipe, seed, settings.temperature, alpha=1.0
             )
-        # The Distiller has checked them.
+        # `Distiller` has checked the weights.
         weights = np.array(settings.teacher_weights or [1.0] * len(teachers))
         self._shares = weights / weights.sum()
 

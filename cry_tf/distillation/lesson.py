@@ -1,4 +1,4 @@
-"""What a student is trained on: labelled clips, unlabelled windows, pseudo labels."""
+"""The training data of a student: labelled clips, windows, pseudo labels."""
 
 from __future__ import annotations
 

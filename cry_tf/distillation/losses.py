@@ -13,7 +13,7 @@ ops: Any = keras.ops  # typed, wrongly, as often None
 
 Activation = Literal["softmax", "sigmoid"]
 
-# A probability in float32 can be less than it can be divided by.
+# Smaller probabilities are clipped: in float32 a division by them overflows.
 _SMALLEST = 1e-30
 
 

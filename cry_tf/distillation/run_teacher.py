@@ -155,7 +155,7 @@ class RunTeacher:
         self.fitted = self._fresh
 
     def finish(self) -> None:
-        """Becomes the run's final model."""
+        """Loads the run's final model."""
         self.fitted = self.model
 
     def logits(self) -> np.ndarray:

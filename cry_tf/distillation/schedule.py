@@ -1,4 +1,4 @@
-"""Numbers that change from epoch to epoch: a temperature, an alpha."""
+"""Schedules of the temperature and of alpha, epoch by epoch."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ import keras
 
 
 class Schedule(ABC):
-    """A number for each epoch, a function of the epoch's number alone.
+    """Returns a number for each epoch, a function of the epoch's number alone.
 
-    So a training that continues at its seventh epoch has what it would have had.
+    So a run that is resumed at any epoch gets the same numbers.
     """
 
     @abstractmethod
@@ -47,8 +47,8 @@ class Constant(Schedule):
         return {"value": self.value}
 
 
-class _Course(Schedule):
-    """From one number to another within some epochs, and that one ever after."""
+class _Ramp(Schedule):
+    """Changes from `start` to `end` over `epochs` epochs, then stays at `end`."""
 
     def __init__(self, start: float, end: float, epochs: int):
         self.start = _number("start", start)
@@ -70,8 +70,8 @@ class _Course(Schedule):
 
 
 @keras.saving.register_keras_serializable(package="cry_tf")
-class Linear(_Course):
-    """In a line from one number to another.
+class Linear(_Ramp):
+    """Changes linearly from one number to another.
 
     Args:
         start: The number of epoch 0.
@@ -88,8 +88,8 @@ class Linear(_Course):
 
 
 @keras.saving.register_keras_serializable(package="cry_tf")
-class Cosine(_Course):
-    """From one number to another, slowly at first and at the end.
+class Cosine(_Ramp):
+    """Changes from one number to another along half a cosine.
 
     Args:
         start: The number of epoch 0.

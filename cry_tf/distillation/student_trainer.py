@@ -1,4 +1,4 @@
-"""Trains a student on labels and on what its teachers gave."""
+"""Trains a student on labels and on the logits of its teachers."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _SCORING_SECONDS = 320.0
 
 
 class StudentTrainer:
-    """Trains one student again and again, from the same first weights.
+    """Trains a student for each fold, always from the same initial weights.
 
     Args:
         model: The student, a `CryModel`.
@@ -78,7 +78,7 @@ class StudentTrainer:
             ),
             metrics=["accuracy"],
         )
-        model.jit_compile = False  # it scores, uncompiled itself, clips of any length
+        model.jit_compile = False  # `predict` takes clips of any length
         self._state = State(self._distiller)
 
     def reset(self) -> None:
@@ -113,7 +113,7 @@ class StudentTrainer:
     ) -> StageFit:
         recipe, lesson = self._recipe, self._lesson
         labelled = indices[truth[indices] >= 0]
-        # One more, found at -1: a clip without a label weighs 1.
+        # The last weight, at index -1, is that of clips without a label.
         weights = np.ones(len(self._model.labels) + 1, np.float32)
         weights[truth[labelled]] = imbalance.clip_weights(
             truth[labelled], recipe.imbalance
@@ -123,7 +123,7 @@ class StudentTrainer:
         ]
         shown = np.concatenate([shown, indices[truth[indices] < 0]])
         every = (shown[:, None] * lesson.versions + np.arange(lesson.versions)).ravel()
-        # A step at least twice an epoch, also in a small fold.
+        # Small enough for at least two steps per epoch, also in a small fold.
         batch_size = max(1, min(self._micro, len(indices) // 2))
         order = EpochOrder(every, self._seed, batch_size, len(indices))
         kept = tf.constant(logits.reshape(-1, *logits.shape[2:]))

@@ -1,4 +1,4 @@
-"""What is read of a classifier: its logits, and features of a layer."""
+"""Reads logits and the features of a layer from any classifier."""
 
 from __future__ import annotations
 

@@ -214,7 +214,7 @@ class TeacherCache:
                 if progress is not None:
                     progress(number * total + done, len(outputs) * total)
 
-            # A `Backbone` to the cache in all that it asks of one.
+            # It has every attribute of a `Backbone` that the cache uses.
             backbone: Any = each
             found.append(
                 cache.embed(

@@ -108,9 +108,9 @@ class TeacherEnsemble:
         missing = [TEACHER_LOGITS] * (logits is None)
         missing += [TEACHER_FEATURES] * (self._has_features and features is None)
         if missing and self.taps:
-            heard_logits, heard_features = self(x)
-            logits = heard_logits if logits is None else logits
-            features = heard_features if features is None else features
+            own_logits, own_features = self(x)
+            logits = own_logits if logits is None else logits
+            features = own_features if features is None else features
         elif missing and is_needed:
             raise ValueError(
                 f"Without a teacher the data must bring {' and '.join(missing)}. "

@@ -16,7 +16,7 @@ FALSE_POSITIVE_RATES = (0.001, 0.01, 0.05, 0.1)
 
 @dataclass(frozen=True)
 class OperatingPoint:
-    """What a detector does at one threshold.
+    """Recall and false alarms of a detector at one threshold.
 
     Attributes:
         threshold: Positive score in [0, 1] from which a clip is called a cry.

@@ -1,4 +1,4 @@
-"""The records that a measurement consists of."""
+"""Records of the figures of an evaluation."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whether a score of 0.8 is right eight times in ten."""
+"""Calibration: whether clips with a score of 0.8 are right 80 % of the time."""
 
 from __future__ import annotations
 

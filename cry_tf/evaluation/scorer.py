@@ -1,4 +1,4 @@
-"""Gives any saved model one face: waveform in, scores out."""
+"""One interface to any saved model: waveform in, scores out."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Chooses the score from which a detector calls a cry."""
+"""Chooses the decision threshold of a detector."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def choose_threshold(
 def cross_fitted_point(
     predictions: Predictions, min_recall: float = MIN_RECALL
 ) -> OperatingPoint | None:
-    """Judges the choice of a threshold on clips that had no part in it.
+    """Measures a threshold on clips that it was not chosen on.
 
     The threshold of each fold is chosen on the scores of the other folds.
 

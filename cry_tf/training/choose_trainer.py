@@ -21,9 +21,9 @@ from cry_tf.training.staged_trainer import make_staged
 from cry_tf.training.trainer import Trainer
 from cry_tf.training.waveform_trainer import WaveformTrainer
 
-# Adam, gradients and TensorFlow's own buffers live in the other half.
+# The other half is for Adam's moments, gradients and TensorFlow's buffers.
 _SHARE_OF_MEMORY = 0.5
-# Forward values are kept for the backward pass, which makes as much again.
+# The backward pass needs about as much memory as the forward pass.
 _PASSES = 2
 _CGROUP_LIMIT = Path("/sys/fs/cgroup/memory.max")
 _CGROUP_USED = Path("/sys/fs/cgroup/memory.current")

@@ -1,4 +1,4 @@
-"""What surrounds a run and changes none of its figures, made once, at the door."""
+"""Progress, caches, checkpoint and devices of a run; none of them changes a figure."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from cry_tf.training.devices import ONE_DEVICE, Devices
 
 @dataclass(frozen=True, kw_only=True)
 class RunContext:
-    """What every step of a run is given beside the record of the step before.
+    """What every step of a run gets besides the result of the step before.
 
     Attributes:
         progress: Takes lines, warnings, tables and progress bars. Default: ignores

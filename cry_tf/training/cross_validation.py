@@ -1,4 +1,4 @@
-"""Cross-validation: every clip is scored by a model that never saw its group."""
+"""Cross-validation: every clip is scored by a model not trained on its group."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ class HistoryRow:
         stage: What was trained: `head`, `last` or `all`.
         epoch: Number of the epoch, from 1, over all stages.
         loss: Mean weighted loss over the training clips.
-        accuracy: Share of the training clips answered rightly, while training.
+        accuracy: Share of the training clips classified correctly, while training.
         learning_rate: Of the head, in the last batch; None where a head was fitted.
         val_loss: Cross-entropy over the validation clips, taken from the training
             clips; None where none are held out.
@@ -104,7 +104,7 @@ class HistoryRow:
 
 @dataclass(frozen=True)
 class OutOfFold:
-    """What cross-validation gives.
+    """The result of cross-validation.
 
     Attributes:
         scores: Float array `(clips, labels)`.
@@ -123,7 +123,7 @@ class OutOfFold:
 def cross_validate(
     plan: Plan, context: RunContext, *, is_final: bool = True
 ) -> OutOfFold:
-    """Trains once a fold, once without each domain, then the model that is kept.
+    """Trains a model for each fold and without each domain, then the final one.
 
     Args:
         plan: Of the run. Its model is left trained on every clip.
@@ -241,7 +241,7 @@ def _fold(
 
 
 def history_rows(fold: str, history: History) -> list[HistoryRow]:
-    """Returns what is remembered of a fit as one row an epoch."""
+    """Returns the history of a fit as one row per epoch."""
     nothing = [None] * len(history["loss"])
     columns = zip(
         history.get("stage", ["head"] * len(nothing)),

@@ -84,7 +84,7 @@ class Cluster:
 
 
 def share(batch: tuple[Any, ...], number: Any, replicas: int) -> tuple[Any, ...]:
-    """Returns what the replica of this number gets of a batch, at least one clip.
+    """Returns the part of a batch that a replica trains on, at least one clip.
 
     Keras divides the loss of each replica by its clips and by the replicas. Where a
     batch has fewer clips than there are replicas, some get one that counts nothing.
@@ -290,7 +290,7 @@ class Devices:
             )
 
     def wait(self) -> None:
-        """Waits until every worker is here, so that none leaves the others."""
+        """Waits for all workers: one that exits early would make the others fail."""
         if self._engine is not None and self.cluster.workers > 1:
             self._reduced(0.0)
 

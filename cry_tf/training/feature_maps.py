@@ -20,7 +20,7 @@ from cry_tf.data.epoch_order import EpochOrder
 
 
 class Versions:
-    """Numbers clips and copies: the clips first, then all copies, clip by clip.
+    """Numbers clips and copies: first all clips, then the copies of each clip.
 
     Args:
         clips: How many there are.
@@ -47,10 +47,10 @@ class Versions:
 class FeatureMaps:
     """The tensors that pass a cut, a file for each clip and each copy of it.
 
-    Each clip goes through the stem alone, so that its maps do not depend on any
-    batch, and batches are read from disk as they are needed. They are kept in the
-    stem's own float32: half the digits would halve the disk space of some hundred
-    kilobytes a clip, and train a little differently from the waveform.
+    Each clip goes through the stem on its own, so that its maps do not depend on
+    the other clips of a batch. Batches are read from disk as they are needed. Maps
+    are stored as float32, some hundred kilobytes per clip: float16 would halve
+    that, and train slightly differently from the waveform.
 
     Args:
         cut: Of the backbone; its stem is run here, and must not change any more.
@@ -59,7 +59,7 @@ class FeatureMaps:
         max_seconds: A longer clip is trained on its beginning; it is kept whole
             beside that, to be scored.
         folder: Where files are kept, and taken from if they are there; None for a
-            folder that goes with this object.
+            temporary folder, deleted with this object.
         policy: Makes augmented copies, or None.
         copies: Of each clip.
         seed: Draws them.
@@ -113,7 +113,7 @@ class FeatureMaps:
 
     @property
     def megabytes(self) -> float:
-        """Of disk space that the files take."""
+        """Disk space of the files, MB."""
         return sum(file.stat().st_size for file in self.folder.iterdir()) / 1e6
 
     def training(self, order: EpochOrder, batch_size: int) -> Any:
@@ -168,7 +168,7 @@ class FeatureMaps:
     def _write(self, key: str, outputs: Any) -> None:
         """Writes a file: the steps of each map, int64, then one after the other.
 
-        Not NumPy's format: reading that takes longer than a step of a small network.
+        NumPy's own format takes longer to read than a step of a small network takes.
         """
         path = self._path(key)
         maps = [
@@ -176,7 +176,7 @@ class FeatureMaps:
             for output, spec in zip(outputs, self._specs, strict=True)
         ]
         try:
-            # Read by this run alone, so a power cut can damage nothing of use.
+            # Only this run reads it, so it need not survive a power cut.
             with (
                 atomic.replacing(path, is_synced=False) as part,
                 open(part, "wb") as file,

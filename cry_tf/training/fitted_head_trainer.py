@@ -100,7 +100,7 @@ class FittedTrainer:
 
 
 def write_into(model: Any, head: LogisticHead | PrototypeHead) -> None:
-    """Gives the layers of a model the values of a fitted head.
+    """Copies the values of a fitted head into the layers of a model.
 
     Args:
         model: A `CryModel` whose layer `logits` is a `Dense` for a logistic head,

@@ -75,7 +75,7 @@ Gather = Callable[[Any, Any, Any], tuple[Any, Any, Any]]
 
 
 class WholeEpochs:
-    """Lets `fit` of a compiled model run one graph an epoch.
+    """Runs a whole epoch of `fit` in one TensorFlow graph.
 
     A step of a head takes less than what Keras and `tf.data` do around it. Here the
     batches of an epoch are gathered and trained on within a loop of the graph, which

@@ -1,9 +1,9 @@
-"""Ways to let rare labels count, each computed from the training fold alone.
+"""How rare labels are weighted; every weight comes from the training fold alone.
 
 `none`: every clip counts the same. `class_weight`: a clip weighs by the inverse
 of its label's share. `balanced_sampling`: clips of rare labels are shown more
-often. `focal`: what is answered well counts less. `logit_adjustment`: the labels'
-log shares are added to the logits in training.
+often. `focal`: clips that are classified well count less. `logit_adjustment`: the
+logarithm of each label's share is added to its logit in training.
 """
 
 from __future__ import annotations
@@ -33,11 +33,11 @@ def clip_weights(truth: np.ndarray, imbalance: Imbalance) -> np.ndarray:
 
 
 def shown_places(truth: np.ndarray, imbalance: Imbalance, seed: int) -> np.ndarray:
-    """Returns which training clips make one round, in no order.
+    """Returns the training clips of one pass over the data, unshuffled.
 
-    With `balanced_sampling` every label that occurs is there as often as the
-    commonest one: each of its clips as many whole times as fit, then clips drawn
-    for the rest. Otherwise every clip is there once.
+    With `balanced_sampling` every label occurs as often as the commonest one: each
+    of its clips is repeated a whole number of times, and the remainder is drawn at
+    random. Otherwise every clip occurs once.
 
     Args:
         truth: Int array `(clips,)`, labels of the training fold.
@@ -75,14 +75,14 @@ def make_loss(
     if imbalance == "focal":
         return FocalLoss(gamma)
     if imbalance == "logit_adjustment":
-        return LogitAdjustedLoss([1.0] * labels)  # `set_label_counts` brings the fold's
+        return LogitAdjustedLoss([1.0] * labels)  # `set_label_counts` sets the fold's
     if has_shares:
         return keras.losses.CategoricalCrossentropy()
     return keras.losses.SparseCategoricalCrossentropy()
 
 
 def set_label_counts(loss: keras.losses.Loss, truth: np.ndarray) -> None:
-    """Gives a loss that adjusts logits the label counts of a training fold.
+    """Sets the label counts of a training fold in a loss that adjusts logits.
 
     Args:
         loss: From `make_loss`; others need no counts and are left alone.

@@ -18,13 +18,13 @@ from cry_tf.training.context import RunContext
 from cry_tf.training.cross_validation import OutOfFold, predictions_of
 from cry_tf.training.plan import Plan
 
-# An event ends at a lower threshold than it begins, so that it is not broken up.
+# An event ends at a lower threshold than it starts at, so that it is not broken up.
 _OFFSET_SHARE = 0.8
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """What is known of a model after cross-validation.
+    """The figures of a model after cross-validation.
 
     Attributes:
         predictions: Out of fold; a detector's are cut at 0.5.
@@ -44,7 +44,7 @@ class Verdict:
 
     @property
     def operating_points(self) -> tuple[tuple[str, OperatingPoint], ...]:
-        """What each threshold of a detector is, and what it does."""
+        """Each threshold of a detector, with its recall and false alarms."""
         chosen, fixed = self.threshold, self.metrics.operating_point
         if chosen is None or fixed is None:
             return ()

@@ -40,7 +40,7 @@ class Plan:
         trainer: Trains it, a `Trainer`; a distillation's is given logits as well.
         folds: Places of the training and of the test clips of each fold.
         domain_folds: Domains that are left out of training in turn.
-        warnings: What makes the figures too good, a sentence each.
+        warnings: Reasons why the figures may be too good, a sentence each.
     """
 
     settings: Settings
@@ -53,7 +53,7 @@ class Plan:
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """What should be known of how the model is trained."""
+        """Remarks of the trainer for the record, such as reused feature maps."""
         return getattr(self.trainer, "notes", ())
 
     def replace(self, **changes: Any) -> Plan:
@@ -61,8 +61,8 @@ class Plan:
         return dataclasses.replace(self, **changes)
 
 
-# From the model, the clips, the settings and the context to a trainer, and the clips
-# that it can train on: some may turn out to be unusable only now.
+# Returns the trainer of a model, and the clips it can train on: those that fail to
+# embed are left out only here.
 TrainerMaker = Callable[[Any, Prepared, Settings, RunContext], tuple[Trainer, Prepared]]
 
 
@@ -100,7 +100,7 @@ def build_network(
     """Builds the model from its seed, and reports the source of its weights.
 
     Returns:
-        The untrained `CryModel`, and what makes the figures too good.
+        The untrained `CryModel`, and reasons why the figures may be too good.
     """
     keras.utils.set_random_seed(settings.seed)
     context.devices.check_alike("clips", prepared.dataset.sha256, settings.seed)
@@ -150,7 +150,7 @@ def check_backbone(settings: Settings) -> None:
     if settings.weights == "pretrained":
         store.obtain(settings.backbone)
     elif settings.weights is not None and not Path(settings.weights).is_file():
-        # A folder or the prefix of a checkpoint; loading has the words if not.
+        # A folder or the prefix of a checkpoint; loading raises if it is neither.
         cry_hub.load(settings.backbone, weights=settings.weights)
 
 
@@ -161,7 +161,7 @@ def _precision(recipe: Recipe) -> dict[str, Any]:
 
 
 def _front_end(settings: Settings) -> dict[str, Any]:
-    """Returns what a recipe asks of the front end, beyond the usual."""
+    """Returns the front end arguments that a recipe sets."""
     recipe = settings.recipe
     asked = {"pre_emphasis": recipe.pre_emphasis, "z_score": recipe.z_score}
     return {name: value for name, value in asked.items() if value}

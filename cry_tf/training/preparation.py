@@ -1,4 +1,4 @@
-"""From a labelled data set to what a model can be trained on, and its folds."""
+"""The first step of every run: usable clips, labels, bandwidth and folds."""
 
 from __future__ import annotations
 
@@ -149,7 +149,7 @@ def choose_bandwidth(
 
 
 def hold_out_of(dataset: Dataset, settings: Settings) -> HoldOut | None:
-    """Returns what takes validation clips from training clips, by group.
+    """Returns a function that takes validation clips from training clips, by group.
 
     None if the recipe holds none out.
     """

@@ -1,4 +1,4 @@
-"""Named ways to train: stages, every number they use, and the recipes by name."""
+"""Recipes: named ways to train, with their stages and every number they use."""
 
 from __future__ import annotations
 
@@ -302,12 +302,12 @@ class Recipe:
 
     @property
     def has_computed_stage(self) -> bool:
-        """Whether a stage trains on what a frozen part computed once."""
+        """Whether a stage trains on embeddings or feature maps computed once."""
         return any(stage.trains != "all" for stage in self.stages)
 
     @property
     def stages(self) -> tuple[Stage, ...]:
-        """What is trained one after the other; the last one is `trains`."""
+        """The stages in order; the last one has the fields of this recipe."""
         last = Stage(
             **{field.name: getattr(self, field.name) for field in fields(Stage)}
         )
@@ -360,8 +360,9 @@ FULL = Recipe(
     learning_rate=1e-3,
     dropout=0.2,
 )
-# The head learns on cached embeddings, so that a random head does not spoil what the
-# backbone knows; then its last quarter, then all of it, deeper layers ever slower.
+# First the head on cached embeddings, so that gradients of a random head do not
+# damage the pretrained backbone; then its last quarter; then all of it, at lower
+# learning rates for deeper layers.
 FINE_TUNE = FULL.replace(
     name="finetune",
     learning_rate=1e-4,

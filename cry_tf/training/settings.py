@@ -1,4 +1,4 @@
-"""What a training run was asked for."""
+"""Settings of a training run."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any, Literal, get_args
 
 from cry_tf.training.recipe import Recipe
 
-# Here, as a command's help needs them, and their module takes TensorFlow along.
+# Not in `devices`: a command's help needs them, and that module imports TensorFlow.
 StrategyName = Literal["auto", "mirrored", "multiworker", "none"]
 STRATEGIES: tuple[str, ...] = get_args(StrategyName)
 
@@ -19,7 +19,7 @@ class Settings:
     """Everything that decides a run, besides the data.
 
     Attributes:
-        task: `detect` (is a baby crying) or `reason` (why).
+        task: `detect` (whether a baby cries) or `reason` (why).
         recipe: How to train.
         backbone: Name of a preset.
         weights: `pretrained` (fetched if none are installed), the path of a

@@ -87,12 +87,12 @@ def _is_norm(layer: keras.layers.Layer) -> bool:
 
 
 class StagedTrainer:
-    """Runs trainers of one model one after the other; see `fit.Trainer`.
+    """Runs trainers of one model one after the other; see `trainer.Trainer`.
 
     Args:
         parts: A trainer a stage, over the same layers; the last one scores.
         groups: Unfreezes what a stage trains.
-        notes: What should be known of the stages.
+        notes: Remarks on the stages for the record.
     """
 
     def __init__(
@@ -115,10 +115,10 @@ class StagedTrainer:
         on_epoch: OnEpoch | None = None,
         fold: Fold | None = None,
     ) -> History:
-        """Trains every stage; see `fit.Trainer`."""
+        """Trains every stage; see `trainer.Trainer`."""
 
         def begin(part):
-            # A graph is traced at its first step, with the layers as they are then.
+            # Keras traces the graph at the first step: unfreeze the layers before.
             self._groups.unfreeze(part.stage)
             return part.stage_fit(indices)
 
@@ -127,7 +127,7 @@ class StagedTrainer:
         return fit_stages(make_fits, stages, on_epoch, fold)
 
     def predict(self, indices: np.ndarray) -> np.ndarray:
-        """Scores whole clips; see `fit.Trainer`."""
+        """Scores whole clips; see `trainer.Trainer`."""
         return self._parts[-1].predict(indices)
 
 
@@ -142,8 +142,8 @@ def make_staged(
 ) -> StagedTrainer:
     """Returns a trainer of several stages.
 
-    The last layers are trained on feature maps, unless something of every epoch is
-    another one before them, or the network cannot be cut in two.
+    The last layers are trained on feature maps, unless the input of these layers
+    changes from epoch to epoch, or the network cannot be cut in two.
 
     Args:
         model: A `CryModel`.
@@ -179,7 +179,7 @@ def make_staged(
         name, halves, note = f"{stage.trains}_layers", None, ""
         if stage.trains == "last":
             halves, note = _cut(model, groups.trained(stage), recipe)
-        # Its own graph over the same layers: what is traced differs by stage.
+        # A graph per stage over the same layers, as other variables are trained.
         if halves is None:
             graph = keras.Model(model.input, model.output, name=name)
             more = arguments_of(graph, stage)
@@ -198,7 +198,7 @@ def make_staged(
 def _cut(
     model: Any, trained: list[keras.layers.Layer], recipe: Recipe
 ) -> tuple[BackboneCut | None, str]:
-    """Cuts the backbone, or returns why every step needs the waveform."""
+    """Cuts the backbone in two, or returns why it must run from the waveform."""
     if recipe.mixup:
         why = "mixup mixes waveforms"
     elif recipe.spec_augment:

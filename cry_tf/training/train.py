@@ -142,7 +142,7 @@ def run_context(
 def _check(
     devices: Devices, resume: bool, tensorboard: str | os.PathLike[str] | None
 ) -> None:
-    """Refuses, before anything is done, what cannot be done."""
+    """Checks arguments before any work starts."""
     if resume and devices.cluster.workers > 1:
         raise ValueError(
             "--resume needs a single worker: only the first one saves progress. "
@@ -164,7 +164,7 @@ def _trained_at_once(settings: Settings) -> str:
 
 
 def _require_same(dataset: Dataset, settings: Settings, context: RunContext) -> None:
-    """Checks weights and policy before a clip is decoded, and what a resume needs."""
+    """Checks weights and augmentation early, and that a resumed run is the same."""
     check_backbone(settings)
     policy = find_policy(settings)
     if context.checkpoint is not None:

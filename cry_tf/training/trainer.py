@@ -27,20 +27,20 @@ from cry_tf.training import imbalance
 from cry_tf.training.optimizers import Adam
 from cry_tf.training.recipe import Recipe, Stage
 
-# Called with the number of an epoch, from 0 over all stages, and whether it was
-# trained just now; it was not if it was kept from before, or left out.
+# Called after each epoch with its number, from 0 over all stages, and whether it was
+# trained now: False for an epoch from a checkpoint, or skipped by early stopping.
 OnEpoch = Callable[[int, bool], None]
 History = dict[str, list]
 
 
 class State:
-    """The variables of a model and its optimizer, as they were."""
+    """A snapshot of the variables of a model and its optimizer."""
 
     def __init__(self, model: keras.Model):
         optimizer: Any = model.optimizer
         optimizer.build(model.trainable_variables)
         self._variables = [*model.variables, *optimizer.variables]
-        for layer in model.layers:  # what hides parts of a spectrogram is in no model
+        for layer in model.layers:  # SpecAugment is not part of the model
             hiding = spec_augment_of(layer) if isinstance(layer, Backbone) else None
             self._variables += [] if hiding is None else hiding.variables
         self._first = self.values()
@@ -112,8 +112,8 @@ class StageFit:
         names: From places in `order` to names of clips, for errors.
         advice: What to do when the memory is full.
         validate: Gives the validation loss, or None if nothing is held out.
-        done: Tells how many batches an epoch had so far, where `batches` gives
-            whole epochs; None where it gives one batch after the other.
+        done: Returns the number of batches trained in the epoch, where `batches`
+            gives whole epochs; None where it gives single batches.
     """
 
     model: Any
@@ -129,7 +129,7 @@ class StageFit:
 
 @dataclass
 class FitProgress:
-    """How far a fit is; all of it is kept after each epoch.
+    """How far a fit is; saved after each epoch.
 
     Attributes:
         stage: Number of the stage.
@@ -146,14 +146,14 @@ class FitProgress:
     history: History = field(default_factory=dict)
 
     def is_over(self, stage: Stage) -> bool:
-        """Whether the stage has had all its epochs, or waited long enough."""
+        """Whether the stage has all its epochs, or its patience is used up."""
         waited = self.epoch - self.best_epoch
         return self.epoch >= stage.epochs or 0 < stage.patience <= waited
 
 
 @dataclass(frozen=True)
 class Fold:
-    """What surrounds one fit.
+    """Name, checkpoint and logs of one fit.
 
     Attributes:
         name: Number of the fold, or `all`.
@@ -175,13 +175,13 @@ def fit_stages(
     on_epoch: OnEpoch | None = None,
     fold: Fold | None = None,
 ) -> History:
-    """Runs the stages of a fit one after the other, from where it was left.
+    """Runs the stages of a fit in order, continuing from a checkpoint if there is one.
 
     Args:
         make_fits: Makes the `StageFit` of each stage when its turn comes.
         stages: The stages.
         on_epoch: Called after each epoch.
-        fold: What surrounds the fit.
+        fold: Name, checkpoint and logs of the fit.
 
     Returns:
         Figures of each epoch.
@@ -217,6 +217,8 @@ def fit_stages(
 
 
 def _count_untrained(on_epoch: OnEpoch, epochs: range) -> None:
+    """Reports epochs that are not trained now, so that progress bars stay right."""
+    """Reports epochs that are not trained now, so that progress bars stay right."""
     for epoch in epochs:
         on_epoch(epoch, False)
 
@@ -260,7 +262,7 @@ def _fit(
 
 
 class _Watch(keras.callbacks.Callback):
-    """Sets the rate, looks at the loss, keeps the state and tells of each epoch."""
+    """Sets the learning rate, checks the loss, saves the state and reports epochs."""
 
     # One callback of ours, as Keras's do not go on where they stopped: EarlyStopping
     # forgets the best weights and the wait when `fit` begins, BackupAndRestore keeps
@@ -283,9 +285,9 @@ class _Watch(keras.callbacks.Callback):
         self.epoch = self._stage_fit.order.epoch = epoch
 
     def on_train_batch_begin(self, batch: int, logs: dict | None = None) -> None:
-        if self._stage_fit.done is not None:  # it sets the rates itself
+        if self._stage_fit.done is not None:  # `WholeEpochs` sets the rates
             batch = self._stage_fit.order.batches - 1
-        # The middle of the step: neither the first nor the last one is lost to 0.
+        # At the middle of a step, so that neither the first nor the last has rate 0.
         done = self.epoch + (batch + 0.5) / self._stage_fit.order.batches
         rate = self._stage_fit.stage.rate_at(done)
         if rate != self._rate:
@@ -317,7 +319,7 @@ class _Watch(keras.callbacks.Callback):
         val_loss = None
         if stage_fit.validate is not None:
             val_loss = logs["val_loss"] = stage_fit.validate()
-            # A better share of nothing is no reason to stop early.
+            # Without patience the best epoch is not used.
             if stage_fit.stage.patience and val_loss < progress.best_loss:
                 progress.best_loss, progress.best_epoch = val_loss, epoch + 1
                 self.best = stage_fit.state.values()
@@ -345,12 +347,12 @@ class _Watch(keras.callbacks.Callback):
 
 
 SCORING_BATCH = 64
-# From places of training clips to the places to train on and those to look at.
+# From places of training clips to the places to train on and those to validate on.
 HoldOut = Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]
 
 
 class Trainer(Protocol):
-    """What cross-validation asks of a way to train.
+    """The interface of trainers that cross-validation uses.
 
     Attributes:
         epochs: How often `fit` calls `on_epoch`, by stage.

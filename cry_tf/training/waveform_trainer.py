@@ -30,7 +30,7 @@ _SCORING_SECONDS = 320.0
 
 
 class WaveformTrainer(KerasTrainer):
-    """Trains the layers of a model that can be trained, from the waveform on.
+    """Trains the unfrozen layers of a model on waveforms.
 
     Args:
         model: A `CryModel`, or one of its graphs over the same layers.
@@ -69,7 +69,7 @@ class WaveformTrainer(KerasTrainer):
         self._scored_at_once = min(micro_batch or SCORING_BATCH, SCORING_BATCH)
         devices.check_batch_size(self._micro)
         self._devices, self._scoring = devices, None
-        # A step at least once an epoch, also in a fold of half the clips.
+        # At least one step per epoch, also in a fold of half the clips.
         whole = max(1, min(recipe.batch_size, len(dataset) // 2))
         with devices.scope():
             self._state = compile_once(
@@ -142,7 +142,7 @@ class WaveformTrainer(KerasTrainer):
             ValueError: If the memory is too small.
         """
         clips = [self._dataset.clips[place] for place in indices]
-        # One long recording must not be padded to by a whole batch of them.
+        # A batch is padded to its longest recording, which may not fit into memory.
         longest_s = max(sound_source.info(clip.path).duration_s for clip in clips)
         most = max(1, int(_SCORING_SECONDS / max(longest_s, 1e-3)))
         most = min(most, self._scored_at_once)
@@ -162,7 +162,7 @@ class WaveformTrainer(KerasTrainer):
 
 
 class MapTrainer(WaveformTrainer):
-    """Trains what follows a cut, as `WaveformTrainer` does, without what comes before.
+    """Trains the layers after a cut on stored feature maps.
 
     Without augmentation the batches, the losses and the weights afterwards are
     those of a training from the waveform, to rounding.

@@ -1,4 +1,4 @@
-"""What a finished run writes: configuration, metrics, predictions and report."""
+"""The last step of every run: writes model, configuration, figures and report."""
 
 from __future__ import annotations
 
@@ -92,7 +92,7 @@ def _facts(plan: Plan, config: dict[str, Any]) -> tuple[tuple[str, str], ...]:
 
 
 def split_sentence(settings: Settings) -> str:
-    """Returns how clips were kept apart."""
+    """Returns a sentence on how training and test clips were separated."""
     return (
         f"{settings.folds} folds by group, stratified by label, seed "
         f"{settings.seed}; every clip is scored by a model that was not "
@@ -162,7 +162,7 @@ def _config(plan: Plan, context: RunContext, folder: Path) -> dict[str, Any]:
 
 
 def _save_model(folder: Path, model: Any, trainer: Trainer) -> None:
-    """Writes the model, or what stands before a head that no network can hold."""
+    """Writes the model; for an SVM or GMM head, its features and the head's arrays."""
     head = getattr(trainer, "head", None)
     if not isinstance(head, SVMHead | GaussianMixtureHead):
         model.save(folder / MODEL_FILE)
@@ -173,7 +173,7 @@ def _save_model(folder: Path, model: Any, trainer: Trainer) -> None:
 
 
 def _uncompiled(model: Any) -> Any:
-    """Returns a copy to save: float32, and no optimizer, which trebles the file."""
+    """Returns a copy to save, float32 and without optimizer (a third of the size)."""
     copy = type(model).from_config(model.get_config())
     copy.set_weights(model.get_weights())
     return in_float32(copy)

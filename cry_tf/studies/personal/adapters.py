@@ -149,7 +149,7 @@ class LogisticAdapter:
         return LogisticHead(kernel + moved, bias + change[-1] - mean @ moved)
 
     def _start(self, truth: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Lets a label be answered that the run never saw but the infant has."""
+        """Raises the bias of labels that the infant has and the run never saw."""
         bias = self.base.bias.copy()
         new = [label for label in np.unique(truth) if bias[label] <= NEVER / 2]
         if new:
@@ -226,7 +226,7 @@ def open_reason_run(path: Any) -> tuple[RunFolder, Any]:
 
 @dataclass(frozen=True)
 class Pooled:
-    """What a model makes of clips, one vector each.
+    """Pooled embeddings and scores of clips, a row per clip.
 
     Attributes:
         features: Float32 `(clips, features)`, what the pooling gives.

@@ -15,7 +15,7 @@ from cry_tf.heads.fitting import FittedHead
 
 @dataclass(frozen=True)
 class LeaveOneOut:
-    """Judges each clip after learning from all the others of the infant.
+    """Scores each clip by a model trained on the infant's other clips.
 
     Attributes:
         what: What is left out at once, a clip or a recording.
@@ -53,7 +53,7 @@ class LeaveOneOut:
 
 @dataclass(frozen=True)
 class FewShots:
-    """Judges what is left after learning from `k` clips of each label.
+    """Trains on `k` clips of each label, and scores the infant's other clips.
 
     A label with fewer than `k + 1` clips is not trained on, and its clips are scored
     all the same.
@@ -118,7 +118,7 @@ class FewShots:
 
 
 def apart_from(units: np.ndarray, are_siblings: np.ndarray | None = None) -> np.ndarray:
-    """Returns which clips may be learned from when a clip is judged.
+    """Returns which clips may be trained on when a clip is scored.
 
     Args:
         units: Array `(clips,)`: clips of one unit (the clip itself, or its
@@ -164,7 +164,7 @@ class Design(Protocol):
 
 @dataclass(frozen=True)
 class InfantClips:
-    """The clips of one infant, as a personal model meets them.
+    """The clips of one infant, and what personal models start from.
 
     Attributes:
         name: Group of the clips.
@@ -244,12 +244,12 @@ def permutation_p(
     seed: int = 0,
     advance: Callable[[], None] = lambda: None,
 ) -> float | None:
-    """How often labels that mean nothing would do as well.
+    """Returns the p-value of a permutation test: how often shuffled labels do as well.
 
-    The labels of each infant are shuffled among its own clips, and everything is
-    learned and judged again. So the test is blind to how common a label is with an
-    infant, and to the run; leaving clips out of small sets, which puts every
-    method at a disadvantage, does the same to the shuffled ones.
+    The labels of each infant are shuffled among its own clips, and models are
+    trained and scored again. So the test does not depend on how common a label is
+    for an infant, nor on the run. Holding clips out of small sets lowers every
+    score, also those with shuffled labels.
 
     Args:
         infants: The infants.

@@ -205,7 +205,7 @@ def write(
     made: Adaptation,
     context: RunContext,
 ) -> tuple[str, ...]:
-    """Writes everything but the model; returns what the user must know.
+    """Writes everything but the model, and returns warnings for the user.
 
     Args:
         folder: The run folder.

@@ -1,4 +1,4 @@
-"""From a reason run and a handful of clips to a run of one infant."""
+"""Adapts a reason run to one infant, with the steps of every run."""
 
 from __future__ import annotations
 
@@ -49,13 +49,13 @@ from cry_tf.training.trainer import Fold, History, OnEpoch
 
 @dataclass(frozen=True)
 class Personal:
-    """A personal model and what is known of it.
+    """A personal model and its figures.
 
     Attributes:
         run: The run folder.
         comparisons: On clips held out, the most trustworthy first; none if there
             is one clip.
-        warnings: What the user must know.
+        warnings: Warnings for the user.
         left_out: Number of clips that could not be decoded.
     """
 

@@ -1,8 +1,8 @@
 """When clips were recorded, which tells near-copies apart from repetitions.
 
 Clips of one infant that were recorded within minutes of one another share the
-cry, the room and the label. A clip that is held out while its sibling is learned
-from is recognised, not understood.
+cry, the room and the label. A model that was trained on one of them recognises the
+other, which says nothing of new recordings.
 """
 
 from __future__ import annotations

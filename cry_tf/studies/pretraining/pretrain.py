@@ -1,4 +1,4 @@
-"""The whole of a pretraining: windows, teachers, student, figures, files."""
+"""Runs a pretraining: windows, teachers, student, figures, files."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Trains a student to give what the teachers gave."""
+"""Trains a student to reproduce the outputs of its teachers."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _JUDGED_BATCH = 64
 
 @dataclass(frozen=True, kw_only=True)
 class PretrainingFit:
-    """How the student is trained.
+    """Hyperparameters of the pretraining of a student.
 
     Attributes:
         epochs: Passes over the windows.

@@ -1,4 +1,4 @@
-"""What teachers make of windows, computed once and kept on disk."""
+"""Outputs of the teachers for windows, computed once and kept on disk."""
 
 from __future__ import annotations
 
