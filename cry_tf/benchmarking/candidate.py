@@ -1,4 +1,4 @@
-"""What is known of one exported file."""
+"""The figures of one exported file."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ class Candidate:
 
 
 def front(candidates: Sequence[Candidate]) -> list[Candidate]:
-    """Returns those that no other one beats: the Pareto front, smallest file first.
+    """Returns the Pareto front: those that no other one beats, smallest file first.
 
     A candidate is beaten by one that is no larger, no slower and no less accurate,
     and better in one of the three. Latency counts to two digits, accuracy where every

@@ -1,4 +1,4 @@
-"""What a device allows, and which candidate is the best within it."""
+"""Limits of a device, and the best candidate within them."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def parse_bytes(text: str) -> int:
 
 @dataclass(frozen=True, kw_only=True)
 class Limits:
-    """What a device allows.
+    """Limits of a device.
 
     Attributes:
         max_bytes: Largest file, or None.

@@ -1,4 +1,4 @@
-"""Computes what teachers give for every clip once, and keeps it on disk."""
+"""Computes the outputs of teachers for every clip once, and keeps them on disk."""
 
 from __future__ import annotations
 
@@ -106,7 +106,7 @@ class TeacherOutputs:
 
 
 class TeacherCache:
-    """Keeps what teachers make of recordings and of augmented copies of them.
+    """Caches the outputs of teachers for recordings and their augmented copies.
 
     An entry belongs to the bytes of a sound file and to one teacher (class,
     settings, weights, what is read of it, and what it makes of a fixed waveform):
@@ -150,7 +150,7 @@ class TeacherCache:
     ) -> TeacherLogits:
         """Returns the teachers' logits of every clip that can be decoded.
 
-        What is done is stored at once, so an interrupted run continues where it
+        Results are stored at once, so an interrupted run continues where it
         stopped.
 
         Args:

@@ -1,4 +1,4 @@
-"""Logits of teachers, computed once, and the batches made of them."""
+"""Logits of teachers, computed once, and batches with them for training."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ class TeacherLogits:
     def of(
         cls, found: Sequence[Embeddings], counts: Sequence[int], **facts: Any
     ) -> TeacherLogits:
-        """Splits what the cache gave into logits and features.
+        """Splits cached outputs into logits and features.
 
         Args:
             found: Of each teacher, `(1, labels + features)` a clip.

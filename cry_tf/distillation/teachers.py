@@ -94,7 +94,7 @@ class TeacherEnsemble:
     def wanted(self, x: dict[str, Any], is_needed: bool) -> tuple[Any, Any]:
         """Returns logits `(batch, teachers, labels)` and features, each or None.
 
-        What the data bring is taken, the rest is asked of the teachers.
+        Logits and features in the data are used; the teachers compute the rest.
 
         Args:
             x: What a batch brings, by name.

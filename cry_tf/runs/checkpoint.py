@@ -25,7 +25,7 @@ _FACTS = "_facts"
 def save_arrays(
     path: Path, arrays: Mapping[str, np.ndarray], facts: Mapping[str, Any] | None = None
 ) -> None:
-    """Writes arrays, in place of those before.
+    """Writes arrays, replacing the file.
 
     Args:
         path: Of the file, `.npz`; not compressed, with a checksum an array.
@@ -57,14 +57,13 @@ _LOCK = "lock"
 
 
 class Checkpoint:
-    """A hidden folder beside a run: finished folds, and the epoch last done.
+    """A hidden folder beside a run, with finished folds and the last epoch.
 
-    Every file is written atomically. The folder goes when the run is
-    done.
+    Every file is written atomically. The folder is deleted when the run is finished.
 
     Attributes:
         folder: Where it is, `.NAME.resume` beside the run.
-        maps: Folder in it, for what is computed once and needed until then.
+        maps: Folder in it, for feature maps.
     """
 
     def __init__(self, folder: Path):
@@ -72,28 +71,28 @@ class Checkpoint:
 
     @classmethod
     def of(cls, path: str | os.PathLike[str]) -> Checkpoint:
-        """Returns what is, or would be, kept of the run at `path`."""
+        """Returns the checkpoint of the run at `path`, which need not exist yet."""
         path = Path(path).expanduser().absolute()
         return cls(path.with_name(f".{path.name}.resume"))
 
     @property
     def has_progress(self) -> bool:
-        """Whether at least one epoch is kept."""
+        """Whether at least one epoch is saved."""
         return any(self.folder.glob("*.npz"))
 
     @contextlib.contextmanager
     def open(self, is_resumed: bool, is_replaced: bool) -> Iterator[Checkpoint]:
-        """Holds the folder while a run is made, and removes it when that is done.
+        """Locks the folder during a run, and deletes it when the run is finished.
 
-        After an interrupt or an error it stays, if an epoch is in it.
+        After an interrupt or an error the folder stays if an epoch is saved in it.
 
         Args:
             is_resumed: Whether the run continues from saved progress.
-            is_replaced: Whether what is kept may be thrown away.
+            is_replaced: Whether saved progress may be deleted.
 
         Raises:
-            FileExistsError: If something is kept and neither is asked for, or
-                another process makes this run.
+            FileExistsError: If progress is saved and both are False, or another
+                process works on this run.
         """
         import filelock
 
@@ -113,7 +112,7 @@ class Checkpoint:
                     "--resume, or throw it away with --overwrite."
                 )
             if not (self.has_progress and is_resumed):
-                self._empty()  # also of what was killed before its first epoch
+                self._empty()  # also after a run that was killed in its first epoch
             yield self
         except BaseException:
             if not self.has_progress:
@@ -125,13 +124,13 @@ class Checkpoint:
             lock.release()
 
     def require_same(self, facts: Mapping[str, Any]) -> None:
-        """Notes what the run is made of, or checks it against what was noted.
+        """Saves the data and settings of a new run, or compares those of a resumed one.
 
         Args:
-            facts: Whatever changes the result; JSON types.
+            facts: Everything that changes the result; JSON types.
 
         Raises:
-            ValueError: If something is not as it was, with its name.
+            ValueError: If something has changed, with its name.
         """
         file = self.folder / _SETTINGS
         facts = json.loads(json.dumps(facts))
@@ -149,7 +148,7 @@ class Checkpoint:
                 )
 
     def save_fold(self, name: str, scores: np.ndarray, history: Any) -> None:
-        """Keeps a finished fold, and forgets the epochs that led to it."""
+        """Saves a finished fold, and deletes the state of its last epoch."""
         file = self.folder / f"fold-{name}.npz"
         save_arrays(file, {"scores": scores}, {"history": history})
         (self.folder / _NOW).unlink(missing_ok=True)
@@ -162,7 +161,7 @@ class Checkpoint:
         return found[1]["scores"], found[0]["history"]
 
     def slot(self, name: str) -> FoldCheckpoint:
-        """Returns where the epochs of a fold are kept."""
+        """Returns the checkpoint of a fold."""
         return FoldCheckpoint(self.folder / _NOW, name)
 
     def _empty(self) -> None:
@@ -176,13 +175,13 @@ class Checkpoint:
 
 
 class FoldCheckpoint:
-    """Where the state after the last epoch of one fold is kept."""
+    """Saves and loads the state of one fold after its last epoch."""
 
     def __init__(self, path: Path, name: str):
         self._path, self._name = path, name
 
     def save(self, facts: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> None:
-        """Keeps a state, in place of the one before.
+        """Saves a state, replacing the previous one.
 
         Args:
             facts: JSON types.

@@ -1,4 +1,4 @@
-"""How long a training will still take, from what its epochs took so far."""
+"""Estimates how long a training will still take from the epochs so far."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ class Forecast:
     """Forecasts from the mean time of an epoch of each stage.
 
     Stages are timed separately, as an epoch on cached embeddings is a hundred times as
-    fast as one from the waveform. It is an upper bound where a stage may stop
-    early, and there is none before every stage has had two epochs, or all of its
-    few: the first compiles, and is no measure of the others.
+    fast as one from the waveform. The estimate is an upper bound where a stage may
+    stop early. The first epoch of a stage compiles the graph, so its time is not
+    used: there is no estimate before every stage has had two epochs, or all it has.
 
     Args:
         epochs: Epochs of each stage of a fit, at most.

@@ -1,4 +1,4 @@
-"""Errors for a full memory, with advice."""
+"""Turns out-of-memory errors into errors that say what to do."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import tensorflow as tf
 
 @contextlib.contextmanager
 def explained(what: str, advice: str) -> Iterator[None]:
-    """Turns a full memory into a sentence.
+    """Raises an error with advice where the memory is full.
 
     Args:
         what: Was done, such as `4 clips were scored`.

@@ -15,7 +15,7 @@ NO_FOLD = -1
 
 @dataclasses.dataclass(frozen=True)
 class Predictions:
-    """The scores of a set of clips, beside their true labels.
+    """Scores of a set of clips, with their true labels.
 
     Attributes:
         files: Path of each clip.

@@ -15,11 +15,11 @@ class Progress(Protocol):
         ...
 
     def warn(self, text: str) -> None:
-        """Takes something that should be looked at."""
+        """Takes a warning."""
         ...
 
     def table(self, header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-        """Takes figures."""
+        """Takes a table."""
         ...
 
     def bar(
@@ -27,8 +27,8 @@ class Progress(Protocol):
     ) -> AbstractContextManager[Callable[..., None]]:
         """Gives a function to call after each of `total` steps.
 
-        It may be given the seconds that are left, where the caller knows better
-        than the mean of the steps so far.
+        Its argument is the number of seconds left, if the caller has a better
+        estimate than the mean of the steps so far.
         """
         ...
 

@@ -54,7 +54,7 @@ class WindowPlan:
         self.policy()
 
     def policy(self) -> Policy:
-        """Returns what changes a window."""
+        """Returns the augmentation policy of windows."""
         return policies.get(self.augment)
 
     def to_dict(self) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""The network that the quickstart trains, and why."""
+"""Chooses the backbone that quickstart trains."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class BackboneChoice:
 
     @classmethod
     def choose(cls, asked: str | None) -> BackboneChoice:
-        """Chooses the backbone that was asked for, else by what is installed.
+        """Returns the requested backbone, else one whose weights are installed.
 
         Args:
             asked: Path of YAMNet weights in any format of `cry_hub.formats.read`,

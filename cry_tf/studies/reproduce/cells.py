@@ -36,7 +36,7 @@ class SplitCell:
 
 @dataclass(frozen=True)
 class Reproduced:
-    """The tables as far as they are done; `cells` fills up on the way.
+    """The tables so far; `cells` is filled in row by row.
 
     Attributes:
         paper: The paper.

@@ -41,7 +41,7 @@ def by_clip(dataset: Dataset) -> Dataset:
 
 
 def drawn(dataset: Dataset, most: int | None, seed: int) -> Dataset:
-    """Returns some of the clips, each label of each infant in its share of all.
+    """Returns a sample of the clips, stratified by label and infant.
 
     Args:
         dataset: The clips.
@@ -102,7 +102,7 @@ def for_task(
 
 @dataclass(frozen=True)
 class TaskClips:
-    """What the rows of each task are run on.
+    """The clips of each task.
 
     Attributes:
         datasets: By task, the clips under the paper's names of their labels.
@@ -122,7 +122,7 @@ class TaskClips:
         positive: tuple[str, ...] | None,
         progress: Progress,
     ) -> TaskClips:
-        """Takes the clips of every task out of a data set.
+        """Selects the clips of every task from a data set.
 
         Args:
             paper: The paper.

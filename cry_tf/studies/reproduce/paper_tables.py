@@ -29,7 +29,7 @@ _NAMES["f1"] = "F1"
 
 @dataclass(frozen=True)
 class PaperTable:
-    """A table for a person.
+    """One table of the paper, as text.
 
     Attributes:
         title: Its name and what it is about.
@@ -101,7 +101,7 @@ def _line(found: Reproduced, row: Row, measure: str) -> tuple[str, ...]:
 
 
 def _both(values: list[str]) -> str:
-    """One value where both splits have it, else both; a fold has its own clips."""
+    """Joins the values of both splits, or returns one if they are equal."""
     return " / ".join(dict.fromkeys(values)) or "–"
 
 
@@ -211,7 +211,7 @@ INTERVALS = (
 
 
 def check(path: Path, paper: Paper) -> None:
-    """Refuses a folder that holds anything but an earlier call for this paper.
+    """Refuses a folder that has other content than tables of this paper.
 
     Raises:
         FileExistsError: If it does.

@@ -55,7 +55,7 @@ class Runner:
         self._teachers = {self._rows[name].experiment for name in teachers}
 
     def earlier(self, row: Row, split: Split) -> SplitCell:
-        """Returns an earlier result, why there can be none, or that it is to be run."""
+        """Returns an earlier result, or the reason why there is none (yet)."""
         if row.task in self._data.reasons:
             return SplitCell(None, self._data.reasons[row.task])
         try:
@@ -212,7 +212,7 @@ def reproduce(
 ) -> Reproduced:
     """Runs every row twice, by clip and by infant, and writes the tables.
 
-    A result is kept in `rows/` as soon as it is there, under everything that
+    A result is stored in `rows/` at once, under everything that
     decides it (clips, row, settings, weights, versions). A later call with the same
     folder computes only what is missing. The tables are written anew after each row.
 

@@ -1,4 +1,4 @@
-"""What one row gives on one split: figures with intervals, kept by identity."""
+"""The result of one row on one split: figures with intervals, stored by identity."""
 
 from __future__ import annotations
 
@@ -154,7 +154,7 @@ FORMAT = "cry-tf reproduced row 1"
 
 @dataclass(frozen=True)
 class Identity:
-    """Everything that decides a result; another identity is another result.
+    """Everything that a result depends on; the key under which it is stored.
 
     Attributes:
         experiment: What is trained.

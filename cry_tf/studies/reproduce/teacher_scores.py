@@ -59,7 +59,7 @@ class TeacherScores:
 
 
 class ScoreKeepingTrainer:
-    """Trains as another trainer does, and notes how it then scores every clip.
+    """Wraps a trainer, and keeps the scores of every clip after each fit.
 
     Args:
         trainer: Trains the teacher.

@@ -43,7 +43,7 @@ QUANTIZATIONS = ("none", "dynamic")
 
 
 class ExportingTrainer:
-    """Trains as another trainer does, and exports what it has trained.
+    """Wraps a trainer, and exports the model after each fit.
 
     Where the other is asked for scores, the model becomes a file of each
     quantization, compared with the model on clips of the fold, and the fold is scored
@@ -204,7 +204,7 @@ def _plan(
     work: Path,
     context: RunContext,
 ) -> tuple[Plan, ScoreKeepingTrainer | None, ExportingTrainer | None]:
-    """Returns the plan of a row, with what notes scores and makes files of it."""
+    """Returns the plan of a row, with the trainers that keep scores and export."""
     if teacher_scores is None:
         plan = build(prepared, settings, context)
     else:
