@@ -27,7 +27,7 @@ from cry_tf.evaluation.event_figures import (
     EventFigures,
     measure_events,
 )
-from cry_tf.evaluation.event_report import event_page, tell_events
+from cry_tf.evaluation.event_report import event_page, print_events
 from cry_tf.evaluation.scorer import Scorer
 from cry_tf.reports import pages
 from cry_tf.runs import result_folder
@@ -177,7 +177,7 @@ def judge_events(
             lambda: event_page(figures, spec, judged, warnings),
             progress.warn,
         )
-        tell_events(progress, figures, merge_gap_s)
+        print_events(progress, figures, merge_gap_s)
         for sentence in (*left_out, *warnings):
             progress.warn(sentence)
     return EventEvaluation(Path(path), figures, tuple(left_out))

@@ -13,10 +13,10 @@ from cry_lite.spec import ModelSpec
 from cry_tf.evaluation.alarm_curve import AlarmCurve, AlarmPoint
 from cry_tf.evaluation.event_figures import EventFigures
 from cry_tf.evaluation.figures import Estimate
-from cry_tf.evaluation.summary_text import Teller
 from cry_tf.reports import pages, plots
 from cry_tf.reports.plots import Plot
 from cry_tf.reports.tables import Cell, Table, estimate, number
+from cry_tf.runs.progress import Progress
 
 _BAND_RATES = 25
 _FIGURES = (
@@ -96,19 +96,19 @@ def curve_plot(curve: AlarmCurve, own: AlarmPoint) -> Plot:
     )
 
 
-def tell_events(teller: Teller, figures: EventFigures, merge_gap_s: float) -> None:
+def print_events(progress: Progress, figures: EventFigures, merge_gap_s: float) -> None:
     """Prints the tables."""
-    teller.line()
-    teller.line(
+    progress.line()
+    progress.line(
         f"{figures.recordings} recordings, {figures.hours:.2f} h, {figures.bouts} "
         f"bouts of crying (pauses below {merge_gap_s:g} s belong to a bout); "
         f"{figures.hours_without:.2f} h without crying"
     )
-    teller.line()
+    progress.line()
     header = ["threshold", "", "recall", "false alarms", "an hour"]
     points = [("the model's", figures.own)]
     points += [(f"best at {rate:g} an hour", point) for rate, point in figures.at_rates]
-    teller.table(
+    progress.table(
         header,
         [
             [
@@ -122,8 +122,8 @@ def tell_events(teller: Teller, figures: EventFigures, merge_gap_s: float) -> No
         ],
     )
     if figures.conditions:
-        teller.line()
-        teller.table(
+        progress.line()
+        progress.table(
             ["condition", "bouts", "recall"]
             + [f"at {rate:g} an hour" for rate, _ in figures.at_rates],
             [
@@ -132,13 +132,13 @@ def tell_events(teller: Teller, figures: EventFigures, merge_gap_s: float) -> No
                 for each in figures.conditions
             ],
         )
-    teller.line()
-    teller.table(
+    progress.line()
+    progress.table(
         ["figure", "value"],
         [[name, _text(getattr(figures, field))] for field, name in _FIGURES],
     )
-    teller.line("  (95 % intervals by recording in brackets)")
-    teller.line()
+    progress.line("  (95 % intervals by recording in brackets)")
+    progress.line()
 
 
 def _alarms(figures: EventFigures) -> Table:
