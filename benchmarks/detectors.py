@@ -1,7 +1,7 @@
 """Compares cry detectors on the same scenes: ours, and what people use now.
 
     python benchmarks/detectors.py split DATA -o split
-    cry-tf scenes split/test.csv -o scenes --hours 4 --seed 15 \
+    cry-tf scenes split/test.csv -o scenes --hours 3 --seed 15 \
         --events DATA/donateacry_events.csv
     cry-tf train split/train.csv -o runs/yamnet --task detect --recipe quick \
         --weights WEIGHTS/yamnet/yamnet_reconstructed_folded_f32.npz --no-baselines
