@@ -26,6 +26,7 @@ COMMANDS = (
     "evaluate",
     "scenes",
     "calibrate",
+    "mine",
     "export",
     "benchmark",
     "reproduce",
