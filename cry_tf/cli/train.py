@@ -23,6 +23,10 @@ recipes (--recipe):
                 feature maps computed once), then all layers, deeper ones at a lower
                 rate. Warm-up, cosine decay; stops early on a fifth of each fold's
                 training clips, split by group, and restores the best weights.
+  field         for detectors: trains the head on windows that are drawn from the
+                recordings: cries with any other recording behind them, in rooms and
+                through microphones of every kind, and other sounds in the same way.
+                Scores clips in windows, as on a device (--backbone mn04_audioset).
   full          trains every layer at learning rate 1e-3. The default with
                 --weights none.
   vggish        the VGGish paper: pre-emphasis, z-score, every layer, Adam 1e-4, 30

@@ -123,6 +123,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--noise", metavar="DIR", help="folder of sounds that --augment mixes in"
     )
     parser.add_argument(
+        "--events",
+        metavar="EVENTS",
+        help="times of crying in the recordings, as for cry-tf evaluate, for the "
+        "recipe field (default: where a recording with a cry is loud)",
+    )
+    parser.add_argument(
         "--mixup",
         metavar="ALPHA",
         type=float,
@@ -141,6 +147,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="number format of the backbone while every layer is trained; bfloat16 is "
         "faster on processors that support it; the saved model is float32 "
         "(default: the recipe's, float32)",
+    )
+    parser.add_argument(
+        "--min-recall",
+        metavar="SHARE",
+        type=float,
+        help="for a detector: share of cries that the threshold should find on "
+        "out-of-fold scores, 0 to 1; lower for fewer false alarms (default: 0.95)",
     )
     parser.add_argument(
         "--no-baselines",

@@ -56,6 +56,8 @@ def settings_of(args: argparse.Namespace, earlier: dict[str, Any] | None) -> Set
         "positive": args.positive,
         "bandwidth": args.bandwidth,
         "noise": args.noise,
+        "events": args.events,
+        "min_recall": args.min_recall,
         "baselines": False if args.no_baselines else None,
         "strategy": args.strategy,
         "leave_domains_out": args.leave_domains_out,

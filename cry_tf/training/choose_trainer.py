@@ -12,6 +12,7 @@ import tensorflow as tf
 from cry_tf.augment import Policy, policies
 from cry_tf.data import Dataset, Embeddings, sound_source
 from cry_tf.training.context import RunContext
+from cry_tf.training.field_trainer import make_field_trainer
 from cry_tf.training.fitted_head_trainer import FittedTrainer
 from cry_tf.training.head_trainer import HeadTrainer, embed
 from cry_tf.training.preparation import Prepared, hold_out_of
@@ -150,6 +151,8 @@ def make_trainer(
         return trainer, prepared
     if recipe.trains == "all":
         return _staged(model, prepared, settings, policy, context)
+    if recipe.windows:
+        return make_field_trainer(model, prepared.dataset, settings, context), prepared
     embeddings, prepared = _embed(model, prepared, settings, policy, context)
     return trainer_on_embeddings(model, embeddings, settings), prepared
 

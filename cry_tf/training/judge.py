@@ -11,7 +11,7 @@ from cry_tf.evaluation.detection import OperatingPoint
 from cry_tf.evaluation.domains import DomainReport, measure_domains
 from cry_tf.evaluation.figures import Metrics, Summary
 from cry_tf.evaluation.metrics import measure
-from cry_tf.evaluation.threshold import ChosenThreshold
+from cry_tf.evaluation.threshold import MIN_RECALL, ChosenThreshold
 from cry_tf.runs.predictions import Predictions
 from cry_tf.training.baselines import measure_baselines
 from cry_tf.training.context import RunContext
@@ -86,7 +86,7 @@ def judge(
     )
     chosen = domains = None
     if predictions.positive_label is not None:
-        chosen = ChosenThreshold.of(predictions)
+        chosen = ChosenThreshold.of(predictions, settings.min_recall or MIN_RECALL)
         plan.model.decision = plan.model.decision.replace(
             onset_threshold=chosen.threshold,
             offset_threshold=_OFFSET_SHARE * chosen.threshold,

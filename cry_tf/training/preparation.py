@@ -34,12 +34,20 @@ class Prepared:
         problems: Clips that were left out, and why.
         mapping: Of `detect`: which labels mean a cry.
         bandwidth: What the front end leaves out, and why.
+        source: The recordings that the clips were drawn from, None where they are
+            recordings themselves.
     """
 
     dataset: Dataset
     problems: tuple[Problem, ...]
     mapping: LabelMapping | None
     bandwidth: Bandwidth
+    source: Dataset | None = None
+
+    @property
+    def recordings(self) -> Dataset:
+        """The recordings behind the clips."""
+        return self.dataset if self.source is None else self.source
 
 
 def prepare(dataset: Dataset, settings: Settings, context: RunContext) -> Prepared:

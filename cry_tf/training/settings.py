@@ -33,6 +33,11 @@ class Settings:
             nothing, a float removes everything above that many Hz.
         baselines: Whether classical methods are measured on the same folds.
         noise: Folder of sounds that augmentation mixes in, or None.
+        events: File with the times of crying in recordings, see
+            `cry_tf.data.event_files`, for a recipe that draws windows; None takes
+            where a recording with a cry is loud.
+        min_recall: For `detect`, the share of cries, in (0, 1], that the threshold
+            should find; it is set on out-of-fold scores. None takes 0.95.
         strategy: Which devices train, see `cry_tf.training.devices`.
         leave_domains_out: Whether a detector is also trained once without each
             recorder or data set, and tested on it. None does so where that is cheap,
@@ -50,6 +55,8 @@ class Settings:
     bandwidth: Literal["auto"] | float | None = "auto"
     baselines: bool = True
     noise: str | None = None
+    events: str | None = None
+    min_recall: float | None = None
     strategy: StrategyName = "none"
     leave_domains_out: bool | None = None
 
@@ -68,6 +75,11 @@ class Settings:
                 f"strategy must be one of {', '.join(STRATEGIES)}. "
                 f"Received: strategy={self.strategy!r}."
             )
+        if self.min_recall is not None and not 0 < self.min_recall <= 1:
+            raise ValueError(
+                "min_recall must be in (0, 1]. Received: "
+                f"min_recall={self.min_recall!r}."
+            )
         if self.seed < 0:
             raise ValueError(f"seed must be 0 or more. Received: seed={self.seed!r}.")
         if self.positive is not None and self.task != "detect":
@@ -83,6 +95,12 @@ class Settings:
             raise ValueError(
                 "noise is mixed in by an augmentation. Received: "
                 f"noise={self.noise!r}, augment='none'. Add --augment light."
+            )
+        if self.recipe.windows and self.task != "detect":
+            raise ValueError(
+                f"The recipe {self.recipe.name} draws windows with and without a cry, "
+                f"for task=detect. Received: task={self.task!r}. Use the recipe quick "
+                "or finetune."
             )
         if self.recipe.trains == "head" and self.weights is None:
             raise ValueError(

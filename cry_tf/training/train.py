@@ -75,7 +75,7 @@ def train(
     """
     devices = find_devices(settings.strategy, _trained_at_once(settings))
     path = devices.place(path)
-    _check(devices, resume, tensorboard)
+    _check(devices, settings, resume, tensorboard)
     with run_context(
         path,
         overwrite=overwrite,
@@ -140,9 +140,18 @@ def run_context(
 
 
 def _check(
-    devices: Devices, resume: bool, tensorboard: str | os.PathLike[str] | None
+    devices: Devices,
+    settings: Settings,
+    resume: bool,
+    tensorboard: str | os.PathLike[str] | None,
 ) -> None:
     """Checks arguments before any work starts."""
+    if settings.events is not None and not settings.recipe.windows:
+        raise ValueError(
+            "Times of crying say where windows with a cry are drawn. Received: "
+            f"events={settings.events!r} with the recipe {settings.recipe.name}, which "
+            "draws none. Use the recipe field."
+        )
     if resume and devices.cluster.workers > 1:
         raise ValueError(
             "--resume needs a single worker: only the first one saves progress. "

@@ -132,7 +132,7 @@ def write(part: Path, plan: Plan, verdict: Verdict, context: RunContext) -> None
 
 def _config(plan: Plan, context: RunContext, folder: Path) -> dict[str, Any]:
     settings, prepared = plan.settings, plan.prepared
-    dataset, backbone = prepared.dataset, plan.model.backbone
+    dataset, backbone = prepared.recordings, plan.model.backbone
     mapping = prepared.mapping
     now = datetime.datetime.now(datetime.UTC)
     return {

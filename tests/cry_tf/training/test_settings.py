@@ -38,3 +38,9 @@ def test_settings_of_another_version_are_refused():
     values = Settings(task="reason", recipe=recipe.QUICK).to_dict()
     with pytest.raises(ValueError, match="fields of this version.*device"):
         Settings.from_dict({**values, "device": "gpu"})
+
+
+@pytest.mark.parametrize("min_recall", [0.0, 1.2, -1.0])
+def test_a_recall_is_a_share(min_recall):
+    with pytest.raises(ValueError, match=f"min_recall={min_recall}"):
+        Settings(task="detect", recipe=recipe.QUICK, min_recall=min_recall)
