@@ -104,6 +104,19 @@ def add_parser(subparsers: Any) -> None:
         "--unlabelled", metavar="DIR", help="folder of recordings without labels"
     )
     parser.add_argument(
+        "--windows",
+        metavar="N",
+        type=int,
+        default=0,
+        help="for detectors: train on so many windows that are drawn from DATA as by "
+        "the recipe field, in place of the recordings (default: %(default)s, none)",
+    )
+    parser.add_argument(
+        "--events",
+        metavar="EVENTS",
+        help="times of crying in the recordings, for --windows",
+    )
+    parser.add_argument(
         "--filter",
         action="store_true",
         help="keep only unlabelled windows that the teacher labels with confidence",
@@ -272,6 +285,7 @@ def _settings(args: argparse.Namespace, runs: list[Any]) -> DistillSettings:
             bandwidth=teacher.bandwidth,
             baselines=False,
             noise=args.noise,
+            events=args.events,
         ),
         temperature=args.temperature,
         alpha=args.alpha,
@@ -279,6 +293,7 @@ def _settings(args: argparse.Namespace, runs: list[Any]) -> DistillSettings:
         copies=copies,
         filter=args.filter,
         filter_precision=args.filter_precision,
+        windows=args.windows,
         window_s=args.window,
         alone=not args.no_alone,
         quantized=not args.no_quantized,

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from cry_tf.augment.field_windows import FieldMix
 from cry_tf.data.content_digest import content_sha256
 from cry_tf.data.dataset import Dataset
 from cry_tf.distillation.distil_report import DistilOutcome, write_comparison
@@ -19,6 +20,7 @@ from cry_tf.distillation.run_teacher import RunTeacher, check_alike
 from cry_tf.runs import provenance, result_folder
 from cry_tf.runs.progress import Progress
 from cry_tf.runs.run_folder import RunFolder
+from cry_tf.training import field_sounds
 from cry_tf.training.choose_trainer import find_policy
 from cry_tf.training.context import RunContext
 from cry_tf.training.judge import judge
@@ -91,9 +93,11 @@ def distil(
         context.progress.line(f"recipe: {recipe_sentence(student.recipe)}")
         prepared = prepare(dataset, student, context)
         check_alike(teachers, prepared.dataset.labels, student.task)
+        model, warnings = build_network(prepared, student, context)
+        if settings.windows:
+            prepared = _drawn(prepared, settings, model, Path(work), context)
         lesson = _lesson(prepared, settings, unlabelled, Path(work), context)
         _require_same(lesson, settings, teachers, context)
-        model, warnings = build_network(prepared, student, context)
         places = draw_folds(prepared.dataset, student, context)
         for teacher in teachers:
             teacher.prepare(lesson, prepared, model.spec.sample_rate_hz, context)
@@ -137,6 +141,22 @@ def _check(
         )
 
 
+def _drawn(
+    prepared: Prepared,
+    settings: DistillSettings,
+    model: Any,
+    work: Path,
+    context: RunContext,
+) -> Prepared:
+    """Returns windows, drawn as the recipe field draws them, as the clips."""
+    spec, student = model.spec, settings.student
+    mix = FieldMix(windows=settings.windows, window_s=spec.decision.window_s)
+    sounds = field_sounds.draw(prepared.dataset, mix, student, spec.front_end)
+    with context.progress.bar("drawn windows", len(sounds)) as advance:
+        windows = field_sounds.write(sounds, prepared.dataset.labels, work, advance)
+    return dataclasses.replace(prepared, dataset=windows, source=prepared.dataset)
+
+
 def _lesson(
     prepared: Prepared,
     settings: DistillSettings,
@@ -157,6 +177,7 @@ def _lesson(
         settings.copies,
         seed,
         recipe.max_seconds,
+        prepared.source,
     )
 
 
@@ -168,7 +189,7 @@ def _require_same(
 ) -> None:
     """Checks that a resumed run has the same data, settings and teachers."""
     facts: dict[str, Any] = {
-        "data": {"sha256": lesson.labelled.sha256},
+        "data": {"sha256": lesson.recordings.sha256},
         "windows": [content_sha256(clip.path) for clip in lesson.windows],
         "settings": settings.to_dict(),
         "augmentation": lesson.policy and lesson.policy.fingerprint(),

@@ -33,6 +33,9 @@ class DistillSettings:
             without a label.
         filter_precision: How often a label that the filter gives should be right, in
             (0, 1).
+        windows: So many windows, drawn from the recordings as any recorder gets them,
+            take the place of the recordings, see `cry_tf.augment.field_windows`; 0
+            for none. They are of a detector, and augmented already.
         window_s: Length into which unlabelled recordings are cut, seconds.
         alone: Whether the student is trained without a teacher too.
         quantized: Whether each fold's model is evaluated as a dynamic-range file too.
@@ -45,6 +48,7 @@ class DistillSettings:
     copies: int = 0
     filter: bool = False
     filter_precision: float = 0.95
+    windows: int = 0
     window_s: float = 3.0
     alone: bool = True
     quantized: bool = True
@@ -76,6 +80,19 @@ class DistillSettings:
                 "copies is the number of augmented copies of a clip: at least 1 with "
                 f"an augmentation, 0 without. Received: augment={recipe.augment!r}, "
                 f"copies={self.copies}."
+            )
+        is_other = self.student.task != "detect" or self.copies > 0
+        if self.windows < 0 or (self.windows and is_other):
+            raise ValueError(
+                "windows is the number of windows that a detector is distilled on, "
+                "which are augmented already. Received: "
+                f"windows={self.windows}, task={self.student.task!r}, "
+                f"copies={self.copies}."
+            )
+        if self.student.events is not None and not self.windows:
+            raise ValueError(
+                "Times of crying say where windows with a cry are drawn. Received: "
+                f"events={self.student.events!r} and windows=0. Give --windows."
             )
         if not 0 < self.filter_precision < 1:
             raise ValueError(

@@ -215,6 +215,8 @@ class Lesson:
         copies: Copies of each clip.
         seed: Draws them.
         max_seconds: A longer clip is cut to its beginning, seconds.
+        source: The recordings that the labelled clips were drawn from, None where
+            they are recordings themselves.
         dataset: All clips. The label of a window means nothing.
         truth: Int32 `(clips,)`, -1 for a window.
     """
@@ -225,6 +227,7 @@ class Lesson:
     copies: int
     seed: int
     max_seconds: float
+    source: Dataset | None = None
     dataset: Dataset = field(init=False)
     truth: np.ndarray = field(init=False)
     _plan: EmbeddingPlan = field(init=False, repr=False)
@@ -245,6 +248,11 @@ class Lesson:
             "_plan",
             EmbeddingPlan(clips, None, self.policy, self.copies, self.seed),
         )
+
+    @property
+    def recordings(self) -> Dataset:
+        """The recordings with labels."""
+        return self.labelled if self.source is None else self.source
 
     @property
     def versions(self) -> int:

@@ -84,9 +84,9 @@ class RunTeacher:
         }
 
     def clips_known(self, lesson: Lesson) -> int:
-        """Returns how many labelled clips the run was trained on."""
+        """Returns how many recordings with labels the run was trained on."""
         known = set(self.run.config["data"]["clip_digests"])
-        return sum(each in known for each in short_digests(lesson.labelled))
+        return sum(each in known for each in short_digests(lesson.recordings))
 
     def predictions_but(self, files: set[str]) -> Predictions:
         """Returns the run's out-of-fold predictions but for those of some files."""
@@ -129,14 +129,18 @@ class RunTeacher:
         how = "its head is" if self._is_light else "every layer of it is (slow)"
         progress.line(
             f"  {self.name}: trained on {self.clips_known(lesson)} of these "
-            f"{len(lesson.labelled)} clips, so {how} trained again in "
+            f"{len(lesson.recordings)} clips, so {how} trained again in "
             "each fold, without the fold's test clips"
         )
         self._fresh = self._untrained()
+        settings = dataclasses.replace(self.settings, folds=2, strategy="none")
+        if lesson.source is not None:  # Its clips are drawn windows already.
+            recipe = settings.recipe.replace(windows=0)
+            settings = dataclasses.replace(settings, recipe=recipe, events=None)
         self._trainer, kept = make_trainer(
             self._fresh,
             dataclasses.replace(prepared, problems=()),
-            dataclasses.replace(self.settings, folds=2, strategy="none"),
+            settings,
             RunContext(embeddings=self._cache),
         )
         if len(kept.dataset) != len(lesson.labelled):

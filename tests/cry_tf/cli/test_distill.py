@@ -237,3 +237,22 @@ def test_a_stopped_run_goes_on_and_ends_as_it_would_have(
     for name in ("predictions.csv", "history.csv"):
         whole = (tmp_path / "whole" / name).read_text()
         assert (run / name).read_text() == whole
+
+
+def test_a_detector_learns_on_windows_drawn_from_its_recordings(
+    teacher, recordings, tmp_path, capsys
+):
+    more = ["--windows", "24", "--no-alone", "--no-quantized"]
+    assert main(command(teacher, recordings, tmp_path / "run", *more)) == 0
+    # The teacher knows the recordings, and so is fitted again without the fold's.
+    assert "trained on 8 of these 8 clips" in capsys.readouterr().out
+    run = RunFolder.open(tmp_path / "run")
+    assert len(run.predictions().files) == 24
+    assert run.config["data"]["clips"] == 8
+    assert (
+        run.config["data"]["sha256"]
+        == (RunFolder.open(teacher).config["data"]["sha256"])
+    )
+    copies = ["--windows", "24", "--augment", "light"]
+    assert main(command(teacher, recordings, tmp_path / "two", *copies)) == 1
+    assert "are augmented already" in capsys.readouterr().err
