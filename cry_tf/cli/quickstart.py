@@ -41,7 +41,7 @@ def add_parser(subparsers: Any) -> None:
         description=(
             "Generates or loads recordings, trains a detector and a reason model, "
             "exports both as .tflite, checks that the files give the same scores as "
-            "the models, and analyzes a night."
+            "the models, and analyzes a night with them and with the included detector."
         ),
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
@@ -175,33 +175,42 @@ def report(console: Console, values: dict[str, Any], output: Path) -> None:
         if model["metrics"]["verdict"]:
             console.line(f"  {task}: {model['metrics']['verdict']}")
     if values["night"] is not None:
-        _print_night(console, values["night"])
+        _print_night(console, values)
     console.line()
     if is_synthetic:
         console.line(
             "All sounds are synthetic: the figures show that the steps work, not how "
-            "well crying of real babies is detected."
+            "well crying of real babies is detected. detect.tflite knows no real "
+            "sound: do not use it as a detector."
         )
     _print_next(console, values, output)
 
 
-def _print_night(console: Console, night: dict[str, Any]) -> None:
+def _print_night(console: Console, values: dict[str, Any]) -> None:
     from cry_tf.data.grouping import plural
 
+    night, included = values["night"], values["included_detector"]
+    trained_on = "synthetic clips" if values["synthetic"] else "your clips"
     console.line()
-    console.line(
-        f"night of {night['duration_s'] / 60:.1f} minutes, analyzed with "
-        f"detect.tflite: {night['found']} of {night['cries']} cries detected, "
-        f"{plural(night['false_alarms'], 'false alarm')}"
-    )
+    console.line(f"night of {night['duration_s'] / 60:.1f} minutes")
+    for name, score in (
+        (f"{included['name']}, included, trained on real recordings", included),
+        (f"detect.tflite, trained here on {trained_on}", night),
+    ):
+        console.line(
+            f"  {name}: {score['found']} of {score['cries']} cries detected, "
+            f"{plural(score['false_alarms'], 'false alarm')}"
+        )
     if night["false_alarms_per_hour"] is not None:
         quiet_minutes = (night["duration_s"] - night["cry_s"]) / 60
         console.line(
-            f"  {night['false_alarms_per_hour']:.1f} false alarms an hour, "
-            f"counted on {quiet_minutes:.1f} minutes without crying"
+            f"  detect.tflite: {night['false_alarms_per_hour']:.1f} false alarms an "
+            f"hour, counted on {quiet_minutes:.1f} minutes without crying"
         )
     if night["false_alarm_labels"]:
-        console.line(f"  false alarms on: {', '.join(night['false_alarm_labels'])}")
+        console.line(
+            f"  its false alarms are on: {', '.join(night['false_alarm_labels'])}"
+        )
     if night["reasons"]:
         right = sum(one["true"] == one["answered"] for one in night["reasons"])
         console.line(
@@ -216,9 +225,11 @@ def _print_next(console: Console, values: dict[str, Any], output: Path) -> None:
         console.line(f"  open {output / 'night.png'}")
     for task in values["models"]:
         console.line(f"  open {output / task / 'report.html'}")
-    model = output / f"{next(iter(values['models']))}.tflite"
-    sound = output / "night.wav" if has_night else "FILE.wav"
-    console.line(f"  next: cry-lite analyze {sound} --model {model}")
+    if has_night:
+        console.line(f"  next: cry-lite analyze {output / 'night.wav'}")
+    else:
+        model = output / f"{next(iter(values['models']))}.tflite"
+        console.line(f"  next: cry-lite analyze FILE.wav --model {model}")
 
 
 def _figure(estimate: dict[str, Any]) -> str:

@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
+from cry_lite.detector import Analyzer
+from cry_lite.models import DEFAULT, resolve
 from cry_tf.data import Dataset
 from cry_tf.data.grouping import plural
 from cry_tf.exporting import export
@@ -22,7 +24,12 @@ from cry_tf.runs.run_folder import RunFolder
 from cry_tf.studies.quickstart import material as materials
 from cry_tf.studies.quickstart.backbone_choice import BackboneChoice
 from cry_tf.studies.quickstart.material import STANDARD, Material, MaterialSizes
-from cry_tf.studies.quickstart.night_score import NightScore, analyze_night
+from cry_tf.studies.quickstart.night_score import (
+    NIGHT,
+    NightScore,
+    analyze_night,
+    score_night,
+)
 from cry_tf.training.train import train
 
 if TYPE_CHECKING:
@@ -52,7 +59,8 @@ class QuickstartResult:
         material: The recordings.
         choice: The backbone and why.
         built: The models by task.
-        night: Events found in the night, None without a detector.
+        night: Events that the trained detector found in the night, None without one.
+        included: Events that the included detector found there, None without a night.
         seconds: Time that each stage took, seconds.
     """
 
@@ -60,6 +68,7 @@ class QuickstartResult:
     choice: BackboneChoice
     built: dict[Task, Built]
     night: NightScore | None
+    included: NightScore | None
     seconds: dict[str, float] = field(default_factory=dict)
 
 
@@ -73,6 +82,8 @@ def run_chain(
     scale: MaterialSizes = STANDARD,
 ) -> QuickstartResult:
     """Trains, exports and evaluates, and writes everything into a folder.
+
+    The night is analyzed with the detector that was trained, and with the included one.
 
     Args:
         folder: An existing empty folder.
@@ -114,7 +125,7 @@ def run_chain(
             built[task] = _build(
                 folder, task, dataset, found, choice, seed, scale, progress, seconds
             )
-    score = None
+    score = included = None
     if found.night is not None:
         with _timed(seconds, "night"):
             minutes = found.night.duration_s / 60
@@ -127,7 +138,9 @@ def run_chain(
                 is_synthetic=found.is_synthetic,
                 warn=progress.warn,
             )
-    return QuickstartResult(found, choice, built, score, seconds)
+            analysis = Analyzer(resolve(None)).analyze_file(folder / NIGHT)
+            included = score_night(found.night, analysis.events)
+    return QuickstartResult(found, choice, built, score, included, seconds)
 
 
 def _build(
@@ -230,5 +243,8 @@ def summary(outcome: QuickstartResult, seed: int) -> dict[str, Any]:
         "night": None
         if outcome.night is None
         else {"origin": material.night_origin, **outcome.night.to_dict()},
+        "included_detector": None
+        if outcome.included is None
+        else {"name": DEFAULT, **outcome.included.to_dict()},
         "seconds": outcome.seconds,
     }

@@ -19,6 +19,9 @@ from cry_tf.synthesis.night import Night, TrueEvent
 from cry_tf.synthesis.recording import write_wav
 from cry_tf.synthesis.voice import SAMPLE_RATE_HZ
 
+NIGHT = "night.wav"
+"""Name of the night's recording."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class NightScore:
@@ -108,12 +111,12 @@ def score_night(
         covered_s=covered_s,
         events=len(events),
         false_alarms=len(false),
-        false_alarm_labels=tuple(_heard(night, event) for event in false),
+        false_alarm_labels=tuple(_sounds_under(night, event) for event in false),
         reasons=tuple(reasons),
     )
 
 
-def _heard(night: Night, event: Event) -> str:
+def _sounds_under(night: Night, event: Event) -> str:
     under = {e.label for e in night.events if overlap_s(e, event) > 0}
     return "+".join(sorted(under)) or "background"
 
@@ -151,7 +154,7 @@ def analyze_night(
     Returns:
         The events found, compared with the truth.
     """
-    wav = folder / "night.wav"
+    wav = folder / NIGHT
     write_wav(wav, night.waveform)
     write_truth(folder / "night_truth.csv", night)
     analyzer = Analyzer(detector)

@@ -91,7 +91,12 @@ def test_the_whole_chain_runs_without_data_or_network(tmp_path, capsys):
     assert "ds_cnn_s" in printed
     assert "synthetic" in printed
     assert "balanced accuracy" in printed
-    assert "of 2 cries detected" in printed
+    assert printed.count("of 2 cries detected") == 2
+    # The included detector knows nothing of these sounds, and tells them apart.
+    assert values["included_detector"]["name"] == "cry_detector"
+    assert values["included_detector"]["cries"] == 2
+    assert "cry_detector, included, trained on real recordings" in printed
+    assert "do not use it as a detector" in printed
     # Nothing half done is left beside it.
     assert [path.name for path in tmp_path.iterdir()] == ["moved"]
 
