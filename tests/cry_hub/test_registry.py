@@ -30,7 +30,7 @@ def test_every_public_name_can_be_had():
     for name in cry_hub.__all__:
         assert getattr(cry_hub, name) is not None
     assert set(cry_hub.__all__) <= set(dir(cry_hub))
-    with pytest.raises(AttributeError, match="no attribute 'YAMNET'"):
+    with pytest.raises(AttributeError, match="attribute '?YAMNET"):
         _ = cry_hub.YAMNET
 
 

@@ -100,7 +100,11 @@ class ScoreKeepingTrainer:
 def read(folder: Path, identity: Identity) -> TeacherScores | None:
     """Returns the teacher scores of a row, None if they are not kept whole."""
     try:
-        with np.load(_path(folder, identity), allow_pickle=False) as archive:
+        # NumPy leaves a path's file open where it is damaged.
+        with (
+            open(_path(folder, identity), "rb") as file,
+            np.load(file, allow_pickle=False) as archive,
+        ):
             values = dict(archive)
         if json.loads(str(values["identity"])) != identity.to_dict():
             return None
