@@ -6,8 +6,9 @@ a device agree about it.
 
     python split.py DATA -o FOLDER
 
-writes FOLDER/train.csv and FOLDER/test.csv from DATA/MANIFEST.csv and the MANIFEST.csv
-of its subfolders.
+writes FOLDER/train.csv and FOLDER/test.csv from DATA/MANIFEST.csv and those of its
+subfolders; and FOLDER/ambient, links to the training recordings of phones, music,
+voices, animals and rooms without a cry, to calibrate by.
 """
 
 from __future__ import annotations
@@ -20,11 +21,27 @@ from pathlib import Path
 COLUMNS: tuple[str, ...] = ("file", "dataset", "label", "group", "licence")
 # Uploads as they came of clips that are in the cleaned set.
 LEFT_OUT = ("donateacry_raw",)
+# Labels of recordings without a cry, by data set; None for all others than cries.
+AMBIENT = {
+    "esc10": None,
+    "esc50_subset": None,
+    "household": None,
+    "speech_commands_noise": None,
+    "donateacry_phone": ("no_cry",),
+}
 
 
 def is_test(group: str) -> bool:
     """Whether a group is for testing."""
     return int(hashlib.sha256(group.encode()).hexdigest()[:8], 16) % 5 == 0
+
+
+def is_ambient(row: dict[str, str]) -> bool:
+    """Whether a recording is to calibrate by."""
+    if row["dataset"] not in AMBIENT:
+        return False
+    labels = AMBIENT[row["dataset"]]
+    return row["label"] != "baby_cry" if labels is None else row["label"] in labels
 
 
 def main() -> None:
@@ -45,6 +62,12 @@ def main() -> None:
                 file = (manifest.parent / row["file"]).absolute()
                 kept = {name: row[name] for name in COLUMNS} | {"file": str(file)}
                 rows[side].append(kept)
+    ambient = args.output / "ambient"
+    ambient.mkdir(exist_ok=True)
+    for row in filter(is_ambient, rows["train"]):
+        link = ambient / Path(row["file"]).name
+        link.unlink(missing_ok=True)
+        link.symlink_to(row["file"])
     for side, found in rows.items():
         path = args.output / f"{side}.csv"
         with open(path, "w", newline="", encoding="utf-8") as stream:
