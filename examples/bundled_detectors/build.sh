@@ -12,7 +12,8 @@
 # One group in five of every data set is not trained on: OUT/test.csv lists them. Three
 # in a hundred of the cries are none by ear, and parents recorded whimpers too: the
 # threshold of the detector finds nine in ten of all that is labelled as a cry. Scores of
-# the tiny one are out of fold for drawn windows alone, so it is calibrated.
+# the tiny one are out of fold for drawn windows alone, so it is calibrated: 3 an hour of
+# music, voices and phones is 6 alarms, and 6 are one phone in twenty.
 set -eu
 data=$1
 out=$2
@@ -34,4 +35,4 @@ cry-tf distill "$out/detector" "$out/train.csv" -o "$out/tiny" --student ds_cnn_
 cry-tf export "$out/tiny" -o "$out/cry_detector_tiny.tflite" --quantize dynamic \
     --check "$out/train.csv"
 cry-tf calibrate "$out/cry_detector_tiny.tflite" --ambient "$out/ambient" \
-    --cries "$out/train.csv" --max-false-alarms-per-hour 1 --accept-few-hours
+    --cries "$out/train.csv" --max-false-alarms-per-hour 3 --accept-few-hours
