@@ -15,10 +15,9 @@ from pathlib import Path
 
 import numpy as np
 
-from cry_tf.data import decoding, sound_source
+from cry_tf.data import sound_source
 from cry_tf.data.clip import Clip, LabelledClips
-from cry_tf.data.content_digest import content_sha256
-from cry_tf.data.embedding_shelf import Shelf
+from cry_tf.data.embedding_shelf import Shelf, measured
 
 # A change of what is computed takes another number, and other cache entries.
 _VERSION = 1
@@ -191,22 +190,11 @@ def compute(
     digest = hashlib.sha256(about.encode()).hexdigest()[:16]
     shelf = Shelf(cache_dir / f"channel-{digest}")
 
-    def of(clip: Clip) -> np.ndarray:
-        key = content_sha256(clip.path)
-        found = shelf.load(key)
-        if found is None:
-            waveform, rate_hz, _ = sound_source.read_native(clip.path, MAX_SECONDS)
-            found = measure_channel(waveform, rate_hz, limit_hz)[None]
-            shelf.save(key, found)
-        return found
+    def measure(clip: Clip) -> np.ndarray:
+        waveform, rate_hz, _ = sound_source.read_native(clip.path, MAX_SECONDS)
+        return measure_channel(waveform, rate_hz, limit_hz)[None]
 
-    rows = []
-    for _, found in decoding.ahead(of, dataset.clips):
-        if isinstance(found, OSError):
-            raise found
-        rows.append(found)
-        tell()
-    values = np.concatenate(rows)
+    values = np.concatenate(measured(shelf, dataset.clips, measure, tell))
     return ChannelFeatures(
         values[:, : len(of_file)], values[:, len(of_file) :], limit_hz
     )

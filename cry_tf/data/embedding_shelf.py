@@ -9,13 +9,16 @@ from __future__ import annotations
 import hashlib
 import json
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from cry_lite import __version__, atomic
+from cry_tf.data import decoding
+from cry_tf.data.clip import Clip
+from cry_tf.data.content_digest import content_sha256
 
 if TYPE_CHECKING:
     from cry_tf.data.extraction import Extractor
@@ -134,3 +137,38 @@ def _is_same(stored: np.ndarray, probe: np.ndarray) -> bool:
         return False
     scale = float(np.abs(stored).max()) or 1.0
     return float(np.abs(stored - probe).max()) <= _SAME_SHARE * scale
+
+
+def measured(
+    shelf: Shelf,
+    clips: Iterable[Clip],
+    measure: Callable[[Clip], np.ndarray],
+    tell: Callable[[], None] = lambda: None,
+) -> list[np.ndarray]:
+    """Measures clips in threads, from the shelf where a file was measured before.
+
+    Args:
+        shelf: Where results are kept, by the content of each file.
+        clips: Clips that can be decoded.
+        measure: Returns float32 `(steps, values)` of a clip.
+        tell: Called after each clip.
+
+    Raises:
+        OSError: If a clip cannot be decoded.
+    """
+
+    def of(clip: Clip) -> np.ndarray:
+        key = content_sha256(clip.path)
+        found = shelf.load(key)
+        if found is None:
+            found = measure(clip)
+            shelf.save(key, found)
+        return found
+
+    results = []
+    for _, found in decoding.ahead(of, clips):
+        if isinstance(found, OSError):
+            raise found
+        results.append(found)
+        tell()
+    return results

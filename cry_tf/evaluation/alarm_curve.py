@@ -26,7 +26,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from cry_lite.alarm_budget import ScoredRecording, highest_rate
+from cry_lite.alarm_budget import (
+    REPEAT_S,
+    ScoredRecording,
+    alarms_of,
+    highest_rate,
+)
 from cry_lite.decision import smooth
 from cry_lite.live_decision import LiveDecision
 from cry_lite.spec import DecisionSpec
@@ -35,7 +40,6 @@ from cry_tf.evaluation.figures import Estimate
 
 MERGE_GAP_S = 5.0
 TOLERANCE_S = 2.0
-REPEAT_S = 60.0
 RATES_PER_HOUR = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
 _MOST_THRESHOLDS = 300
 
@@ -207,12 +211,11 @@ def count_false_alarms(
     reference: np.ndarray,
     found: np.ndarray,
     tolerance_s: float = TOLERANCE_S,
-    repeat_s: float = REPEAT_S,
 ) -> int:
     """Counts the alarms that are near no bout; see the module."""
     count = 0
     for start, end in found.tolist():
-        alarms = np.arange(start, max(end, start + 1e-9), repeat_s)[:, None]
+        alarms = start + REPEAT_S * np.arange(alarms_of(end - start))[:, None]
         is_right = (alarms >= reference[:, 0] - tolerance_s) & (
             alarms <= reference[:, 1] + tolerance_s
         )

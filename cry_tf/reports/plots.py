@@ -222,15 +222,7 @@ def receiver_curve(
         if marked is not None:
             rate, recall, name = marked
             rate = max(rate, _LOWEST_RATE)
-            axes.plot(rate, recall, "o", ms=9, color=_CONTRAST, mew=0, clip_on=False)
-            is_right = rate > 0.1
-            axes.annotate(
-                name,
-                (rate, recall),
-                (-8 if is_right else 8, -16 if recall > 0.15 else 10),
-                textcoords="offset points",
-                ha="right" if is_right else "left",
-            )
+            _mark(axes, rate, recall, name, is_right=rate > 0.1)
         axes.set_xlim(_LOWEST_RATE, 1)
         axes.set_ylim(0, 1.02)
         axes.set_xticks([1e-3, 1e-2, 1e-1, 1], ["≤ 0.001", "0.01", "0.1", "1"])
@@ -277,15 +269,7 @@ def alarm_curve(
         if marked is not None:
             rate, recall, name = marked
             rate = min(max(rate, lowest), 100)
-            axes.plot(rate, recall, "o", ms=9, color=_CONTRAST, mew=0, clip_on=False)
-            is_right = rate > 3
-            axes.annotate(
-                name,
-                (rate, recall),
-                (-8 if is_right else 8, -16 if recall > 0.15 else 10),
-                textcoords="offset points",
-                ha="right" if is_right else "left",
-            )
+            _mark(axes, rate, recall, name, is_right=rate > 3)
         axes.set_xlim(lowest, 100)
         axes.set_ylim(0, 1.02)
         ticks = [tick for tick in (0.01, 0.1, 1, 10, 100) if tick >= lowest]
@@ -554,6 +538,18 @@ def _cell(column: int, row: int, colour: str, opacity: float):
 
     corner = (column - 0.48, row - 0.47)
     return Rectangle(corner, 0.96, 0.94, color=colour, alpha=opacity, lw=0)
+
+
+def _mark(axes: Axes, rate: float, recall: float, name: str, is_right: bool) -> None:
+    """Draws a point of a curve, with its name on the side that has room."""
+    axes.plot(rate, recall, "o", ms=9, color=_CONTRAST, mew=0, clip_on=False)
+    axes.annotate(
+        name,
+        (rate, recall),
+        (-8 if is_right else 8, -16 if recall > 0.15 else 10),
+        textcoords="offset points",
+        ha="right" if is_right else "left",
+    )
 
 
 def _bar(axes: Axes, y: float, bar: Bar, height: float) -> None:

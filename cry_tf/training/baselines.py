@@ -15,9 +15,8 @@ from cry_lite.log_mel import log_mel
 from cry_lite.spec import FrontEndSpec
 from cry_tf.data import decoding
 from cry_tf.data.clip import Clip
-from cry_tf.data.content_digest import content_sha256
 from cry_tf.data.dataset import Dataset
-from cry_tf.data.embedding_shelf import Shelf
+from cry_tf.data.embedding_shelf import Shelf, measured
 from cry_tf.evaluation.figures import Summary
 from cry_tf.evaluation.metrics import measure
 from cry_tf.heads import fitting
@@ -107,22 +106,10 @@ def compute(
     digest = hashlib.sha256(about.encode()).hexdigest()[:16]
     shelf = Shelf(cache_dir / f"mfcc-{digest}")
 
-    def of(clip: Clip) -> np.ndarray:
-        key = content_sha256(clip.path)
-        found = shelf.load(key)
-        if found is None:
-            waveform = decoding.read(clip, spec.sample_rate_hz, MAX_SECONDS)
-            found = mfcc(waveform, spec)
-            shelf.save(key, found)
-        return found
+    def measure(clip: Clip) -> np.ndarray:
+        return mfcc(decoding.read(clip, spec.sample_rate_hz, MAX_SECONDS), spec)
 
-    features = []
-    for _, found in decoding.ahead(of, dataset.clips):
-        if isinstance(found, OSError):
-            raise found
-        features.append(found)
-        tell()
-    return features
+    return measured(shelf, dataset.clips, measure, tell)
 
 
 # Mixtures of frames: enough for every label, and still seconds.

@@ -298,7 +298,9 @@ def command(*args: str) -> list[str]:
     return [sys.executable, "-m", "cry_lite.cli", *args]
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="signals are otherwise there")
+@pytest.mark.skipif(
+    sys.platform == "win32", reason="Windows has no SIGINT to send to one process"
+)
 def test_ctrl_c_ends_a_running_command_cleanly(dynamic_network, spec, tmp_path):
     # A window every millisecond: ten minutes of sound take longer than that.
     every_ms = spec.decision.replace(hop_s=0.001)

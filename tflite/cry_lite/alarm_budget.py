@@ -40,6 +40,9 @@ from cry_lite.events import Event
 from cry_lite.spec import DecisionSpec
 from cry_lite.text_report import rough_duration
 
+REPEAT_S = 60.0
+"""An event alarms when it starts, and again after each of these that it goes on."""
+
 CRY = "cry"
 """The label of the events found here."""
 
@@ -52,7 +55,6 @@ _SHORTEST_S = (0.0, 2.0, 3.0, 5.0, 8.0)
 _THRESHOLD_DIGITS = 4
 # What a second of delay is worth in the choice among equals, logits.
 _LOGITS_A_SECOND = 1.0
-_REPEAT_S = 60.0
 _DOUBT = 0.05  # 95 % confidence
 # A stretch that looks like crying for so long is not taken for a false alarm.
 _CRY_STRETCH_S, _SURE_SCORE, _SURE_SMOOTHING = 8.0, 0.8, 3
@@ -367,7 +369,7 @@ def choose(
 def alarms_in(recording: ScoredRecording, decision: DecisionSpec) -> int:
     """Returns how many alarms a recording raises: one an event, and one a minute."""
     return sum(
-        int(_alarms_of(event.end_s - event.start_s))
+        int(alarms_of(event.end_s - event.start_s))
         for event in recording.events(decision)
     )
 
@@ -531,7 +533,7 @@ class _Runs(NamedTuple):
         if of_recordings:
             begins = np.flatnonzero(np.diff(self.owners, prepend=-1))
             return np.logical_or.reduceat(is_kept, begins, axis=1).sum(axis=1)
-        return is_kept @ _alarms_of(self.lengths_s)
+        return is_kept @ alarms_of(self.lengths_s)
 
 
 class _Timeline:
@@ -690,8 +692,10 @@ def _lengths(decision: DecisionSpec, is_whole: bool) -> list[tuple[float, float]
     return pairs if own in pairs else [own, *pairs]
 
 
-def _alarms_of(lengths_s: Any) -> Any:
-    return 1 + np.floor(lengths_s / _REPEAT_S + TIME_TOLERANCE_S).astype(int)
+def alarms_of(lengths_s: Any) -> Any:
+    """Returns how many alarms events of these lengths (seconds) raise, ints >= 1."""
+    times = np.ceil(lengths_s / REPEAT_S - TIME_TOLERANCE_S).astype(int)
+    return np.maximum(times, 1)
 
 
 def _offset(onset: float, share: float) -> float:

@@ -3,7 +3,7 @@ import math
 import numpy as np
 import pytest
 
-from cry_lite.alarm_budget import ScoredRecording
+from cry_lite.alarm_budget import ScoredRecording, alarms_of
 from cry_lite.spec import DecisionSpec
 from cry_tf.evaluation import alarm_curve as curves
 from cry_tf.evaluation.alarm_curve import AnnotatedRecording
@@ -174,3 +174,10 @@ def test_a_bout_within_an_earlier_alarm_is_not_late():
 def test_a_curve_takes_a_recording():
     with pytest.raises(ValueError, match="at least one recording"):
         curves.alarm_curve([], DECISION)
+
+
+@pytest.mark.parametrize("length_s", [0.5, 59.0, 60.0, 61.0, 120.0, 150.0])
+def test_an_event_alarms_as_often_as_the_budget_counts(length_s):
+    found = np.array([[10.0, 10.0 + length_s]])
+    counted = curves.count_false_alarms(NONE, found)
+    assert counted == alarms_of(length_s)
